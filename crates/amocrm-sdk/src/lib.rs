@@ -3,16 +3,32 @@
 mod de;
 mod id;
 
-pub use id::{
-    AccountId, CatalogElementId, CatalogId, CompanyId, ContactId, CustomFieldId, CustomerId, FieldEnumId, Id, LeadId,
-    LossReasonId, NoteId, ParseIdError, PipelineId, RoleId, SourceId, StatusId, TagId, TalkId, TaskId, UserGroupId,
-    UserId, WebhookId, kind,
-};
-
+#[cfg(feature = "client")]
+mod client;
+#[cfg(feature = "client")]
+mod error;
+#[cfg(feature = "client")]
+pub mod layer;
 #[cfg(feature = "client")]
 pub mod oauth;
 #[cfg(feature = "client")]
 pub mod quota;
+#[cfg(feature = "client")]
+mod request;
+
+#[cfg(feature = "client")]
+pub use client::{Client, ClientBuilder, Clock};
+#[cfg(feature = "client")]
+pub use error::{Delivery, Error, ErrorKind, Problem, Result, ValidationError};
+pub use id::{
+    AccountId, CatalogElementId, CatalogId, CompanyId, ContactId, CustomFieldId, CustomerId,
+    FieldEnumId, Id, LeadId, LossReasonId, NoteId, ParseIdError, PipelineId, RoleId, SourceId,
+    StatusId, TagId, TalkId, TaskId, UserGroupId, UserId, WebhookId, kind,
+};
+#[cfg(feature = "client")]
+pub use layer::RetryPolicy;
+#[cfg(feature = "client")]
+pub use request::{Operation, Request};
 
 /// Any error of a transport, store or layer that the SDK does not know.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,218 @@
+//! The client: a cheap clone over one tower stack.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use http::StatusCode;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+use tower::ServiceExt;
+
+use crate::error::{Delivery, Error, ErrorKind, Result};
+use crate::layer::{Attempts, Deadline, Endpoint, HttpResponse, HttpService, own_error};
+use crate::oauth::OAuth;
+use crate::quota::Quota;
+use crate::request::Request;
+
+mod builder;
+mod transport;
+
+pub use self::builder::ClientBuilder;
+
+/// An amoCRM client for one account.
+///
+/// Clones share the connection pool, the request budget and the tokens. Entities hang off it:
+/// [`leads`](Self::leads), [`contacts`](Self::contacts), [`pipelines`](Self::pipelines), …
+///
+/// ```no_run
+/// # async fn example() -> Result<(), amocrm_sdk::Error> {
+/// use amocrm_sdk::Client;
+///
+/// let client = Client::builder("acme.amocrm.ru").long_lived_token("eyJ0…").build()?;
+/// let account = client.account().get().await?;
+/// println!("{} ({})", account.name, account.id);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    stack: HttpService,
+    endpoint: Arc<Endpoint>,
+    quota: Arc<dyn Quota>,
+    oauth: OAuth,
+    deadline: Duration,
+}
+
+impl Client {
+    /// Starts a client for an account: `acme.amocrm.ru`, `acme.kommo.com`. A bare `acme` means `acme.amocrm.ru`.
+    pub fn builder(domain: impl Into<String>) -> ClientBuilder {
+        ClientBuilder::new(domain.into())
+    }
+
+    /// The account's host. It changes when the account was renamed and the renewal followed it.
+    pub fn domain(&self) -> String {
+        self.inner.endpoint.domain()
+    }
+
+    /// The grant: code exchange, renewal, disconnect.
+    pub fn oauth(&self) -> &OAuth {
+        &self.inner.oauth
+    }
+
+    /// The request budget that this client and its clones draw on.
+    pub fn quota(&self) -> &Arc<dyn Quota> {
+        &self.inner.quota
+    }
+
+    /// Sends any request through the whole stack. Entities that the SDK does not know yet are reached with this.
+    ///
+    /// # Errors
+    ///
+    /// Every [`ErrorKind`]; a status other than 2xx is an error.
+    pub async fn send(&self, request: Request) -> Result<HttpResponse> {
+        let operation = request.operation().name;
+        let attempts = Attempts::default();
+        let mut request = request
+            .into_http()
+            .map_err(|error| error.with_operation(operation))?;
+        request.extensions_mut().insert(attempts.clone());
+        request
+            .extensions_mut()
+            .insert(Deadline(Instant::now() + self.inner.deadline));
+        let described = |error: Error| {
+            error
+                .with_operation(operation)
+                .with_attempts(attempts.get())
+        };
+        let answer = self
+            .inner
+            .stack
+            .clone()
+            .oneshot(request)
+            .await
+            .map_err(|error| described(own_error(error)))?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        Err(described(Error::from_answer(
+            answer.status(),
+            answer.headers(),
+            answer.body(),
+        )))
+    }
+
+    /// Sends a request and reads its JSON answer; `None` for 204 and for an empty body.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), and [`ErrorKind::Decode`] when the answer is not what `T` expects.
+    pub async fn fetch<T: DeserializeOwned>(&self, request: Request) -> Result<Option<T>> {
+        let operation = request.operation().name;
+        let answer = self.send(request).await?;
+        if answer.status() == StatusCode::NO_CONTENT || answer.body().is_empty() {
+            return Ok(None);
+        }
+        decode(operation, answer.body()).map(Some)
+    }
+
+    /// As [`fetch`](Self::fetch) where an empty answer makes no sense.
+    pub(crate) async fn expect<T: DeserializeOwned>(&self, request: Request) -> Result<T> {
+        let operation = request.operation().name;
+        self.fetch(request).await?.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Decode,
+                Delivery::Answered,
+                "amoCRM answered with an empty body",
+            )
+            .with_operation(operation)
+        })
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("domain", &self.domain())
+            .finish_non_exhaustive()
+    }
+}
+
+fn decode<T: DeserializeOwned>(operation: &'static str, body: &[u8]) -> Result<T> {
+    serde_json::from_slice(body).map_err(|error| {
+        let message = format!(
+            "amoCRM's answer could not be read: {}",
+            without_values(&error.to_string())
+        );
+        Error::new(ErrorKind::Decode, Delivery::Answered, message).with_operation(operation)
+    })
+}
+
+/// The parser quotes what it could not read, and that may be a phone: only names in backticks stay.
+fn without_values(message: &str) -> String {
+    let mut kept = String::new();
+    for (index, part) in message.split('"').enumerate() {
+        kept.push_str(if index % 2 == 0 { part } else { "\"…\"" });
+    }
+    let digits_hidden = kept.split('`').enumerate().map(|(index, part)| {
+        let numeric = index % 2 == 1 && part.starts_with(|c: char| c.is_ascii_digit() || c == '-');
+        if numeric { "…" } else { part }
+    });
+    digits_hidden.collect::<Vec<_>>().join("`")
+}
+
+/// Where the client's wall-clock time comes from; tests bring their own.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>);
+
+impl Clock {
+    /// A clock that asks `now`.
+    pub fn new(now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The machine's clock.
+    pub fn system() -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where the SDK reads the machine's clock"
+        )]
+        Self::new(Utc::now)
+    }
+
+    /// The time now.
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_values;
+
+    #[test]
+    fn a_decode_error_does_not_repeat_what_it_read() {
+        let message = serde_json::from_str::<u64>("\"+79001234567\"")
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            without_values(&message),
+            "invalid type: string \"…\", expected u64 at line 1 column 14"
+        );
+        let message = serde_json::from_str::<String>("79001234567")
+            .unwrap_err()
+            .to_string();
+        assert!(!without_values(&message).contains("7900"), "{message}");
+    }
+}

@@ -1,0 +1,176 @@
+//! The wire: reqwest, or any tower service that speaks HTTP bodies.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use tower::{Service, ServiceExt};
+
+use crate::BoxError;
+use crate::error::{Delivery, Error, ErrorKind};
+use crate::layer::{HttpRequest, HttpResponse, HttpService, ServiceFuture};
+
+/// Boxes a transport that speaks HTTP bodies (an axum `Router`, a hyper client) as the bottom of the stack.
+pub(super) fn from_body_service<S, B>(service: S, timeout: Duration) -> HttpService
+where
+    S: Service<http::Request<Full<Bytes>>, Response = http::Response<B>>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    HttpService::new(Timed {
+        inner: BodyTransport(service),
+        timeout,
+    })
+}
+
+#[derive(Clone)]
+struct BodyTransport<S>(S);
+
+impl<S, B> Service<HttpRequest> for BodyTransport<S>
+where
+    S: Service<http::Request<Full<Bytes>>, Response = http::Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    type Response = HttpResponse;
+    type Error = BoxError;
+    type Future = ServiceFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: HttpRequest) -> Self::Future {
+        let service = self.0.clone();
+        Box::pin(async move {
+            let answer = service
+                .oneshot(request.map(Full::new))
+                .await
+                .map_err(|error| broken(error.into()))?;
+            let (parts, body) = answer.into_parts();
+            let body = body
+                .collect()
+                .await
+                .map_err(|error| broken(error.into()))?
+                .to_bytes();
+            Ok(http::Response::from_parts(parts, body))
+        })
+    }
+}
+
+/// reqwest over rustls: the default transport.
+#[cfg(feature = "reqwest")]
+pub(super) fn from_reqwest(client: reqwest::Client, timeout: Duration) -> HttpService {
+    HttpService::new(Timed {
+        inner: ReqwestTransport(client),
+        timeout,
+    })
+}
+
+#[cfg(feature = "reqwest")]
+#[derive(Clone)]
+struct ReqwestTransport(reqwest::Client);
+
+#[cfg(feature = "reqwest")]
+impl Service<HttpRequest> for ReqwestTransport {
+    type Response = HttpResponse;
+    type Error = BoxError;
+    type Future = ServiceFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: HttpRequest) -> Self::Future {
+        let client = self.0.clone();
+        Box::pin(async move {
+            let request = reqwest::Request::try_from(request).map_err(reqwest_error)?;
+            let answer = client.execute(request).await.map_err(reqwest_error)?;
+            let (status, headers) = (answer.status(), answer.headers().clone());
+            let body = answer.bytes().await.map_err(reqwest_error)?;
+            let mut response = http::Response::new(body);
+            *response.status_mut() = status;
+            *response.headers_mut() = headers;
+            Ok(response)
+        })
+    }
+}
+
+#[cfg(feature = "reqwest")]
+fn reqwest_error(error: reqwest::Error) -> Error {
+    // The URL of the error may hold a phone in its query.
+    let error = error.without_url();
+    if error.is_connect() {
+        return Error::new(
+            ErrorKind::Connect,
+            Delivery::NotSent,
+            "no connection to amoCRM",
+        )
+        .with_source(error);
+    }
+    if error.is_builder() {
+        return Error::invalid_input("the request cannot be sent").with_source(error);
+    }
+    if error.is_timeout() {
+        return timed_out();
+    }
+    broken(error.into())
+}
+
+fn broken(source: BoxError) -> Error {
+    Error::new(
+        ErrorKind::Transport,
+        Delivery::Unknown,
+        "the connection to amoCRM broke",
+    )
+    .with_source(source)
+}
+
+fn timed_out() -> Error {
+    Error::new(
+        ErrorKind::Timeout,
+        Delivery::Unknown,
+        "amoCRM did not answer in time",
+    )
+}
+
+/// One attempt, from the first byte sent to the last byte read, within `timeout`.
+#[derive(Clone)]
+struct Timed<S> {
+    inner: S,
+    timeout: Duration,
+}
+
+impl<S> Service<HttpRequest> for Timed<S>
+where
+    S: Service<HttpRequest, Response = HttpResponse, Error = BoxError, Future = ServiceFuture>,
+{
+    type Response = HttpResponse;
+    type Error = BoxError;
+    type Future = ServiceFuture;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: HttpRequest) -> Self::Future {
+        let call = self.inner.call(request);
+        let timeout = self.timeout;
+        Box::pin(async move {
+            tokio::time::timeout(timeout, call)
+                .await
+                .unwrap_or_else(|_| Err(timed_out().into()))
+        })
+    }
+}

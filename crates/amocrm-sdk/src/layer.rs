@@ -1,0 +1,74 @@
+//! The tower stack: what happens to a request on its way to amoCRM.
+//!
+//! ```text
+//! per call   Trace → Retry          per try   Auth → RateLimit → BaseUri          wire   transport
+//! ```
+//!
+//! Every layer speaks `http::Request<Bytes>` → `http::Response<Bytes>`, so that any body can be replayed, any layer
+//! added ([`ClientBuilder::layer`](crate::ClientBuilder::layer)) and the whole be one boxed service. Retry stands
+//! outside Auth outside RateLimit: each attempt gets a fresh token and a fresh permit, and whatever touches the wire
+//! has paid.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use tower::util::BoxCloneSyncService;
+
+use crate::BoxError;
+use crate::error::{Delivery, Error, ErrorKind};
+
+mod auth;
+mod base_uri;
+mod rate_limit;
+mod retry;
+mod trace;
+
+pub(crate) use self::auth::{AuthLayer, TokenSource};
+pub(crate) use self::base_uri::{BaseUriLayer, Endpoint};
+pub(crate) use self::rate_limit::{Gate, RateLimitLayer};
+pub(crate) use self::retry::RetryLayer;
+pub use self::retry::RetryPolicy;
+pub(crate) use self::trace::{Attempts, TraceLayer};
+
+/// A request as the layers see it: replayable, with its [`Operation`](crate::Operation) among the extensions.
+pub type HttpRequest = http::Request<Bytes>;
+
+/// An answer, read to its end.
+pub type HttpResponse = http::Response<Bytes>;
+
+/// The stack, or any part of it.
+pub type HttpService = BoxCloneSyncService<HttpRequest, HttpResponse, BoxError>;
+
+/// What the layers' futures are.
+pub(crate) type ServiceFuture =
+    Pin<Box<dyn Future<Output = Result<HttpResponse, BoxError>> + Send>>;
+
+/// When a call must be over, retries and waits included. Travels in the request's extensions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline(pub(crate) tokio::time::Instant);
+
+impl Deadline {
+    pub(crate) fn of(request: &HttpRequest) -> Option<Self> {
+        request.extensions().get::<Self>().copied()
+    }
+
+    /// The error when waiting until `wake` would outlive the deadline.
+    pub(crate) fn allows(deadline: Option<Self>, wake: tokio::time::Instant) -> bool {
+        deadline.is_none_or(|deadline| wake <= deadline.0)
+    }
+}
+
+/// The SDK's own error out of a boxed one. A foreign error comes from a layer or transport of the user: nothing is
+/// known about it, so the delivery is unknown.
+pub(crate) fn own_error(error: BoxError) -> Error {
+    match error.downcast::<Error>() {
+        Ok(own) => *own,
+        Err(foreign) => Error::new(
+            ErrorKind::Transport,
+            Delivery::Unknown,
+            "the transport failed",
+        )
+        .with_source(foreign),
+    }
+}

@@ -1,0 +1,180 @@
+//! Takes a permit for everything that touches the wire, and listens to what amoCRM says about the budget.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
+use tower::{Layer, Service};
+
+use super::{Deadline, HttpRequest, HttpResponse, ServiceFuture};
+use crate::BoxError;
+use crate::error::{Delivery, Error, ErrorKind, Problem, Result};
+use crate::quota::{PauseReason, Permit, Quota};
+
+/// Longest sleep before the budget is asked again: a pause that another process ended early is noticed this soon.
+const LONGEST_NAP: Duration = Duration::from_secs(5);
+
+/// The way to the budget: one task of the process asks, the rest queue fairly behind it.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    quota: Arc<dyn Quota>,
+    turn: Mutex<()>,
+    throttled_for: Duration,
+    blocked_for: Duration,
+}
+
+impl Gate {
+    pub(crate) fn new(
+        quota: Arc<dyn Quota>,
+        throttled_for: Duration,
+        blocked_for: Duration,
+    ) -> Self {
+        Self {
+            quota,
+            turn: Mutex::new(()),
+            throttled_for,
+            blocked_for,
+        }
+    }
+
+    pub(crate) fn quota(&self) -> &Arc<dyn Quota> {
+        &self.quota
+    }
+
+    /// Waits for a permit, but not past the deadline: what cannot be sent in time fails now, not then.
+    async fn pass(&self, deadline: Option<Deadline>) -> Result<()> {
+        let turn = match deadline {
+            None => self.turn.lock().await,
+            Some(deadline) => tokio::time::timeout_at(deadline.0, self.turn.lock())
+                .await
+                .map_err(|_| too_late())?,
+        };
+        loop {
+            let asked = self.quota.try_acquire().await;
+            let permit = asked
+                .map_err(|error| Error::store("the request budget cannot be reached", error))?;
+            let wait = match permit {
+                Permit::Granted => break,
+                Permit::Wait(wait) => wait,
+                Permit::Paused {
+                    reason: PauseReason::Blocked,
+                    remaining,
+                } => {
+                    return Err(Error::new(
+                        ErrorKind::Blocked,
+                        Delivery::NotSent,
+                        "amoCRM blocked this integration; nothing is sent until the pause ends",
+                    )
+                    .with_retry_after(remaining));
+                }
+                Permit::Paused {
+                    reason: PauseReason::Throttled,
+                    remaining,
+                } => {
+                    if !Deadline::allows(deadline, Instant::now() + remaining) {
+                        return Err(Error::new(
+                            ErrorKind::RateLimited,
+                            Delivery::NotSent,
+                            "amoCRM throttles this integration for longer than the call may last",
+                        )
+                        .with_retry_after(remaining));
+                    }
+                    remaining
+                }
+            };
+            if !Deadline::allows(deadline, Instant::now() + wait) {
+                return Err(too_late());
+            }
+            sleep(wait.min(LONGEST_NAP)).await;
+        }
+        drop(turn);
+        Ok(())
+    }
+
+    /// Pauses everybody when the answer is a 429 or a block page.
+    async fn listen(&self, answer: &HttpResponse) {
+        let (duration, reason) = match answer.status() {
+            StatusCode::TOO_MANY_REQUESTS => {
+                let asked = Error::from_answer(answer.status(), answer.headers(), answer.body())
+                    .retry_after();
+                (asked.unwrap_or(self.throttled_for), PauseReason::Throttled)
+            }
+            StatusCode::FORBIDDEN
+                if Problem::read(answer.headers(), answer.body()).is_block_page() =>
+            {
+                (self.blocked_for, PauseReason::Blocked)
+            }
+            _ => return,
+        };
+        tracing::warn!(
+            reason = reason.as_str(),
+            pause_ms = millis(duration),
+            "amoCRM asked to stop sending"
+        );
+        if let Err(error) = self.quota.pause(duration, reason).await {
+            tracing::error!(%error, "the pause could not be shared with the other processes");
+        }
+    }
+}
+
+fn too_late() -> Error {
+    Error::new(
+        ErrorKind::Deadline,
+        Delivery::NotSent,
+        "the deadline passed while waiting for a permit",
+    )
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct RateLimitLayer(pub(crate) Arc<Gate>);
+
+impl<S> Layer<S> for RateLimitLayer {
+    type Service = RateLimit<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RateLimit {
+            gate: Arc::clone(&self.0),
+            inner,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct RateLimit<S> {
+    gate: Arc<Gate>,
+    inner: S,
+}
+
+impl<S> Service<HttpRequest> for RateLimit<S>
+where
+    S: Service<HttpRequest, Response = HttpResponse, Error = BoxError> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = HttpResponse;
+    type Error = BoxError;
+    type Future = ServiceFuture;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: HttpRequest) -> Self::Future {
+        let clone = self.inner.clone();
+        // The clone may not be ready; the one that was polled is.
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let gate = Arc::clone(&self.gate);
+        Box::pin(async move {
+            gate.pass(Deadline::of(&request)).await?;
+            let answer = inner.call(request).await?;
+            gate.listen(&answer).await;
+            Ok(answer)
+        })
+    }
+}

@@ -1,0 +1,175 @@
+//! Requests built without I/O.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, header};
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+
+/// What a request does, so that every layer knows: it travels in the request's extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operation {
+    /// `leads.create`, `account.get`: for logs, metrics and errors.
+    pub name: &'static str,
+    /// Whether sending it twice leaves amoCRM as sending it once: decides about retries after an unknown outcome.
+    pub idempotent: bool,
+}
+
+impl Operation {
+    /// An operation that may be repeated: reads, updates that set values, links, deletes.
+    pub const fn idempotent(name: &'static str) -> Self {
+        Self {
+            name,
+            idempotent: true,
+        }
+    }
+
+    /// An operation that makes something new each time: it is never repeated after an unknown outcome.
+    pub const fn once(name: &'static str) -> Self {
+        Self {
+            name,
+            idempotent: false,
+        }
+    }
+}
+
+/// A request of the API: what every builder's `into_request()` yields.
+///
+/// ```
+/// # fn main() -> Result<(), amocrm_sdk::Error> {
+/// use amocrm_sdk::{Operation, Request};
+///
+/// let request = Request::get(Operation::idempotent("talks.list"), "/api/v4/talks").query("limit", 50);
+/// assert_eq!(request.target(), "/api/v4/talks?limit=50");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    operation: Operation,
+    method: Method,
+    path: String,
+    query: Vec<(String, String)>,
+    body: Option<Bytes>,
+}
+
+impl Request {
+    /// A request with this method and absolute path (`/api/v4/leads`).
+    pub fn new(operation: Operation, method: Method, path: impl Into<String>) -> Self {
+        Self {
+            operation,
+            method,
+            path: path.into(),
+            query: Vec::new(),
+            body: None,
+        }
+    }
+
+    /// A `GET`.
+    pub fn get(operation: Operation, path: impl Into<String>) -> Self {
+        Self::new(operation, Method::GET, path)
+    }
+
+    /// A `POST`.
+    pub fn post(operation: Operation, path: impl Into<String>) -> Self {
+        Self::new(operation, Method::POST, path)
+    }
+
+    /// A `PATCH`.
+    pub fn patch(operation: Operation, path: impl Into<String>) -> Self {
+        Self::new(operation, Method::PATCH, path)
+    }
+
+    /// A `DELETE`.
+    pub fn delete(operation: Operation, path: impl Into<String>) -> Self {
+        Self::new(operation, Method::DELETE, path)
+    }
+
+    /// Adds a query parameter. Brackets stay readable: `filter[id][]`.
+    #[must_use]
+    pub fn query(mut self, key: impl Into<String>, value: impl ToString) -> Self {
+        self.query.push((key.into(), value.to_string()));
+        self
+    }
+
+    /// Adds query parameters.
+    #[must_use]
+    pub fn queries(mut self, pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.query.extend(pairs);
+        self
+    }
+
+    /// Sets a JSON body.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when the value cannot be written as JSON (a map
+    /// with keys that are not strings).
+    pub fn json(mut self, body: &(impl Serialize + ?Sized)) -> Result<Self> {
+        let bytes = serde_json::to_vec(body).map_err(|error| {
+            Error::invalid_input("the request body cannot be written as JSON").with_source(error)
+        })?;
+        self.body = Some(bytes.into());
+        Ok(self)
+    }
+
+    /// What the request does.
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// The HTTP method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The path without the query.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Path and encoded query.
+    pub fn target(&self) -> String {
+        if self.query.is_empty() {
+            return self.path.clone();
+        }
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&self.query)
+            .finish();
+        format!("{}?{query}", self.path)
+    }
+
+    /// The decoded query parameters, in order.
+    pub fn query_pairs(&self) -> &[(String, String)] {
+        &self.query
+    }
+
+    /// The JSON body, if there is one.
+    pub fn body(&self) -> Option<&Bytes> {
+        self.body.as_ref()
+    }
+
+    /// As the layers take it. The host is filled in below, by the base-URI layer.
+    pub(crate) fn into_http(self) -> Result<http::Request<Bytes>> {
+        let operation = self.operation;
+        let mut builder = http::Request::builder()
+            .method(self.method.clone())
+            .uri(self.target());
+        if self.body.is_some() {
+            builder = builder.header(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
+        }
+        builder
+            .header(
+                header::ACCEPT,
+                HeaderValue::from_static("application/hal+json, application/json"),
+            )
+            .extension(operation)
+            .body(self.body.unwrap_or_default())
+            .map_err(|error| {
+                Error::invalid_input("the request's path is not a valid URI").with_source(error)
+            })
+    }
+}
