@@ -1,1 +1,19 @@
-//! service-kit
+//! What every service of the house needs, and nothing about any domain.
+//!
+//! * [`config`]: sections read from compiled-in defaults, an optional file and the environment. This is the only place
+//!   of the workspace that reads the environment.
+//! * [`telemetry`], [`metrics`], [`health`]: what an operator sees.
+//! * [`http`]: problem bodies, extractors, the middleware stack, administrator's access, the server itself.
+//! * [`shutdown`]: from a signal to a token that everything watches.
+//! * [`clock`]: time as a parameter.
+//!
+//! The thing a newcomer gets wrong: a service never calls `std::env::var` or `Utc::now`. It asks for a section of the
+//! configuration and for a [`clock::Clock`], so that a test owns both.
+
+pub mod clock;
+pub mod config;
+pub mod health;
+pub mod http;
+pub mod metrics;
+pub mod shutdown;
+pub mod telemetry;

@@ -1,1 +1,9 @@
 //! Integration tests.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should say where"
+)]
+
+mod config;
+mod http;

@@ -1,0 +1,128 @@
+//! Where a service listens, and who may call it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use url::Url;
+
+use super::{Problems, Section, SecurityConfig};
+
+/// `[server]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Address to listen on.
+    pub host: String,
+    /// Port to listen on; 0 takes any free one.
+    pub port: u16,
+    /// Address under which the outside world reaches this service.
+    #[serde(default)]
+    pub public_url: Option<String>,
+    /// Origins whose pages may call the API, separated by commas.
+    #[serde(default)]
+    pub frontend_url: Option<String>,
+    /// A request that takes longer is answered with 503.
+    pub request_timeout_ms: u64,
+    /// How long work in flight may take to end after SIGTERM.
+    pub drain_ms: u64,
+}
+
+impl ServerConfig {
+    /// `host:port`, as `bind` wants it.
+    pub fn address(&self) -> String {
+        match self.host.parse::<IpAddr>() {
+            Ok(IpAddr::V6(address)) => format!("[{address}]:{}", self.port),
+            _ => format!("{}:{}", self.host, self.port),
+        }
+    }
+
+    /// Whether only this machine can reach the service.
+    pub fn is_loopback(&self) -> bool {
+        self.host.eq_ignore_ascii_case("localhost")
+            || self
+                .host
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.is_loopback())
+    }
+
+    /// The public address, if there is one.
+    pub fn public_url(&self) -> Option<Url> {
+        self.public_url.as_deref().and_then(web_url)
+    }
+
+    /// The origins of [`frontend_url`](Self::frontend_url), in the form browsers send them.
+    pub fn frontend_origins(&self) -> Vec<String> {
+        self.frontend_urls()
+            .filter_map(web_url)
+            .map(|url| url.origin().ascii_serialization())
+            .collect()
+    }
+
+    /// [`request_timeout_ms`](Self::request_timeout_ms) as a duration.
+    pub fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.request_timeout_ms)
+    }
+
+    /// [`drain_ms`](Self::drain_ms) as a duration.
+    pub fn drain(&self) -> Duration {
+        Duration::from_millis(self.drain_ms)
+    }
+
+    /// Refuses an address that others can reach while the administrator's endpoints are open to everybody.
+    pub fn check_exposure(&self, security: &SecurityConfig, problems: &mut Problems) {
+        if !self.is_loopback() && security.admin_token.is_none() {
+            problems.report(
+                "security.admin_token",
+                format!(
+                    "is unset while SERVER_HOST={} lets other machines in; set it, or listen on 127.0.0.1",
+                    self.host
+                ),
+            );
+        }
+    }
+
+    fn frontend_urls(&self) -> impl Iterator<Item = &str> {
+        self.frontend_url
+            .as_deref()
+            .unwrap_or_default()
+            .split(',')
+            .map(str::trim)
+            .filter(|url| !url.is_empty())
+    }
+}
+
+impl Section for ServerConfig {
+    const NAME: &'static str = "server";
+
+    fn validate(&self, problems: &mut Problems) {
+        let named = |character: char| character.is_ascii_alphanumeric() || ".-".contains(character);
+        if self.host.parse::<IpAddr>().is_err()
+            && (self.host.is_empty() || !self.host.chars().all(named))
+        {
+            problems.report_value("server.host", &self.host, "is no address");
+        }
+        if let Some(url) = self.public_url.as_deref()
+            && web_url(url).is_none_or(|url| url.query().is_some())
+        {
+            problems.report_value("server.public_url", &url, "is no such address");
+        }
+        for url in self.frontend_urls().filter(|url| web_url(url).is_none()) {
+            problems.report_value("server.frontend_url", &url, "is no origin");
+        }
+        problems.range(
+            "server.request_timeout_ms",
+            self.request_timeout_ms,
+            1_000,
+            600_000,
+        );
+        problems.range("server.drain_ms", self.drain_ms, 0, 600_000);
+    }
+}
+
+/// An absolute http(s) address with a host.
+pub(super) fn web_url(text: &str) -> Option<Url> {
+    Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some())
+}

@@ -1,0 +1,92 @@
+//! Who may use the administrator's endpoints.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq as _;
+
+use super::Problem;
+
+/// The rule of access: this token, or everybody on a loopback address.
+///
+/// The token is given as `Authorization: Bearer TOKEN`, or by a browser as the password of HTTP Basic with any name.
+#[derive(Debug, Clone, Default)]
+pub struct AdminAccess {
+    token: Option<SecretString>,
+}
+
+impl AdminAccess {
+    /// With `None` everybody is let in; [`check_exposure`](crate::config::ServerConfig::check_exposure) makes sure
+    /// that this happens on loopback only.
+    pub fn new(token: Option<SecretString>) -> Self {
+        Self { token }
+    }
+
+    /// Whether these headers open the door.
+    pub fn admits(&self, headers: &HeaderMap) -> bool {
+        let Some(token) = &self.token else {
+            return true;
+        };
+        given_token(headers).is_some_and(|given| {
+            // The comparison takes the same time wherever the first difference is; only the length can be seen.
+            bool::from(given.as_bytes().ct_eq(token.expose_secret().as_bytes()))
+        })
+    }
+}
+
+/// Middleware that lets only the administrator through.
+pub async fn require_admin(
+    State(access): State<AdminAccess>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if !access.admits(request.headers()) {
+        metrics::counter!("admin_refusals_total").increment(1);
+        let mut response = Problem::new(StatusCode::UNAUTHORIZED)
+            .detail("this endpoint needs ADMIN_TOKEN: send the header Authorization: Bearer TOKEN")
+            .into_response();
+        response.headers_mut().insert(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static("Basic realm=\"administrator\", charset=\"UTF-8\""),
+        );
+        return response;
+    }
+    // A browser sends a remembered password, or reaches a loopback address, on behalf of any page. It also says so.
+    if changes_something(request.method()) && is_cross_site(request.headers()) {
+        return Problem::new(StatusCode::FORBIDDEN)
+            .detail("this endpoint cannot be called from a page of another site")
+            .into_response();
+    }
+    next.run(request).await
+}
+
+fn given_token(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, credentials) = value.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(credentials.trim().to_owned());
+    }
+    if scheme.eq_ignore_ascii_case("basic") {
+        let decoded = STANDARD.decode(credentials.trim()).ok()?;
+        let decoded = String::from_utf8(decoded).ok()?;
+        return decoded
+            .split_once(':')
+            .map(|(_, password)| password.to_owned());
+    }
+    None
+}
+
+fn changes_something(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// `Sec-Fetch-Site` cannot be forged by a page; programs that are no browsers do not send it.
+fn is_cross_site(headers: &HeaderMap) -> bool {
+    headers
+        .get("sec-fetch-site")
+        .is_some_and(|value| value == "cross-site")
+}

@@ -1,0 +1,28 @@
+//! The page that shows the API, from the binary itself: nothing is loaded from elsewhere.
+
+use axum::Router;
+use http::{HeaderValue, header};
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+/// What the page needs: its own scripts, and styles and pictures inside the HTML.
+const PAGE_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+
+/// Routes `GET /docs` and `GET /openapi.json`.
+pub fn documentation<S>(api: OpenApi) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    // "none": the page would otherwise ask validator.swagger.io about our description.
+    let config = Config::new(["/openapi.json"]).validator_url("none");
+    Router::from(
+        SwaggerUi::new("/docs")
+            .url("/openapi.json", api)
+            .config(config),
+    )
+    .layer(SetResponseHeaderLayer::overriding(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(PAGE_POLICY),
+    ))
+}

@@ -1,0 +1,186 @@
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use http::{Request, Response, StatusCode, header};
+use http_body_util::BodyExt as _;
+use secrecy::SecretString;
+use serde::Deserialize;
+use service_kit::health::Health;
+use service_kit::http::{
+    AdminAccess, ApiJson, FORM_BODY_LIMIT, Problem, StackConfig, operations, require_admin,
+    with_stack, without_trailing_slash,
+};
+use service_kit::metrics::Metrics;
+use tower::util::ServiceExt as _;
+
+#[derive(Deserialize)]
+struct Order {
+    amount: u32,
+}
+
+async fn take(ApiJson(order): ApiJson<Order>) -> String {
+    order.amount.to_string()
+}
+
+async fn hang() {
+    std::future::pending::<()>().await;
+}
+
+async fn fall() {
+    let number: Result<u32, _> = "a secret".parse();
+    panic!("{number:?} of a secret");
+}
+
+fn app(token: Option<&str>) -> Router {
+    let admin = AdminAccess::new(token.map(SecretString::from));
+    let guarded = Router::new()
+        .route("/api/orders", post(take))
+        .route_layer(from_fn_with_state(admin.clone(), require_admin));
+    let health = Health::new()
+        .needs("database", || async { Ok("answers".to_owned()) })
+        .uses("crm", || async {
+            std::future::pending::<()>().await;
+            Ok(String::new())
+        });
+    let routes = Router::new()
+        .route("/api/hang", get(hang))
+        .route("/api/fall", get(fall))
+        .merge(guarded)
+        .merge(operations(health, Metrics::install(), admin, || async {}));
+    without_trailing_slash(with_stack(
+        routes,
+        &StackConfig {
+            request_timeout: Duration::from_secs(5),
+            origins: vec!["http://localhost:3000".to_owned()],
+        },
+    ))
+}
+
+async fn send(app: Router, request: Request<Body>) -> (Response<()>, String) {
+    let (parts, body) = app.oneshot(request).await.unwrap().into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    (
+        Response::from_parts(parts, ()),
+        String::from_utf8(bytes.to_vec()).unwrap(),
+    )
+}
+
+fn order(body: &str) -> http::request::Builder {
+    let _ = body;
+    Request::post("/api/orders/").header(header::CONTENT_TYPE, "application/json")
+}
+
+async fn problem(app: Router, request: Request<Body>) -> Problem {
+    let (response, body) = send(app, request).await;
+    assert_eq!(
+        response.headers()[header::CONTENT_TYPE],
+        "application/problem+json",
+        "{body}"
+    );
+    let problem: Problem = serde_json::from_str(&body).unwrap();
+    assert_eq!(problem.status, response.status().as_u16());
+    problem
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_error_is_a_problem_body() {
+    let post = |body: &str| order(body).body(Body::from(body.to_owned())).unwrap();
+    let get = |path: &str| Request::get(path).body(Body::empty()).unwrap();
+
+    let wrong_field = problem(app(None), post(r#"{"amount": -1}"#)).await;
+    assert_eq!(wrong_field.status, 422);
+    assert_eq!(wrong_field.errors[0].field, "amount");
+    assert_eq!(problem(app(None), post("{")).await.status, 400);
+    let large = format!(r#"{{"amount": 1, "x": "{}"}}"#, "x".repeat(FORM_BODY_LIMIT));
+    assert_eq!(problem(app(None), post(&large)).await.status, 413);
+    assert_eq!(problem(app(None), get("/nothing")).await.status, 404);
+    assert_eq!(problem(app(None), get("/api/orders")).await.status, 405);
+    assert_eq!(problem(app(None), get("/api/hang")).await.status, 503);
+    let panicked = problem(app(None), get("/api/fall")).await;
+    assert_eq!(panicked.status, 500);
+    assert!(!panicked.detail.unwrap().contains("a secret"));
+}
+
+#[tokio::test]
+async fn only_the_token_opens_the_door_and_a_foreign_page_never() {
+    let request = |authorization: Option<&str>| {
+        let mut request = order("").body(Body::from(r#"{"amount": 7}"#)).unwrap();
+        if let Some(value) = authorization {
+            request
+                .headers_mut()
+                .insert(header::AUTHORIZATION, value.parse().unwrap());
+        }
+        request
+    };
+    let guarded = || app(Some("0123456789abcdef"));
+    for refused in [
+        None,
+        Some("Bearer 0123456789abcdeX"),
+        Some("Bearer "),
+        Some("Basic !!!"),
+    ] {
+        let problem = problem(guarded(), request(refused)).await;
+        assert_eq!(problem.status, 401, "{refused:?}");
+    }
+    // printf 'admin:0123456789abcdef' | base64
+    let basic = "Basic YWRtaW46MDEyMzQ1Njc4OWFiY2RlZg==";
+    for admitted in ["Bearer 0123456789abcdef", basic] {
+        let (response, body) = send(guarded(), request(Some(admitted))).await;
+        assert_eq!((response.status(), body.as_str()), (StatusCode::OK, "7"));
+    }
+    for app in [guarded(), app(None)] {
+        let mut foreign = request(Some(basic));
+        foreign
+            .headers_mut()
+            .insert("sec-fetch-site", "cross-site".parse().unwrap());
+        assert_eq!(problem(app, foreign).await.status, 403);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_carry_a_request_id_and_security_headers() {
+    let with_id = |id: &str| {
+        Request::get("/health")
+            .header("x-request-id", id)
+            .header(header::ORIGIN, "http://localhost:3000")
+            .body(Body::empty())
+            .unwrap()
+    };
+    let (kept, _) = send(app(None), with_id("abc-123")).await;
+    assert_eq!(kept.headers()["x-request-id"], "abc-123");
+    assert_eq!(kept.headers()["x-content-type-options"], "nosniff");
+    assert_eq!(kept.headers()["cache-control"], "no-store");
+    assert_eq!(
+        kept.headers()["access-control-allow-origin"],
+        "http://localhost:3000"
+    );
+    let (replaced, _) = send(app(None), with_id("user@example.com said")).await;
+    assert_ne!(replaced.headers()["x-request-id"], "user@example.com said");
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_tells_each_part_and_waits_for_none_of_them_long() {
+    let request = Request::get("/health").body(Body::empty()).unwrap();
+    let (response, body) = send(app(None), request).await;
+    let report: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(report["status"], "degraded");
+    assert_eq!(report["ready"], true);
+    assert_eq!(report["parts"][1]["detail"], "no answer within 2 s");
+}
+
+#[tokio::test]
+async fn metrics_count_routes_by_pattern() {
+    let app = app(None);
+    let request = |path: &str| Request::get(path).body(Body::empty()).unwrap();
+    send(app.clone(), request("/api/orders?phone=79001234567")).await;
+    let (_, text) = send(app, request("/metrics")).await;
+    assert!(
+        text.contains(r#"http_requests_total{method="GET",route="/api/orders",status="405"}"#),
+        "{text}"
+    );
+    assert!(!text.contains("79001234567"));
+}
