@@ -3,12 +3,18 @@
 //! Visitors instead of `untagged` enums: nothing is buffered, and the messages say what was expected. They never repeat
 //! the value that was found, because it may be a phone or an e-mail.
 
+mod open_enum;
+
 use std::fmt;
 use std::marker::PhantomData;
 
 use chrono::{DateTime, Utc};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    self, Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+
+pub(crate) use open_enum::open_enum;
 
 /// A number that can be read from a JSON number or from text.
 pub(crate) trait Number: Sized {
@@ -78,7 +84,9 @@ struct NumberVisitor<T>(PhantomData<T>);
 
 impl<T: Number> NumberVisitor<T> {
     fn found<E: de::Error>(number: Option<T>) -> Result<Option<T>, E> {
-        number.map(Some).ok_or_else(|| E::custom(format_args!("expected {}", T::EXPECTED)))
+        number
+            .map(Some)
+            .ok_or_else(|| E::custom(format_args!("expected {}", T::EXPECTED)))
     }
 }
 
@@ -127,17 +135,23 @@ impl<'de, T: Number> Visitor<'de> for NumberVisitor<T> {
 }
 
 /// A number from a number or a string; `null`, `""` and `false` are `None`.
-pub(crate) fn opt_number<'de, D: Deserializer<'de>, T: Number>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn opt_number<'de, D: Deserializer<'de>, T: Number>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     deserializer.deserialize_any(NumberVisitor(PhantomData))
 }
 
 /// A number from a number or a string; `null` and `""` are zero.
-pub(crate) fn number<'de, D: Deserializer<'de>, T: Number + Default>(deserializer: D) -> Result<T, D::Error> {
+pub(crate) fn number<'de, D: Deserializer<'de>, T: Number + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     opt_number(deserializer).map(Option::unwrap_or_default)
 }
 
 /// A typed id; `null`, `""` and zero are `None`: amoCRM writes `0` where there is no status, group or user.
-pub(crate) fn opt_id<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<Option<crate::id::Id<T>>, D::Error> {
+pub(crate) fn opt_id<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+) -> Result<Option<crate::id::Id<T>>, D::Error> {
     let number: Option<u64> = opt_number(deserializer)?;
     Ok(number.filter(|id| *id != 0).map(crate::id::Id::new))
 }
@@ -191,7 +205,9 @@ pub(crate) fn parse_flag(text: &str) -> Option<Option<bool>> {
 }
 
 /// A flag from a boolean, a number or a string; `null` and `""` are `None`.
-pub(crate) fn opt_flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+pub(crate) fn opt_flag<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<bool>, D::Error> {
     deserializer.deserialize_any(FlagVisitor)
 }
 
@@ -201,7 +217,9 @@ pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D
 }
 
 /// Text; a number or a boolean is taken as its text, `null` and `""` are `None`.
-pub(crate) fn opt_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub(crate) fn opt_text<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
     struct TextVisitor;
 
     impl<'de> Visitor<'de> for TextVisitor {
@@ -239,7 +257,10 @@ pub(crate) fn opt_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
             Ok(None)
         }
 
-        fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        fn visit_some<D: Deserializer<'de>>(
+            self,
+            deserializer: D,
+        ) -> Result<Self::Value, D::Error> {
             deserializer.deserialize_any(self)
         }
     }
@@ -258,7 +279,9 @@ pub(crate) mod opt_time {
     use serde::{Serialize, Serializer};
 
     /// An instant from unix seconds as number or text; `null`, `""`, `0` and `false` are `None`.
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<DateTime<Utc>>, D::Error> {
         match opt_number::<D, i64>(deserializer)? {
             None | Some(0) => Ok(None),
             Some(seconds) => DateTime::from_timestamp(seconds, 0)
@@ -267,7 +290,10 @@ pub(crate) mod opt_time {
         }
     }
 
-    pub(crate) fn serialize<S: Serializer>(time: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(
+        time: &Option<DateTime<Utc>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         time.map(|time| time.timestamp()).serialize(serializer)
     }
 }
@@ -277,13 +303,18 @@ pub(crate) mod time {
     use super::{DateTime, Deserializer, Utc, de, opt_number};
     use serde::Serializer;
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<DateTime<Utc>, D::Error> {
         opt_number::<D, i64>(deserializer)?
             .and_then(|seconds| DateTime::from_timestamp(seconds, 0))
             .ok_or_else(|| de::Error::custom("expected unix seconds"))
     }
 
-    pub(crate) fn serialize<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(
+        time: &DateTime<Utc>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_i64(time.timestamp())
     }
 }
@@ -322,7 +353,11 @@ where
         }
 
         fn visit_str<E: de::Error>(self, value: &str) -> Result<T, E> {
-            if value.is_empty() { Ok(T::default()) } else { Err(E::custom("expected an object")) }
+            if value.is_empty() {
+                Ok(T::default())
+            } else {
+                Err(E::custom("expected an object"))
+            }
         }
 
         fn visit_unit<E: de::Error>(self) -> Result<T, E> {
@@ -420,8 +455,18 @@ mod tests {
 
     #[test]
     fn instants_are_unix_seconds_and_zero_is_nothing() {
-        assert_eq!(opt_time::deserialize(json!("1769000000")).unwrap().map(|time| time.timestamp()), Some(1_769_000_000));
-        assert_eq!(opt_time::deserialize(json!(-86_400)).unwrap().map(|time| time.timestamp()), Some(-86_400));
+        assert_eq!(
+            opt_time::deserialize(json!("1769000000"))
+                .unwrap()
+                .map(|time| time.timestamp()),
+            Some(1_769_000_000)
+        );
+        assert_eq!(
+            opt_time::deserialize(json!(-86_400))
+                .unwrap()
+                .map(|time| time.timestamp()),
+            Some(-86_400)
+        );
         for nothing in [json!(0), json!("0"), json!(""), Value::Null] {
             assert_eq!(opt_time::deserialize(nothing).unwrap(), None);
         }

@@ -141,7 +141,10 @@ pub struct Id<T> {
 impl<T> Id<T> {
     /// Makes an id of a number.
     pub const fn new(value: u64) -> Self {
-        Self { value, kind: PhantomData }
+        Self {
+            value,
+            kind: PhantomData,
+        }
     }
 
     /// The number.
@@ -248,7 +251,9 @@ impl<'de, T> Deserialize<'de> for Id<T> {
             }
 
             fn visit_i64<E: de::Error>(self, value: i64) -> Result<Self::Value, E> {
-                u64::try_from(value).map(Id::new).map_err(|_| E::custom(ParseIdError(())))
+                u64::try_from(value)
+                    .map(Id::new)
+                    .map_err(|_| E::custom(ParseIdError(())))
             }
 
             fn visit_str<E: de::Error>(self, value: &str) -> Result<Self::Value, E> {
@@ -276,7 +281,9 @@ mod tests {
     #[test]
     fn what_is_not_an_id_is_refused_without_echoing_it() {
         for text in ["-7", "\"+7\"", "\"secret\"", "\"\"", "null", "7.5", "[7]"] {
-            let error = serde_json::from_str::<LeadId>(text).unwrap_err().to_string();
+            let error = serde_json::from_str::<LeadId>(text)
+                .unwrap_err()
+                .to_string();
             assert!(error.contains("a numeric id"), "{error}");
             assert!(!error.contains("secret"), "{error}");
         }
@@ -284,7 +291,8 @@ mod tests {
 
     #[test]
     fn ids_serve_as_keys_of_a_json_object() {
-        let map: std::collections::BTreeMap<UserId, bool> = serde_json::from_str(r#"{"5":true}"#).unwrap();
+        let map: std::collections::BTreeMap<UserId, bool> =
+            serde_json::from_str(r#"{"5":true}"#).unwrap();
         assert_eq!(map.keys().next(), Some(&UserId::new(5)));
     }
 }
