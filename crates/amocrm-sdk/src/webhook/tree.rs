@@ -1,0 +1,479 @@
+//! The body as a tree, before anything is known about entities.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::error::{ParseError, ParseErrorKind};
+
+/// Longest body that is parsed. Deliveries seen in the wild have a few kilobytes.
+pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Most values in one body. A lead with 250 filled fields has about 1,500.
+pub const MAX_VALUES: usize = 10_000;
+/// Deepest nesting. Custom fields inside an incoming lead reach 11 levels, 13 with invoice positions.
+pub const MAX_DEPTH: usize = 16;
+
+/// A value or a group of values.
+///
+/// Indexes are keys like any other, so `a[999999999]=1` costs as much as `a[0]=1`. Serialization gives JSON, with arrays
+/// where the keys are 0, 1, 2…; [`Debug`](fmt::Debug) shows keys and no values.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Tree {
+    /// A value.
+    Leaf(String),
+    /// A group.
+    Branch(Branch),
+}
+
+/// A group of values in the order of the body.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Branch {
+    entries: BTreeMap<Key, Tree>,
+    order: Vec<Key>,
+}
+
+/// A key of a group: an index or a name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// An index.
+    Index(u64),
+    /// A name.
+    Name(Box<str>),
+}
+
+impl Key {
+    fn new(text: &str) -> Self {
+        // As in PHP, `07` is a name.
+        let canonical = text == "0" || !text.starts_with(['0', '+']);
+        match text.parse() {
+            Ok(index) if canonical => Self::Index(index),
+            _ => Self::Name(text.into()),
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(index) => index.fmt(f),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+impl Branch {
+    fn entry(&mut self, key: Key, new: impl FnOnce() -> Tree) -> &mut Tree {
+        if !self.entries.contains_key(&key) {
+            self.order.push(key.clone());
+        }
+        self.entries.entry(key).or_insert_with(new)
+    }
+
+    /// The index `[]` stands for: the one after the greatest.
+    fn next_index(&self) -> u64 {
+        // Indexes sort before names.
+        let greatest = self.entries.range(..=Key::Index(u64::MAX)).next_back();
+        match greatest {
+            Some((Key::Index(index), _)) => index.saturating_add(1),
+            _ => 0,
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&Key, &Tree)> {
+        self.order
+            .iter()
+            .filter_map(|key| Some((key, self.entries.get(key)?)))
+    }
+
+    fn is_list(&self) -> bool {
+        self.entries
+            .keys()
+            .zip(0..)
+            .all(|(key, index)| *key == Key::Index(index))
+    }
+}
+
+impl Tree {
+    /// Reads a form-urlencoded body with bracket keys.
+    ///
+    /// # Errors
+    ///
+    /// The body is beyond the limits, or uses one key as a value and as a group.
+    pub fn from_form(body: &[u8]) -> Result<Self, ParseError> {
+        check_size(body)?;
+        let mut root = Self::Branch(Branch::default());
+        for (count, (key, value)) in form_urlencoded::parse(body).enumerate() {
+            if count == MAX_VALUES {
+                return Err(too_many());
+            }
+            root.insert(&key, value.into_owned())?;
+        }
+        Ok(root)
+    }
+
+    /// Reads the same structure from JSON. Numbers become text, flags `1` and `0`, nulls are left out.
+    ///
+    /// # Errors
+    ///
+    /// The body is beyond the limits, or no JSON object.
+    pub fn from_json(body: &[u8]) -> Result<Self, ParseError> {
+        check_size(body)?;
+        match serde_json::from_slice(body) {
+            Ok(object @ Value::Object(_)) => {
+                let mut values = 0;
+                let tree = Self::from_value(object, MAX_DEPTH, &mut values)?;
+                Ok(tree.unwrap_or_else(|| Self::Branch(Branch::default())))
+            }
+            _ => Err(ParseError::new(
+                ParseErrorKind::Malformed,
+                "",
+                "a JSON object",
+            )),
+        }
+    }
+
+    fn from_value(
+        value: Value,
+        depth_left: usize,
+        values: &mut usize,
+    ) -> Result<Option<Self>, ParseError> {
+        *values += 1;
+        if *values > MAX_VALUES {
+            return Err(too_many());
+        }
+        let leaf = match value {
+            Value::Null => return Ok(None),
+            Value::Bool(flag) => if flag { "1" } else { "0" }.to_owned(),
+            Value::Number(number) => number.to_string(),
+            Value::String(text) => text,
+            Value::Array(items) => {
+                let items = items
+                    .into_iter()
+                    .zip(0..)
+                    .map(|(item, index)| (Key::Index(index), item));
+                return Self::from_items(items, depth_left, values).map(Some);
+            }
+            Value::Object(items) => {
+                let items = items.into_iter().map(|(key, item)| (Key::new(&key), item));
+                return Self::from_items(items, depth_left, values).map(Some);
+            }
+        };
+        Ok(Some(Self::Leaf(leaf)))
+    }
+
+    fn from_items(
+        items: impl Iterator<Item = (Key, Value)>,
+        depth_left: usize,
+        values: &mut usize,
+    ) -> Result<Self, ParseError> {
+        let depth_left = depth_left.checked_sub(1).ok_or_else(|| too_deep(""))?;
+        let mut branch = Branch::default();
+        for (key, item) in items {
+            if let Some(tree) = Self::from_value(item, depth_left, values)? {
+                *branch.entry(key, || Self::Leaf(String::new())) = tree;
+            }
+        }
+        Ok(Self::Branch(branch))
+    }
+
+    fn insert(&mut self, key: &str, value: String) -> Result<(), ParseError> {
+        let conflict = || {
+            ParseError::new(
+                ParseErrorKind::Malformed,
+                key,
+                "either a value or a group, not both",
+            )
+        };
+        let mut node = self;
+        for (depth, segment) in segments(key).enumerate() {
+            if depth == MAX_DEPTH {
+                return Err(too_deep(key));
+            }
+            // A fresh node is an empty leaf until something goes below it.
+            if matches!(node, Self::Leaf(text) if text.is_empty()) {
+                *node = Self::Branch(Branch::default());
+            }
+            let Self::Branch(branch) = node else {
+                return Err(conflict());
+            };
+            let append = segment.is_empty() && depth > 0;
+            let segment = if append {
+                Key::Index(branch.next_index())
+            } else {
+                Key::new(segment)
+            };
+            node = branch.entry(segment, || Self::Leaf(String::new()));
+        }
+        match node {
+            Self::Leaf(leaf) => *leaf = value, // the last one wins, as in PHP
+            Self::Branch(_) if value.is_empty() => {}
+            Self::Branch(_) => return Err(conflict()),
+        }
+        Ok(())
+    }
+
+    /// What is under a name.
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Leaf(_) => None,
+            Self::Branch(branch) => branch.entries.get(&Key::new(name)),
+        }
+    }
+
+    /// What is at the end of a path of names: `["source_data", "form_id"]`.
+    pub fn at<'a>(&self, path: impl IntoIterator<Item = &'a str>) -> Option<&Self> {
+        path.into_iter().try_fold(self, |tree, name| tree.get(name))
+    }
+
+    /// The value, if this is one.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Leaf(text) => Some(text),
+            Self::Branch(_) => None,
+        }
+    }
+
+    /// Keys and what is under them, in the order of the body. A value has none.
+    pub fn iter(&self) -> impl Iterator<Item = (&Key, &Self)> {
+        let branch = match self {
+            Self::Leaf(_) => None,
+            Self::Branch(branch) => Some(branch),
+        };
+        branch.into_iter().flat_map(Branch::iter)
+    }
+
+    /// A group with nothing but indexes in it.
+    pub(super) fn is_indexed(&self) -> bool {
+        let is_index = |key: &Key| matches!(key, Key::Index(_));
+        matches!(self, Self::Branch(branch) if !branch.order.is_empty() && branch.order.iter().all(is_index))
+    }
+
+    /// A group of one value.
+    pub(super) fn of(name: &str, value: &str) -> Self {
+        let mut branch = Branch::default();
+        branch.entry(Key::Name(name.into()), || Self::Leaf(value.to_owned()));
+        Self::Branch(branch)
+    }
+
+    /// Tells every key and value in an order that does not depend on the body's.
+    pub(super) fn visit(&self, visit: &mut impl FnMut(&str)) {
+        match self {
+            Self::Leaf(text) => visit(text),
+            Self::Branch(branch) => {
+                visit("{");
+                for (key, tree) in &branch.entries {
+                    visit(&key.to_string());
+                    tree.visit(visit);
+                }
+                visit("}");
+            }
+        }
+    }
+}
+
+/// The parts of `a[b][c]`. What is not written so is one part.
+fn segments(key: &str) -> impl Iterator<Item = &str> {
+    let (name, rest) = match key.split_once('[') {
+        Some((name, rest)) if !name.is_empty() && rest.ends_with(']') => {
+            (name, &rest[..rest.len() - 1])
+        }
+        _ => (key, ""),
+    };
+    let has_brackets = name.len() < key.len();
+    std::iter::once(name).chain(has_brackets.then(|| rest.split("][")).into_iter().flatten())
+}
+
+fn check_size(body: &[u8]) -> Result<(), ParseError> {
+    if body.len() > MAX_BODY_BYTES {
+        return Err(ParseError::new(
+            ParseErrorKind::TooLarge,
+            "",
+            "at most 1 MiB",
+        ));
+    }
+    Ok(())
+}
+
+fn too_many() -> ParseError {
+    ParseError::new(ParseErrorKind::TooLarge, "", "at most 10,000 values")
+}
+
+fn too_deep(key: &str) -> ParseError {
+    ParseError::new(
+        ParseErrorKind::TooLarge,
+        key,
+        "at most 16 levels of nesting",
+    )
+}
+
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Leaf(_) => f.write_str("…"),
+            Self::Branch(branch) => branch.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Branch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.iter().map(|(key, tree)| (key.to_string(), tree)))
+            .finish()
+    }
+}
+
+impl Serialize for Tree {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Leaf(text) => serializer.serialize_str(text),
+            Self::Branch(branch) if branch.is_list() => {
+                let mut list = serializer.serialize_seq(Some(branch.entries.len()))?;
+                for tree in branch.entries.values() {
+                    list.serialize_element(tree)?;
+                }
+                list.end()
+            }
+            Self::Branch(branch) => {
+                let mut map = serializer.serialize_map(Some(branch.entries.len()))?;
+                for (key, tree) in branch.iter() {
+                    map.serialize_entry(&key.to_string(), tree)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn json(form: &str) -> Value {
+        serde_json::to_value(Tree::from_form(form.as_bytes()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn brackets_make_groups_and_indexes_make_lists() {
+        assert_eq!(
+            json("a%5Bb%5D%5B0%5D=1&a[b][1]=x+y&c=%D0%AF"),
+            json!({"a": {"b": ["1", "x y"]}, "c": "Я"})
+        );
+        assert_eq!(
+            json("a[]=1&a[]=2&a[7]=3&a[]=4"),
+            json!({"a": {"0": "1", "1": "2", "7": "3", "8": "4"}})
+        );
+        assert_eq!(json("a[999999999]=1"), json!({"a": {"999999999": "1"}}));
+        assert_eq!(
+            json("a[18446744073709551615]=1&a[]=2").to_string(),
+            r#"{"a":{"18446744073709551615":"2"}}"#
+        );
+        assert_eq!(json("a[07]=1&a[7]=2"), json!({"a": {"07": "1", "7": "2"}}));
+        assert_eq!(json("a=1&a=2"), json!({"a": "2"}));
+        assert_eq!(json("a=&a[b]=1&a="), json!({"a": {"b": "1"}}));
+    }
+
+    #[test]
+    fn what_is_no_bracket_key_is_a_plain_name() {
+        assert_eq!(
+            json("a[b=1&[c]=2&=3&d[e]f=4"),
+            json!({"a[b": "1", "[c]": "2", "": "3", "d[e]f": "4"})
+        );
+        assert_eq!(json("%FF=%00"), json!({"\u{fffd}": "\0"}));
+        assert_eq!(json(""), json!([]));
+    }
+
+    #[test]
+    fn limits_hold_and_name_the_key() {
+        let kind = |form: String| Tree::from_form(form.as_bytes()).map_err(|error| error.kind());
+        assert_eq!(
+            kind("a".repeat(MAX_BODY_BYTES + 1)),
+            Err(ParseErrorKind::TooLarge)
+        );
+        assert!(kind("a=1&".repeat(MAX_VALUES)).is_ok());
+        assert_eq!(
+            kind("a=1&".repeat(MAX_VALUES + 1)),
+            Err(ParseErrorKind::TooLarge)
+        );
+        assert!(kind(format!("a{}=1", "[b]".repeat(MAX_DEPTH - 1))).is_ok());
+        assert_eq!(
+            kind(format!("a{}=1", "[b]".repeat(MAX_DEPTH))),
+            Err(ParseErrorKind::TooLarge)
+        );
+        assert_eq!(
+            kind(format!("a{}=1", "[".repeat(500_000))),
+            Ok(Tree::of(&format!("a{}", "[".repeat(500_000)), "1"))
+        );
+
+        let error = Tree::from_form(b"phone=secret&phone[x]=1").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "webhook phone[x]: expected either a value or a group, not both"
+        );
+        let long = format!("{0}=1&{0}[\n]=2", "k".repeat(1000));
+        let error = Tree::from_form(long.as_bytes()).unwrap_err();
+        assert_eq!(error.key().chars().count(), 121);
+    }
+
+    #[test]
+    fn json_gives_the_same_tree_as_the_form() {
+        let form =
+            Tree::from_form(b"leads[add][0][id]=123&leads[add][0][ok]=1&leads[add][0][name]=n")
+                .unwrap();
+        let json =
+            Tree::from_json(br#"{"leads":{"add":[{"id":123,"ok":true,"name":"n","no":null}]}}"#)
+                .unwrap();
+        assert_eq!(form, json);
+        for bad in [&b"[]"[..], b"1", b"{", b"", b"\xff"] {
+            assert_eq!(
+                Tree::from_json(bad).unwrap_err().kind(),
+                ParseErrorKind::Malformed
+            );
+        }
+        let deep = format!("{{\"a\":{}1{}}}", "[".repeat(40), "]".repeat(40));
+        assert_eq!(
+            Tree::from_json(deep.as_bytes()).unwrap_err().kind(),
+            ParseErrorKind::TooLarge
+        );
+        let wide = format!("{{\"a\":[{}1]}}", "1,".repeat(MAX_VALUES));
+        assert_eq!(
+            Tree::from_json(wide.as_bytes()).unwrap_err().kind(),
+            ParseErrorKind::TooLarge
+        );
+    }
+
+    #[test]
+    fn debug_shows_keys_and_no_values() {
+        let tree = Tree::from_form(b"contact[phone]=secret").unwrap();
+        assert_eq!(format!("{tree:?}"), r#"{"contact": {"phone": …}}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_make_a_tree_or_an_error(body in prop::collection::vec(any::<u8>(), 0..400)) {
+            let _ = Tree::from_form(&body);
+            let _ = Tree::from_json(&body);
+        }
+
+        #[test]
+        fn every_value_of_a_body_is_found_again(
+            values in prop::collection::btree_map(prop::collection::vec("[a-z_]{1,8}", 3..=3), "\\PC{0,20}", 1..20),
+        ) {
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            for (path, value) in &values {
+                form.append_pair(&format!("{}[{}][{}]", path[0], path[1], path[2]), value);
+            }
+            let tree = Tree::from_form(form.finish().as_bytes()).unwrap();
+            for (path, value) in &values {
+                let found = tree.at(path.iter().map(String::as_str)).and_then(Tree::as_str);
+                prop_assert_eq!(found, Some(value.as_str()));
+            }
+        }
+    }
+}
