@@ -1,1 +1,121 @@
-//! amocrm-emulator
+//! A stateful amoCRM on localhost: for tests, for demos, and for everyone without an account.
+//!
+//! The emulator answers as amoCRM's documentation and captured traffic say, not as any client expects: HAL documents, 204 for empty
+//! lists, whole-batch validation errors, OAuth with its rotation and grace, rate limits with 429 and the block, webhooks with their
+//! retries. It shares no type with a client library, so a mistake of one is found by the other.
+//!
+//! # In a test
+//!
+//! ```
+//! use amocrm_emulator::{Emulator, Fault, Seed};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let emulator = Emulator::builder().seed(Seed::Empty).start().await?;
+//! let account = format!("{}/api/v4/account", emulator.base_url());
+//! let http = reqwest::Client::builder().no_proxy().build()?;
+//! let token = &emulator.credentials().access_token;
+//!
+//! let answer = http.get(&account).bearer_auth(token).send().await?;
+//! assert_eq!(answer.status(), 200);
+//!
+//! // A day later the access token has expired.
+//! emulator.advance(std::time::Duration::from_secs(86_400));
+//! let answer = http.get(&account).bearer_auth(token).send().await?;
+//! assert_eq!(answer.status(), 401);
+//!
+//! // The next request is handled, but its answer is lost.
+//! emulator.fault(Fault::drop_after_commit());
+//! let long_lived = emulator.long_lived_token();
+//! assert!(http.get(&account).bearer_auth(&long_lived).send().await.is_err());
+//!
+//! // The journal has seen all three.
+//! let statuses: Vec<_> = emulator.requests().iter().map(|entry| entry.status).collect();
+//! assert_eq!(statuses, [Some(200), Some(401), None]);
+//! emulator.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Emulator::router`] is the same without sockets: an axum `Router` that a client can take as its transport. A dropped connection
+//! then appears as a body that fails at once.
+//!
+//! # As a program
+//!
+//! `amocrm-emulator --help` tells its options; the README shows how to use it with `curl` and with clients of others. Started with
+//! `--json` it prints one line of [`Credentials`].
+//!
+//! # The control API
+//!
+//! Everything under `/_emulator/` steers the emulator. It is never throttled or faulted and not in the journal. Bodies are JSON, an
+//! empty body stands for the defaults, mistakes are answered 400 with a sentence naming the field.
+//!
+//! | request | what it does |
+//! |---|---|
+//! | `GET /_emulator/health` | 200 as soon as the emulator serves |
+//! | `POST /_emulator/codes` | `{"code"}`: a fresh authorization code; optional `account_id`, `client_id`, `user_id`, `scopes` |
+//! | `POST /_emulator/tokens` | `{"access_token", "token_id", "expires_at"}`: a long-lived token; optional as above and `days` |
+//! | `POST /_emulator/tokens/pair` | `{"access_token", "refresh_token", "expires_in", "token_id"}`; optional as above |
+//! | `POST /_emulator/tokens/expire` | access tokens expire now: all but long-lived ones, or by `token_id`, `client_id`, `user_id`, `"long_lived": true` |
+//! | `POST /_emulator/tokens/revoke` | grants are revoked, selected in the same way |
+//! | `GET /_emulator/clock` | `{"now", "offset_ms"}` |
+//! | `POST /_emulator/clock/advance` | `{"seconds"}`: moves the clock forward |
+//! | `GET /_emulator/faults` | what is planned |
+//! | `POST /_emulator/faults` | plans a [`Fault`]: `{"name", "count", "path", "method", "skip"}` and the parameters of its [`FaultKind`] |
+//! | `DELETE /_emulator/faults`, `…/faults/{id}` | forgets all, or one |
+//! | `GET /_emulator/requests?since=` | `{"requests": [`[`JournalEntry`]`], "counters": `[`JournalCounters`]`}` |
+//! | `DELETE /_emulator/requests` | empties the journal |
+//! | `GET /_emulator/webhooks` | `{"attempts": [`[`WebhookAttempt`]`], "waiting"}` |
+//! | `GET`, `POST /_emulator/settle` | the same, as soon as all webhooks that are due have been sent |
+//! | `GET`, `POST /_emulator/limits` | [`LimitSettings`]; a POST changes the members it names, `"off"` is `null` |
+//! | `POST /_emulator/block` | blocks an account: `account_id`, `ms`, both optional |
+//! | `POST /_emulator/block/lift` | ends all blocks |
+//! | `GET`, `POST /_emulator/oauth` | [`OauthRules`]; a POST changes the members it names |
+//! | `POST /_emulator/accounts/rename` | `{"subdomain"}`; optional `account_id`, `old_host_status` |
+//! | `POST /_emulator/integrations/disable` | revokes all grants of an integration and tells its hook; optional `client_id` |
+//! | `POST /_emulator/integrations/install` | delivers a code to the redirect URI as after a widget's installation; optional `client_id` |
+//! | `POST /_emulator/reset` | back to the start: seed, credentials and clock; no faults, no journal, no blocks |
+//!
+//! # Fault names
+//!
+//! `throttle` (`html`, `retry_after`), `block`, `server_error` (`status`), `html_error` (`status`), `slow` (`ms`), `drop_before`,
+//! `drop_after_commit`, `malformed`, `expire_token`, `duplicate_webhook`, `reorder_webhooks`. `count` is 1 unless given, `null` means
+//! always; `path` is any part of the request's path (for the webhook faults: of the destination); `skip` lets requests pass first.
+//!
+//! # How it is built
+//!
+//! A request passes the gate (journal, faults, limits, host), then the bearer check, then the route; what it changed in the world
+//! becomes webhooks. All state lives in one world behind one lock that is never held across an await. Time comes from one clock,
+//! which tests move.
+
+mod answer;
+mod api;
+mod app;
+mod auth;
+mod clock;
+mod config;
+mod control;
+mod delivery;
+mod emulator;
+mod faults;
+mod gate;
+mod hal;
+mod hosts;
+mod journal;
+mod limits;
+mod oauth;
+mod persistence;
+mod problem;
+mod proxy;
+mod query;
+mod seed;
+mod server;
+mod tls;
+mod world;
+
+pub use self::config::{DEFAULT_REDIRECT_URI, OauthRules, Seed};
+pub use self::delivery::WebhookAttempt;
+pub use self::emulator::{Credentials, Emulator, EmulatorBuilder};
+pub use self::faults::{Fault, FaultKind, PlannedFault};
+pub use self::journal::{JournalCounters, JournalEntry};
+pub use self::limits::LimitSettings;

@@ -1,0 +1,127 @@
+//! The bearer middleware in front of the API, and who it found behind the token.
+
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, StatusCode};
+
+use crate::answer;
+use crate::app::App;
+use crate::hosts::{Site, Target};
+use crate::world::World;
+
+/// The scope of everything under `/api/v4`.
+const CRM_SCOPE: &str = "crm";
+/// Lets an administrator's token act with another user's rights.
+const CONTEXT_USER: &str = "x-context-user-id";
+
+/// On whose behalf a request is made.
+#[derive(Debug, Clone)]
+pub(crate) struct Principal {
+    pub(crate) account_id: u64,
+    pub(crate) user_id: u64,
+    pub(crate) client_id: Option<String>,
+    pub(crate) is_admin: bool,
+    pub(crate) scopes: Vec<String>,
+    /// Scheme and host as the caller used them: what links in answers begin with.
+    pub(crate) base_url: String,
+}
+
+/// Lets requests with a good token pass and tells the handlers whose it is.
+pub(crate) async fn require(
+    State(app): State<App>,
+    Extension(site): Extension<Site>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    // One field report says that the shared hosts refuse API calls with a token that is good elsewhere.
+    if matches!(site.target, Target::Www | Target::SharedApi) {
+        return answer::unauthorized();
+    }
+    let now = app.clock().now();
+    let rules = app.oauth_rules();
+    let authenticated = app.with_world(|world| {
+        let authenticated = world
+            .oauth
+            .authenticate(bearer(request.headers())?, now, &rules)?;
+        let grant = &authenticated.grant;
+        if site
+            .account_id()
+            .is_some_and(|account| account != grant.account_id)
+        {
+            return None;
+        }
+        // A token outlives the deactivation of its user, but not the account.
+        let is_admin = world
+            .account(grant.account_id)?
+            .user(grant.user_id)
+            .is_none_or(|user| user.is_admin);
+        let principal = Principal {
+            account_id: grant.account_id,
+            user_id: grant.user_id,
+            client_id: Some(grant.client_id.clone()),
+            is_admin,
+            scopes: grant.scopes.clone(),
+            base_url: site.base_url.clone(),
+        };
+        Some((
+            principal,
+            authenticated.first_use,
+            acting_user(world, request.headers(), grant.account_id),
+        ))
+    });
+    let Some((mut principal, first_use, acting)) = authenticated else {
+        return answer::unauthorized();
+    };
+    if first_use {
+        app.mark_changed();
+    }
+    if !principal.scopes.iter().any(|scope| scope == CRM_SCOPE) {
+        return answer::problem(
+            StatusCode::FORBIDDEN,
+            "Client doesn't have the required scope",
+        );
+    }
+    match acting {
+        None => {}
+        Some(Some((user_id, is_admin))) if principal.is_admin => {
+            principal.user_id = user_id;
+            principal.is_admin = is_admin;
+        }
+        Some(_) => {
+            let status =
+                StatusCode::from_u16(rules.context_user_status).unwrap_or(StatusCode::FORBIDDEN);
+            return answer::problem(status, "The user of X-Context-User-ID is not available");
+        }
+    }
+    request.extensions_mut().insert(principal);
+    next.run(request).await
+}
+
+/// The token of an `Authorization: Bearer` header.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The user named by `X-Context-User-ID`: `Some(None)` if nobody available is named.
+fn acting_user(
+    world: &mut World,
+    headers: &HeaderMap,
+    account_id: u64,
+) -> Option<Option<(u64, bool)>> {
+    let named = headers.get(CONTEXT_USER)?;
+    let user_id = named
+        .to_str()
+        .ok()
+        .and_then(|text| text.trim().parse::<u64>().ok());
+    let user = user_id.and_then(|id| {
+        world
+            .account(account_id)?
+            .user(id)
+            .filter(|user| user.is_active)
+    });
+    Some(user.map(|user| (user.id, user.is_admin)))
+}

@@ -1,0 +1,135 @@
+//! The control API under `/_emulator/`: what a test or a person does to the emulator from outside. It is never throttled, never
+//! faulted and not in the journal.
+
+mod handlers;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{delete, get, post};
+
+use crate::app::App;
+use crate::oauth::TokenSelector;
+
+/// The routes of the control API.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/_emulator/health", get(handlers::health))
+        .route("/_emulator/codes", post(handlers::issue_code))
+        .route("/_emulator/tokens", post(handlers::issue_long_lived))
+        .route("/_emulator/tokens/pair", post(handlers::issue_pair))
+        .route("/_emulator/tokens/expire", post(handlers::expire_tokens))
+        .route("/_emulator/tokens/revoke", post(handlers::revoke_tokens))
+        .route("/_emulator/clock", get(handlers::clock))
+        .route("/_emulator/clock/advance", post(handlers::advance_clock))
+        .route(
+            "/_emulator/faults",
+            get(handlers::faults)
+                .post(handlers::plan_fault)
+                .delete(handlers::clear_faults),
+        )
+        .route("/_emulator/faults/{id}", delete(handlers::remove_fault))
+        .route(
+            "/_emulator/requests",
+            get(handlers::requests).delete(handlers::clear_requests),
+        )
+        .route("/_emulator/webhooks", get(handlers::webhooks))
+        .route(
+            "/_emulator/settle",
+            get(handlers::settle).post(handlers::settle),
+        )
+        .route(
+            "/_emulator/limits",
+            get(handlers::limits).post(handlers::set_limits),
+        )
+        .route("/_emulator/block", post(handlers::block))
+        .route("/_emulator/block/lift", post(handlers::lift_block))
+        .route(
+            "/_emulator/oauth",
+            get(handlers::oauth_rules).post(handlers::set_oauth_rules),
+        )
+        .route("/_emulator/accounts/rename", post(handlers::rename_account))
+        .route(
+            "/_emulator/integrations/disable",
+            post(handlers::disable_integration),
+        )
+        .route(
+            "/_emulator/integrations/install",
+            post(handlers::install_integration),
+        )
+        .route("/_emulator/reset", post(handlers::reset))
+}
+
+/// Lets the selected access tokens expire now. Returns how many.
+pub(crate) fn expire_tokens(app: &App, selector: &TokenSelector) -> usize {
+    let now = app.clock().now();
+    let expired = app.with_world(|world| world.oauth.expire_access(selector, now));
+    app.mark_changed();
+    expired
+}
+
+/// Revokes the grants behind the selected tokens. Returns how many.
+pub(crate) fn revoke_tokens(app: &App, selector: &TokenSelector) -> usize {
+    let revoked = app.with_world(|world| world.oauth.revoke(selector));
+    app.mark_changed();
+    revoked
+}
+
+/// Moves the clock forward and wakes whoever waits for it.
+pub(crate) fn advance(app: &App, by: Duration) {
+    app.clock().advance(by);
+    app.deliveries().wake();
+    app.mark_changed();
+}
+
+/// Waits until the webhooks due by now are through.
+pub(crate) async fn settle(app: &App) {
+    app.deliveries().settle(|| app.clock().now_ms()).await;
+}
+
+/// Blocks an account, the first one unless another is named. Returns whether it exists.
+pub(crate) fn block(app: &App, account_id: Option<u64>, length: Option<Duration>) -> bool {
+    let account = app.with_world(|world| {
+        let mut accounts = world.accounts.iter().map(|account| account.id);
+        accounts.find(|id| account_id.is_none_or(|wanted| wanted == *id))
+    });
+    if let Some(account) = account {
+        app.limiter().block(account, length);
+    }
+    account.is_some()
+}
+
+/// Gives an account, the first one unless another is named, a new subdomain.
+pub(crate) fn rename(app: &App, account_id: Option<u64>, subdomain: &str) -> Result<(), String> {
+    let is_inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let is_label = !subdomain.is_empty()
+        && subdomain.len() <= 63
+        && subdomain.chars().all(is_inner)
+        && !subdomain.starts_with('-')
+        && !subdomain.ends_with('-');
+    if !is_label {
+        return Err(
+            "subdomain: expected a host label of lowercase letters, digits and hyphens".to_owned(),
+        );
+    }
+    app.with_world(|world| {
+        let is_wanted = |id: u64| account_id.is_none_or(|wanted| wanted == id);
+        let position = world
+            .accounts
+            .iter()
+            .position(|account| is_wanted(account.id));
+        let position = position.ok_or("account_id: no such account")?;
+        if world
+            .accounts
+            .iter()
+            .enumerate()
+            .any(|(at, account)| at != position && account.subdomain == subdomain)
+        {
+            return Err("subdomain: another account has it".to_owned());
+        }
+        subdomain.clone_into(&mut world.accounts[position].subdomain);
+        Ok(())
+    })?;
+    app.mark_changed();
+    Ok(())
+}

@@ -1,0 +1,296 @@
+//! The control API over HTTP: read the body, call the operation, answer JSON.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::StatusCode;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::app::App;
+use crate::config::OauthRules;
+use crate::faults::Fault;
+use crate::limits::LimitSettings;
+use crate::oauth::{IssueRequest, TokenSelector};
+use crate::{answer, control, oauth};
+
+type Answer = Result<Response, Response>;
+
+pub(super) async fn health() -> Response {
+    Json(json!({ "status": "ok" })).into_response()
+}
+
+pub(super) async fn issue_code(State(app): State<App>, body: Bytes) -> Answer {
+    let request: IssueRequest = read(&body)?;
+    Ok(Json(json!({ "code": request.code(&app).map_err(bad)? })).into_response())
+}
+
+pub(super) async fn issue_long_lived(State(app): State<App>, body: Bytes) -> Answer {
+    let request: IssueRequest = read(&body)?;
+    Ok(Json(request.long_lived(&app).map_err(bad)?).into_response())
+}
+
+pub(super) async fn issue_pair(State(app): State<App>, body: Bytes) -> Answer {
+    let request: IssueRequest = read(&body)?;
+    let pair = request.pair(&app).map_err(bad)?;
+    Ok(Json(json!({
+        "access_token": pair.access_token,
+        "refresh_token": pair.refresh_token,
+        "expires_in": pair.expires_in,
+        "token_id": pair.token_id,
+    }))
+    .into_response())
+}
+
+pub(super) async fn expire_tokens(State(app): State<App>, body: Bytes) -> Answer {
+    let selector: TokenSelector = read(&body)?;
+    Ok(Json(json!({ "expired": control::expire_tokens(&app, &selector) })).into_response())
+}
+
+pub(super) async fn revoke_tokens(State(app): State<App>, body: Bytes) -> Answer {
+    let selector: TokenSelector = read(&body)?;
+    Ok(Json(json!({ "revoked_grants": control::revoke_tokens(&app, &selector) })).into_response())
+}
+
+pub(super) async fn clock(State(app): State<App>) -> Response {
+    clock_answer(&app)
+}
+
+pub(super) async fn advance_clock(State(app): State<App>, body: Bytes) -> Answer {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Advance {
+        seconds: u64,
+    }
+    let Advance { seconds } = serde_json::from_slice(&body)
+        .map_err(|_| bad("seconds: expected a whole number of seconds".to_owned()))?;
+    control::advance(&app, Duration::from_secs(seconds));
+    Ok(clock_answer(&app))
+}
+
+fn clock_answer(app: &App) -> Response {
+    Json(json!({ "now": app.clock().now(), "offset_ms": app.clock().offset_ms() })).into_response()
+}
+
+pub(super) async fn faults(State(app): State<App>) -> Response {
+    Json(json!({ "faults": app.faults().planned() })).into_response()
+}
+
+pub(super) async fn plan_fault(State(app): State<App>, body: Bytes) -> Answer {
+    let fault = read_fault(&body).map_err(bad)?;
+    Ok((StatusCode::CREATED, Json(app.faults().plan(fault))).into_response())
+}
+
+pub(super) async fn clear_faults(State(app): State<App>) -> StatusCode {
+    app.faults().clear();
+    StatusCode::NO_CONTENT
+}
+
+pub(super) async fn remove_fault(State(app): State<App>, Path(id): Path<u64>) -> Response {
+    if app.faults().remove(id) {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        answer::problem(StatusCode::NOT_FOUND, "There is no fault with this id")
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Since {
+    #[serde(default)]
+    since: u64,
+}
+
+pub(super) async fn requests(
+    State(app): State<App>,
+    Query(Since { since }): Query<Since>,
+) -> Response {
+    let journal = app.journal();
+    Json(json!({ "requests": journal.entries(since), "counters": journal.counters() }))
+        .into_response()
+}
+
+pub(super) async fn clear_requests(State(app): State<App>) -> StatusCode {
+    app.journal().clear();
+    StatusCode::NO_CONTENT
+}
+
+pub(super) async fn webhooks(State(app): State<App>) -> Response {
+    let deliveries = app.deliveries();
+    Json(json!({ "attempts": deliveries.log(), "waiting": deliveries.waiting() })).into_response()
+}
+
+pub(super) async fn settle(State(app): State<App>) -> Response {
+    control::settle(&app).await;
+    webhooks(State(app)).await
+}
+
+pub(super) async fn limits(State(app): State<App>) -> Response {
+    Json(app.limiter().settings()).into_response()
+}
+
+pub(super) async fn set_limits(State(app): State<App>, body: Bytes) -> Answer {
+    let mut changes: Map<String, Value> = read(&body)?;
+    // `"off"` is what the command line calls it.
+    for value in changes
+        .values_mut()
+        .filter(|value| value.as_str() == Some("off"))
+    {
+        *value = Value::Null;
+    }
+    let settings: LimitSettings = merged(&app.limiter().settings(), changes)?;
+    app.limiter().set(settings);
+    Ok(limits(State(app)).await)
+}
+
+pub(super) async fn block(State(app): State<App>, body: Bytes) -> Answer {
+    #[derive(Default, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Block {
+        account_id: Option<u64>,
+        ms: Option<u64>,
+    }
+    let Block { account_id, ms } = read(&body)?;
+    if !control::block(&app, account_id, ms.map(Duration::from_millis)) {
+        return Err(bad("account_id: no such account".to_owned()));
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub(super) async fn lift_block(State(app): State<App>) -> StatusCode {
+    app.limiter().lift_blocks();
+    StatusCode::NO_CONTENT
+}
+
+pub(super) async fn oauth_rules(State(app): State<App>) -> Response {
+    Json(app.oauth_rules()).into_response()
+}
+
+pub(super) async fn set_oauth_rules(State(app): State<App>, body: Bytes) -> Answer {
+    let rules: OauthRules = merged(&app.oauth_rules(), read(&body)?)?;
+    app.set_oauth_rules(rules);
+    Ok(oauth_rules(State(app)).await)
+}
+
+pub(super) async fn rename_account(State(app): State<App>, body: Bytes) -> Answer {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Rename {
+        subdomain: String,
+        #[serde(default)]
+        account_id: Option<u64>,
+        /// How the old host answers from now on.
+        #[serde(default)]
+        old_host_status: Option<u16>,
+    }
+    let Rename {
+        subdomain,
+        account_id,
+        old_host_status,
+    } = serde_json::from_slice(&body)
+        .map_err(|error| bad(format!("subdomain: expected a text ({error})")))?;
+    control::rename(&app, account_id, &subdomain).map_err(bad)?;
+    if let Some(status) = old_host_status {
+        app.set_oauth_rules(OauthRules {
+            unknown_account_status: status,
+            ..app.oauth_rules()
+        });
+    }
+    Ok(Json(json!({ "subdomain": subdomain })).into_response())
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ClientId {
+    client_id: Option<String>,
+}
+
+pub(super) async fn disable_integration(State(app): State<App>, body: Bytes) -> Answer {
+    let ClientId { client_id } = read(&body)?;
+    let told = oauth::disable_integration(&app, client_id.as_deref()).await;
+    hook_answer(told)
+}
+
+pub(super) async fn install_integration(State(app): State<App>, body: Bytes) -> Answer {
+    let ClientId { client_id } = read(&body)?;
+    let told = oauth::install_from_widget(&app, client_id.as_deref()).await;
+    hook_answer(told)
+}
+
+fn hook_answer(told: Result<Option<u16>, oauth::HookError>) -> Answer {
+    match told {
+        Ok(status) => Ok(Json(json!({ "hook_status": status })).into_response()),
+        Err(oauth::HookError::UnknownClient) => {
+            Err(bad("client_id: no such integration".to_owned()))
+        }
+        Err(oauth::HookError::NoUser) => Err(bad("the account has no administrator".to_owned())),
+    }
+}
+
+pub(super) async fn reset(State(app): State<App>) -> StatusCode {
+    app.reset();
+    StatusCode::NO_CONTENT
+}
+
+/// An empty body stands for the defaults.
+fn read<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Response> {
+    if body.trim_ascii().is_empty() {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(body)
+        .map_err(|error| bad(format!("the request body does not fit: {error}")))
+}
+
+/// Settings with some members replaced.
+fn merged<T: serde::Serialize + DeserializeOwned>(
+    current: &T,
+    changes: Map<String, Value>,
+) -> Result<T, Response> {
+    let mut document = serde_json::to_value(current).map_err(|error| bad(error.to_string()))?;
+    for (name, value) in changes {
+        if document.get(&name).is_none() {
+            return Err(bad(format!("{name}: there is no such setting")));
+        }
+        document[&name] = value;
+    }
+    serde_json::from_value(document)
+        .map_err(|error| bad(format!("the request body does not fit: {error}")))
+}
+
+/// A fault with its parameters beside the name or under `params`.
+fn read_fault(body: &[u8]) -> Result<Fault, String> {
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| format!("the request body is no JSON: {error}"))?;
+    let Value::Object(mut members) = value else {
+        return Err("expected an object with a name".to_owned());
+    };
+    if let Some(params) = members.remove("params") {
+        let Value::Object(params) = params else {
+            return Err("params: expected an object".to_owned());
+        };
+        members.extend(params);
+    }
+    let known = [
+        "name",
+        "count",
+        "path",
+        "method",
+        "skip",
+        "ms",
+        "status",
+        "html",
+        "retry_after",
+    ];
+    if let Some(unknown) = members.keys().find(|name| !known.contains(&name.as_str())) {
+        return Err(format!("{unknown}: no fault has this parameter"));
+    }
+    serde_json::from_value(Value::Object(members))
+        .map_err(|error| format!("the fault does not fit: {error}"))
+}
+
+fn bad(detail: String) -> Response {
+    answer::problem(StatusCode::BAD_REQUEST, &detail)
+}
