@@ -1,0 +1,172 @@
+//! The routes of `/api/v4` that keep the CRM's own data.
+
+mod account;
+mod call;
+mod complex;
+mod field_groups;
+mod fields;
+mod links;
+mod loss_reasons;
+mod notes;
+mod pipelines;
+mod reader;
+mod records;
+mod statuses;
+mod tags;
+mod users;
+mod values;
+mod webhooks;
+
+use axum::{
+    Router,
+    routing::{any, get, patch, post},
+};
+use http::StatusCode;
+
+use self::call::{Context, on};
+use crate::{app::App, hal::Answer, problem::Problem, world::EntityType};
+
+/// All routes of the CRM. Authentication, limits and faults are layers around them.
+pub(crate) fn routes() -> Router<App> {
+    let mut router = Router::new()
+        .route("/api/v4/account", get(on(account::show)))
+        .route("/api/v4/users", get(on(users::list)))
+        .route("/api/v4/users/{id}", get(on(users::show)))
+        .route("/api/v4/leads/complex", post(on(complex::create_many)))
+        .route("/api/v4/leads/loss_reasons", get(on(loss_reasons::list)))
+        .route(
+            "/api/v4/leads/loss_reasons/{id}",
+            get(on(loss_reasons::show)),
+        )
+        .route(
+            "/api/v4/leads/pipelines",
+            get(on(pipelines::list)).post(on(pipelines::create_many)),
+        )
+        .route(
+            "/api/v4/leads/pipelines/{id}",
+            get(on(pipelines::show))
+                .patch(on(pipelines::update))
+                .delete(on(pipelines::delete)),
+        )
+        .route(
+            "/api/v4/leads/pipelines/{id}/statuses",
+            get(on(statuses::list)).post(on(statuses::create_many)),
+        )
+        .route(
+            "/api/v4/leads/pipelines/{id}/statuses/{status_id}",
+            get(on(statuses::show))
+                .patch(on(statuses::update))
+                .delete(on(statuses::delete)),
+        )
+        .route(
+            "/api/v4/webhooks",
+            get(on(webhooks::list))
+                .post(on(webhooks::subscribe))
+                .delete(on(webhooks::unsubscribe)),
+        )
+        .route(
+            "/ajax/{entity}/multiple/delete/",
+            post(on(records::delete_many)),
+        )
+        .route(
+            "/ajax/{entity}/multiple/restore/",
+            post(on(records::restore_many)),
+        )
+        .route("/api/v4/customers", any(on(customers_off)))
+        .route("/api/v4/customers/{*rest}", any(on(customers_off)));
+    for entity in EntityType::ALL {
+        router = card_routes(router, &format!("/api/v4/{}", entity.as_str()));
+    }
+    router
+        // amoCRM answers a wrong method without a body.
+        .method_not_allowed_fallback(|| std::future::ready(StatusCode::METHOD_NOT_ALLOWED))
+        .route("/api/v4", any(on(no_route)))
+        .route("/api/v4/{*rest}", any(on(no_route)))
+}
+
+/// What leads, contacts and companies have in common.
+fn card_routes(router: Router<App>, base: &str) -> Router<App> {
+    let at = |path: &str| format!("{base}{path}");
+    router
+        .route(
+            base,
+            get(on(records::list))
+                .post(on(records::create_many))
+                .patch(on(records::update_many)),
+        )
+        .route(
+            &at("/{id}"),
+            get(on(records::show)).patch(on(records::update_one)),
+        )
+        .route(
+            &at("/tags"),
+            get(on(tags::list))
+                .post(on(tags::create_many))
+                .patch(on(tags::update_many)),
+        )
+        .route(&at("/tags/{id}"), patch(on(tags::update_one)))
+        .route(
+            &at("/custom_fields"),
+            get(on(fields::list))
+                .post(on(fields::create_many))
+                .patch(on(fields::update_many)),
+        )
+        .route(
+            &at("/custom_fields/{id}"),
+            get(on(fields::show))
+                .patch(on(fields::update_one))
+                .delete(on(fields::delete)),
+        )
+        .route(
+            &at("/custom_fields/groups"),
+            get(on(field_groups::list)).post(on(field_groups::create_many)),
+        )
+        .route(
+            &at("/custom_fields/groups/{group_id}"),
+            get(on(field_groups::show))
+                .patch(on(field_groups::update))
+                .delete(on(field_groups::delete)),
+        )
+        .route(&at("/links"), get(on(links::list_many)))
+        .route(&at("/link"), post(on(links::link_many)))
+        .route(&at("/unlink"), post(on(links::unlink_many)))
+        .route(&at("/{id}/links"), get(on(links::list_one)))
+        .route(&at("/{id}/link"), post(on(links::link_one)))
+        .route(&at("/{id}/unlink"), post(on(links::unlink_one)))
+        .route(
+            &at("/notes"),
+            get(on(notes::list))
+                .post(on(notes::create_many))
+                .patch(on(notes::update_many)),
+        )
+        .route(
+            &at("/notes/{note_id}"),
+            get(on(notes::show)).patch(on(notes::update_one)),
+        )
+        .route(&at("/notes/{note_id}/pin"), post(on(notes::pin)))
+        .route(&at("/notes/{note_id}/unpin"), post(on(notes::unpin)))
+        .route(
+            &at("/{id}/notes"),
+            get(on(notes::list))
+                .post(on(notes::create_many))
+                .patch(on(notes::update_many)),
+        )
+        .route(
+            &at("/{id}/notes/{note_id}"),
+            get(on(notes::show)).patch(on(notes::update_one)),
+        )
+        .route(&at("/{id}/notes/{note_id}/pin"), post(on(notes::pin)))
+        .route(&at("/{id}/notes/{note_id}/unpin"), post(on(notes::unpin)))
+}
+
+fn no_route(cx: &mut Context<'_>) -> Answer {
+    Err(cx.no_route())
+}
+
+/// Every customers route of an account that has the feature switched off.
+fn customers_off(_: &mut Context<'_>) -> Answer {
+    Err(Problem::plain(
+        StatusCode::UPGRADE_REQUIRED,
+        "Customers are disabled. Error 426",
+    ))
+}

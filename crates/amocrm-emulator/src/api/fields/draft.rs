@@ -1,0 +1,227 @@
+//! A checked definition of a custom field.
+
+use serde_json::Value;
+
+use crate::{
+    api::{call::Context, reader::Reader},
+    problem::Violations,
+    world::{EntityType, FieldDefinition, StageRef, has_enums},
+};
+
+/// What a write to a definition asks for. What is `None` stays as it is.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) kind: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) code: Option<String>,
+    pub(super) sort: Option<i64>,
+    pub(super) group_id: Option<Option<String>>,
+    pub(super) is_api_only: Option<bool>,
+    pub(super) currency: Option<String>,
+    pub(super) remind: Option<String>,
+    pub(super) tracking_callback: Option<String>,
+    pub(super) search_in: Option<String>,
+    pub(super) chained_lists: Option<Value>,
+    pub(super) required_statuses: Option<Vec<StageRef>>,
+    pub(super) hidden_statuses: Option<Vec<StageRef>>,
+    pub(super) enums: Option<Vec<EnumDraft>>,
+}
+
+/// An option as it was sent.
+#[derive(Debug)]
+pub(super) struct EnumDraft {
+    pub(super) id: Option<u64>,
+    pub(super) value: Option<String>,
+    pub(super) sort: i64,
+    pub(super) code: Option<String>,
+}
+
+/// Reads a definition; `before` is the one to change.
+pub(super) fn read(
+    cx: &Context<'_>,
+    entity: EntityType,
+    before: Option<&FieldDefinition>,
+    item: &Reader<'_>,
+    out: &mut Violations,
+) -> Draft {
+    let kind = read_kind(entity, before, item, out);
+    if before.is_none() {
+        item.require("name", out);
+        item.require("type", out);
+    }
+    let mut draft = Draft {
+        name: item.string("name", out).map(str::to_owned),
+        code: item.string("code", out).map(str::to_owned),
+        sort: item.int("sort", out),
+        is_api_only: item.bool("is_api_only", out),
+        remind: item
+            .choice("remind", &["never", "day", "week", "month"], out)
+            .map(str::to_owned),
+        tracking_callback: item.string("tracking_callback", out).map(str::to_owned),
+        search_in: item.string("search_in", out).map(str::to_owned),
+        chained_lists: item
+            .array("chained_lists", out)
+            .map(|lists| Value::Array(lists.to_vec())),
+        required_statuses: read_stages(cx, item, "required_statuses", out),
+        hidden_statuses: read_stages(cx, item, "hidden_statuses", out),
+        kind,
+        ..Draft::default()
+    };
+    let kind = draft
+        .kind
+        .as_deref()
+        .or(before.map(|field| field.kind.as_str()))
+        .unwrap_or_default();
+    if kind == "monetary" {
+        // Needed with every write of a monetary field, also when it does not change.
+        draft.currency = item.required_string("currency", out).map(str::to_owned);
+    }
+    if has_enums(kind) {
+        draft.enums = read_enums(before, item, out);
+    }
+    if kind != "multitext"
+        && has_enums(kind)
+        && before.is_none()
+        && draft.enums.is_none()
+        && item.value("enums").is_none()
+    {
+        out.missing(item.path("enums"));
+    }
+    draft.group_id = read_group(cx, entity, item, out);
+    check_code(cx, entity, before, &draft, item, out);
+    draft
+}
+
+/// The type, which cannot change, although clients send it with every change.
+fn read_kind(
+    entity: EntityType,
+    before: Option<&FieldDefinition>,
+    item: &Reader<'_>,
+    out: &mut Violations,
+) -> Option<String> {
+    let kind = item.string("type", out)?;
+    let fits = match before {
+        Some(field) => field.kind == kind,
+        None => is_allowed(entity, kind),
+    };
+    if !fits {
+        out.choice(item.path("type"));
+    }
+    Some(kind.to_owned())
+}
+
+/// Which types a person can add to which cards. `multitext` is not among them: PHONE and EMAIL come with the account.
+fn is_allowed(entity: EntityType, kind: &str) -> bool {
+    match kind {
+        "text" | "numeric" | "checkbox" | "select" | "multiselect" | "date" | "url"
+        | "date_time" | "textarea" | "radiobutton" | "streetaddress" | "smart_address"
+        | "birthday" | "legal_entity" | "monetary" | "file" => true,
+        "tracking_data" | "chained_list" => entity == EntityType::Leads,
+        _ => false,
+    }
+}
+
+/// A code is unique among the fields of an entity type, and that of a predefined field cannot be changed.
+fn check_code(
+    cx: &Context<'_>,
+    entity: EntityType,
+    before: Option<&FieldDefinition>,
+    draft: &Draft,
+    item: &Reader<'_>,
+    out: &mut Violations,
+) {
+    let Some(code) = &draft.code else { return };
+    let is_taken = cx
+        .account
+        .field_by_code(entity, code)
+        .is_some_and(|other| before.is_none_or(|field| field.id != other.id));
+    let is_fixed =
+        before.is_some_and(|field| field.is_predefined && field.code.as_ref() != Some(code));
+    if is_taken || is_fixed {
+        out.choice(item.path("code"));
+    }
+}
+
+fn read_group(
+    cx: &Context<'_>,
+    entity: EntityType,
+    item: &Reader<'_>,
+    out: &mut Violations,
+) -> Option<Option<String>> {
+    if item.is_null("group_id") {
+        return Some(None);
+    }
+    let id = item.string("group_id", out)?;
+    let known = cx
+        .account
+        .groups
+        .get(&entity)
+        .is_some_and(|groups| groups.iter().any(|group| group.id == id));
+    if !known {
+        out.choice(item.path("group_id"));
+    }
+    Some((id != "default").then(|| id.to_owned()))
+}
+
+fn read_stages(
+    cx: &Context<'_>,
+    item: &Reader<'_>,
+    key: &str,
+    out: &mut Violations,
+) -> Option<Vec<StageRef>> {
+    let items = item.children(key, out)?;
+    let mut stages = Vec::with_capacity(items.len());
+    for item in items {
+        let (Some(pipeline_id), Some(status_id)) = (
+            item.required_id("pipeline_id", out),
+            item.required_id("status_id", out),
+        ) else {
+            continue;
+        };
+        match cx.account.pipeline(pipeline_id) {
+            None => out.choice(item.path("pipeline_id")),
+            Some(pipeline) if pipeline.status(status_id).is_none() => {
+                out.choice(item.path("status_id"))
+            }
+            Some(_) => stages.push(StageRef {
+                status_id,
+                pipeline_id,
+            }),
+        }
+    }
+    Some(stages)
+}
+
+fn read_enums(
+    before: Option<&FieldDefinition>,
+    item: &Reader<'_>,
+    out: &mut Violations,
+) -> Option<Vec<EnumDraft>> {
+    let items = item.children("enums", out)?;
+    if items.is_empty() {
+        out.too_few(item.path("enums"));
+    }
+    let mut enums: Vec<EnumDraft> = Vec::with_capacity(items.len());
+    for (index, item) in (0..).zip(items) {
+        let id = item.id("id", out);
+        let known = id.is_some_and(|id| before.is_some_and(|field| field.option(id).is_some()));
+        if id.is_some() && !known {
+            out.choice(item.path("id"));
+        }
+        if !known {
+            item.require("value", out);
+        }
+        let code = item.string("code", out).map(str::to_owned);
+        if code.is_some() && enums.iter().any(|other| other.code == code) {
+            out.choice(item.path("code"));
+        }
+        let value = item.string("value", out).map(str::to_owned);
+        enums.push(EnumDraft {
+            id,
+            value,
+            sort: item.int("sort", out).unwrap_or(index),
+            code,
+        });
+    }
+    Some(enums)
+}

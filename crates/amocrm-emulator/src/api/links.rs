@@ -1,0 +1,386 @@
+//! Links between cards: `/{entity}/{id}/links`, `link`, `unlink`, and the mass forms without an id.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{call::Context, reader::Reader};
+use crate::{
+    hal::{Answer, Reply, self_link},
+    problem::{BatchErrors, Problem, Violations},
+    world::{ElementLink, EntityType},
+};
+
+const CATALOG_ELEMENTS: &str = "catalog_elements";
+
+/// What a card is linked to.
+#[derive(Debug, Clone, PartialEq)]
+enum Target {
+    Card(EntityType, u64, bool),
+    Element(ElementLink),
+}
+
+#[derive(Debug)]
+struct Draft {
+    id: u64,
+    target: Target,
+    request_id: Option<String>,
+}
+
+/// `GET /{entity}/{id}/links`.
+pub(crate) fn list_one(cx: &mut Context<'_>) -> Answer {
+    let (entity, id) = (cx.entity()?, cx.id("id")?);
+    if cx.account.records(entity).live(id).is_none() {
+        return Err(Problem::not_found("Entity not found"));
+    }
+    let items = read_links(cx, entity, id)
+        .iter()
+        .map(|target| render(cx, entity, id, target, false))
+        .collect();
+    Ok(paged(cx, items))
+}
+
+/// `GET /{entity}/links?filter[entity_id][]=…`; the filter is required.
+pub(crate) fn list_many(cx: &mut Context<'_>) -> Answer {
+    let entity = cx.entity()?;
+    let ids = cx.query().list(&["filter", "entity_id"]);
+    if ids.is_empty() {
+        let mut out = Violations::default();
+        out.missing("filter.entity_id");
+        return Err(Problem::invalid(out));
+    }
+    let ids: BTreeSet<u64> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+    let live = ids
+        .into_iter()
+        .filter(|id| cx.account.records(entity).live(*id).is_some());
+    let items = live
+        .flat_map(|id| {
+            read_links(cx, entity, id)
+                .into_iter()
+                .map(move |target| (id, target))
+        })
+        .map(|(id, target)| render(cx, entity, id, &target, true))
+        .collect();
+    Ok(paged(cx, items))
+}
+
+/// `POST /{entity}/{id}/link`.
+pub(crate) fn link_one(cx: &mut Context<'_>) -> Answer {
+    let id = existing(cx)?;
+    link(cx, Some(id))
+}
+
+/// `POST /{entity}/link`.
+pub(crate) fn link_many(cx: &mut Context<'_>) -> Answer {
+    link(cx, None)
+}
+
+/// `POST /{entity}/{id}/unlink`.
+pub(crate) fn unlink_one(cx: &mut Context<'_>) -> Answer {
+    let id = existing(cx)?;
+    unlink(cx, Some(id))
+}
+
+/// `POST /{entity}/unlink`.
+pub(crate) fn unlink_many(cx: &mut Context<'_>) -> Answer {
+    unlink(cx, None)
+}
+
+fn existing(cx: &Context<'_>) -> Result<u64, Problem> {
+    let (entity, id) = (cx.entity()?, cx.id("id")?);
+    match cx.account.records(entity).get(id) {
+        Some(record) if record.is_deleted => Err(Problem::in_trash()),
+        Some(_) => Ok(id),
+        None => Err(Problem::not_found("Entity not found")),
+    }
+}
+
+fn link(cx: &mut Context<'_>, id: Option<u64>) -> Answer {
+    let entity = cx.entity()?;
+    let drafts = read_drafts(cx, entity, id, true)?;
+    let mut made = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        match &draft.target {
+            Target::Card(other, to, is_main) => {
+                cx.account.links.link((entity, draft.id), (*other, *to));
+                if *is_main {
+                    match (entity, other) {
+                        (EntityType::Leads, EntityType::Contacts) => {
+                            cx.account.links.set_main(draft.id, *to)
+                        }
+                        (EntityType::Contacts, EntityType::Leads) => {
+                            cx.account.links.set_main(*to, draft.id)
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            Target::Element(link) => cx
+                .account
+                .links
+                .link_element(entity, draft.id, link.clone()),
+        }
+        touch(cx, entity, draft.id);
+        let mut item = render(cx, entity, draft.id, &draft.target, true);
+        if let Some(request_id) = draft.request_id {
+            item["request_id"] = request_id.into();
+        }
+        made.push(item);
+    }
+    Ok(Reply::ok(
+        json!({"_total_items": made.len(), "_links": self_link(&cx.url()), "_embedded": {"links": made}}),
+    ))
+}
+
+fn unlink(cx: &mut Context<'_>, id: Option<u64>) -> Answer {
+    let entity = cx.entity()?;
+    for draft in read_drafts(cx, entity, id, false)? {
+        match draft.target {
+            Target::Card(other, to, _) => {
+                cx.account.links.unlink((entity, draft.id), (other, to));
+            }
+            Target::Element(link) => {
+                cx.account
+                    .links
+                    .unlink_element(entity, draft.id, link.element_id, link.catalog_id)
+            }
+        }
+        touch(cx, entity, draft.id);
+    }
+    Ok(Reply::no_content())
+}
+
+/// A changed link counts as a change of the card.
+fn touch(cx: &mut Context<'_>, entity: EntityType, id: u64) {
+    let now = cx.now();
+    cx.account
+        .records_mut(entity)
+        .update(id, |record| record.updated_at = now.max(record.updated_at));
+}
+
+fn read_drafts(
+    cx: &Context<'_>,
+    entity: EntityType,
+    id: Option<u64>,
+    must_exist: bool,
+) -> Result<Vec<Draft>, Problem> {
+    let items = cx.items()?;
+    let mut errors = BatchErrors::default();
+    let mut drafts = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let item = Reader::new(item);
+        let mut out = Violations::default();
+        let from = id.or_else(|| {
+            let from = item.required_id("entity_id", &mut out)?;
+            if cx.account.records(entity).live(from).is_none() {
+                out.choice("entity_id");
+            }
+            Some(from)
+        });
+        let target = read_target(cx, entity, &item, must_exist, &mut out);
+        if let (Some(id), Some(target)) = (from, target) {
+            let request_id = item
+                .value("request_id")
+                .is_some()
+                .then(|| item.request_id(index));
+            drafts.push(Draft {
+                id,
+                target,
+                request_id,
+            });
+        }
+        errors.item(&item.request_id(index), out);
+    }
+    errors.check()?;
+    Ok(drafts)
+}
+
+fn read_target(
+    cx: &Context<'_>,
+    entity: EntityType,
+    item: &Reader<'_>,
+    must_exist: bool,
+    out: &mut Violations,
+) -> Option<Target> {
+    item.only(
+        &[
+            "entity_id",
+            "entity_type",
+            "to_entity_id",
+            "to_entity_type",
+            "metadata",
+            "request_id",
+        ],
+        out,
+    );
+    let to = item.required_id("to_entity_id", out);
+    let kind = item.required_string("to_entity_type", out);
+    let metadata = item.child("metadata", out);
+    if let Some(metadata) = &metadata {
+        metadata.only(
+            &[
+                "is_main",
+                "main_contact",
+                "quantity",
+                "catalog_id",
+                "price_id",
+                "updated_by",
+            ],
+            out,
+        );
+    }
+    let (to, kind) = (to?, kind?);
+    if kind == CATALOG_ELEMENTS {
+        return read_element(to, item, metadata.as_ref(), out).map(Target::Element);
+    }
+    let Some(other) = EntityType::parse(kind).filter(|other| *other != entity) else {
+        out.choice(item.path("to_entity_type"));
+        return None;
+    };
+    if must_exist && cx.account.records(other).live(to).is_none() {
+        out.choice(item.path("to_entity_id"));
+    }
+    let is_main = metadata
+        .and_then(|metadata| metadata.bool("is_main", out))
+        .unwrap_or(false);
+    Some(Target::Card(other, to, is_main))
+}
+
+/// List elements are named by id and list; without `catalog_id` amoCRM does not know them, also when unlinking.
+fn read_element(
+    element_id: u64,
+    item: &Reader<'_>,
+    metadata: Option<&Reader<'_>>,
+    out: &mut Violations,
+) -> Option<ElementLink> {
+    let Some(metadata) = metadata else {
+        out.missing(item.path("metadata.catalog_id"));
+        return None;
+    };
+    let catalog_id = metadata.required_id("catalog_id", out);
+    let quantity = metadata.value("quantity").map_or(Some(1.0), Value::as_f64);
+    if quantity.is_none() {
+        out.kind(metadata.path("quantity"), "numeric");
+    }
+    let price_id = metadata.id("price_id", out);
+    Some(ElementLink {
+        element_id,
+        catalog_id: catalog_id?,
+        quantity: quantity?,
+        price_id,
+    })
+}
+
+fn read_links(cx: &Context<'_>, entity: EntityType, id: u64) -> Vec<Target> {
+    let query = cx.query();
+    let cards = EntityType::ALL.into_iter().flat_map(|other| {
+        let ids = cx
+            .account
+            .links
+            .linked(entity, id, other)
+            .filter(move |to| cx.account.records(other).live(*to).is_some());
+        ids.map(move |to| Target::Card(other, to, is_main(cx, entity, id, other, to)))
+    });
+    let elements = cx
+        .account
+        .links
+        .elements(entity, id)
+        .iter()
+        .cloned()
+        .map(Target::Element);
+    let mut targets: Vec<Target> = cards.chain(elements).collect();
+
+    let wanted = query.list(&["filter", "to_entity_id"]);
+    let kinds = query.list(&["filter", "to_entity_type"]);
+    // Id and type work only as a pair.
+    if !wanted.is_empty() && !kinds.is_empty() {
+        targets.retain(|target| {
+            let (kind, to) = name(target);
+            kinds.contains(&kind) && wanted.contains(&to.to_string().as_str())
+        });
+    }
+    if let Some(catalog) = query
+        .get(&["filter", "to_catalog_id"])
+        .and_then(|id| id.parse::<u64>().ok())
+    {
+        targets
+            .retain(|target| matches!(target, Target::Element(link) if link.catalog_id == catalog));
+    }
+    targets
+}
+
+fn name(target: &Target) -> (&'static str, u64) {
+    match target {
+        Target::Card(other, to, _) => (other.as_str(), *to),
+        Target::Element(link) => (CATALOG_ELEMENTS, link.element_id),
+    }
+}
+
+fn is_main(cx: &Context<'_>, entity: EntityType, id: u64, other: EntityType, to: u64) -> bool {
+    match (entity, other) {
+        (EntityType::Leads, EntityType::Contacts) => cx.account.links.main_contact(id) == Some(to),
+        (EntityType::Contacts, EntityType::Leads) => cx.account.links.main_contact(to) == Some(id),
+        _ => false,
+    }
+}
+
+fn render(
+    cx: &Context<'_>,
+    entity: EntityType,
+    id: u64,
+    target: &Target,
+    with_source: bool,
+) -> Value {
+    let (kind, to) = name(target);
+    let metadata = match target {
+        Target::Element(link) => element_metadata(link),
+        Target::Card(other, to, _) => match (entity, other) {
+            (EntityType::Leads, EntityType::Contacts)
+            | (EntityType::Contacts, EntityType::Leads) => {
+                json!({"main_contact": is_main(cx, entity, id, *other, *to)})
+            }
+            _ => Value::Null,
+        },
+    };
+    let mut item = json!({"to_entity_id": to, "to_entity_type": kind, "metadata": metadata});
+    if with_source {
+        item["entity_id"] = id.into();
+        item["entity_type"] = entity.as_str().into();
+    }
+    item
+}
+
+/// `metadata` of a list element, in links and in `_embedded.catalog_elements`.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "checked: the number is whole and small"
+)]
+pub(crate) fn element_metadata(link: &ElementLink) -> Value {
+    let quantity = link.quantity;
+    let quantity = if quantity.fract() == 0.0 && quantity.abs() < 1e15 {
+        json!(quantity as i64)
+    } else {
+        json!(quantity)
+    };
+    json!({"quantity": quantity, "catalog_id": link.catalog_id, "price_id": link.price_id})
+}
+
+/// A page of links: a total without page numbers.
+fn paged(cx: &Context<'_>, items: Vec<Value>) -> Reply {
+    let query = cx.query();
+    let (page, limit, total) = (query.page(), query.limit(), items.len());
+    let items: Vec<Value> = items
+        .into_iter()
+        .skip((page - 1).saturating_mul(limit))
+        .take(limit)
+        .collect();
+    if items.is_empty() {
+        return Reply::no_content();
+    }
+    let href = |page: usize| format!("{}?{}", cx.url(), query.with_page(page));
+    let mut links = self_link(&href(page));
+    if page.saturating_mul(limit) < total {
+        links["next"] = json!({"href": href(page + 1)});
+    }
+    Reply::ok(json!({"_total_items": total, "_links": links, "_embedded": {"links": items}}))
+}

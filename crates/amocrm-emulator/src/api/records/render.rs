@@ -1,0 +1,164 @@
+//! A record as amoCRM answers it.
+
+use serde_json::{Map, Value, json};
+
+use super::link;
+use crate::{
+    api::{call::Context, links::element_metadata, loss_reasons, values},
+    world::{EntityType, Record},
+};
+
+/// One record with the parts its `with` asks for.
+pub(super) fn render(cx: &Context<'_>, entity: EntityType, record: &Record) -> Value {
+    let mut document = json!({
+        "id": record.id,
+        "name": record.name,
+        "responsible_user_id": record.responsible_user_id,
+        "group_id": record.group_id,
+        "created_by": record.created_by,
+        "updated_by": record.updated_by,
+        "created_at": record.created_at,
+        "updated_at": record.updated_at,
+        "closest_task_at": record.closest_task_at,
+        "is_deleted": record.is_deleted,
+        "custom_fields_values": values::render(cx.account, entity, record),
+        "account_id": cx.account.id,
+        "_links": link(cx, entity, record.id),
+        "_embedded": embedded(cx, entity, record),
+    });
+    if let Some(lead) = &record.lead {
+        document["price"] = lead.price.into();
+        document["status_id"] = lead.status_id.into();
+        document["pipeline_id"] = lead.pipeline_id.into();
+        document["loss_reason_id"] = lead.loss_reason_id.into();
+        document["closed_at"] = lead.closed_at.into();
+        document["score"] = Value::Null;
+        document["labor_cost"] = Value::Null;
+        document["is_price_computed"] = false.into();
+        if cx.query().with("is_price_modified_by_robot") {
+            document["is_price_modified_by_robot"] = false.into();
+        }
+        if cx.query().with("source_id") {
+            document["source_id"] = Value::Null;
+        }
+    } else {
+        document["is_unsorted"] = false.into();
+    }
+    if entity == EntityType::Contacts {
+        document["first_name"] = record.first_name.as_str().into();
+        document["last_name"] = record.last_name.as_str().into();
+    }
+    document
+}
+
+/// A record of the trash, mostly null. Contacts and companies come back whole and say that they are not deleted.
+pub(super) fn render_deleted(cx: &Context<'_>, entity: EntityType, record: &Record) -> Value {
+    let mut document = render(cx, entity, record);
+    if entity != EntityType::Leads {
+        document["is_deleted"] = false.into();
+        return document;
+    }
+    const KEPT: [&str; 6] = [
+        "id",
+        "is_deleted",
+        "updated_at",
+        "updated_by",
+        "account_id",
+        "_links",
+    ];
+    if let Some(map) = document.as_object_mut() {
+        map.remove("_embedded");
+        map.iter_mut()
+            .filter(|(key, _)| !KEPT.contains(&key.as_str()))
+            .for_each(|(_, value)| *value = Value::Null);
+    }
+    document
+}
+
+fn embedded(cx: &Context<'_>, entity: EntityType, record: &Record) -> Value {
+    use EntityType::{Companies, Contacts, Leads};
+    let query = cx.query();
+    let mut parts = Map::new();
+    parts.insert("tags".into(), tags(cx, entity, record));
+    if entity != Companies {
+        parts.insert("companies".into(), linked(cx, entity, record.id, Companies));
+    }
+    if entity == Leads {
+        if query.with("contacts") {
+            parts.insert("contacts".into(), contacts(cx, record.id));
+        }
+        if query.with("loss_reason") {
+            parts.insert("loss_reason".into(), loss_reason(cx, record));
+        }
+    } else if query.with("leads") {
+        parts.insert("leads".into(), linked(cx, entity, record.id, Leads));
+    }
+    if entity == Companies && query.with("contacts") {
+        parts.insert("contacts".into(), linked(cx, entity, record.id, Contacts));
+    }
+    if entity != Leads && query.with("customers") {
+        parts.insert("customers".into(), json!([]));
+    }
+    if entity == Contacts && query.with("social_profiles") {
+        parts.insert("social_profiles".into(), json!([]));
+    }
+    if query.with("catalog_elements") {
+        let elements = cx.account.links.elements(entity, record.id).iter();
+        let elements: Vec<Value> = elements
+            .map(|e| json!({"id": e.element_id, "metadata": element_metadata(e)}))
+            .collect();
+        parts.insert("catalog_elements".into(), elements.into());
+    }
+    Value::Object(parts)
+}
+
+fn tags(cx: &Context<'_>, entity: EntityType, record: &Record) -> Value {
+    let tags = record
+        .tags
+        .iter()
+        .filter_map(|id| cx.account.tag(entity, *id));
+    tags.map(|tag| json!({"id": tag.id, "name": tag.name, "color": tag.color}))
+        .collect()
+}
+
+fn linked(cx: &Context<'_>, entity: EntityType, id: u64, other: EntityType) -> Value {
+    let ids = cx
+        .account
+        .links
+        .linked(entity, id, other)
+        .filter(|id| cx.account.records(other).live(*id).is_some());
+    ids.map(|id| json!({"id": id, "_links": link(cx, other, id)}))
+        .collect()
+}
+
+/// The contacts of a lead; exactly one of them is the main one.
+fn contacts(cx: &Context<'_>, lead: u64) -> Value {
+    let live: Vec<u64> = cx
+        .account
+        .links
+        .linked(EntityType::Leads, lead, EntityType::Contacts)
+        .filter(|id| cx.account.contacts.live(*id).is_some())
+        .collect();
+    let main = cx
+        .account
+        .links
+        .main_contact(lead)
+        .filter(|id| live.contains(id))
+        .or(live.first().copied());
+    let contact = |id: &u64| json!({"id": id, "is_main": Some(*id) == main, "_links": link(cx, EntityType::Contacts, *id)});
+    live.iter().map(contact).collect()
+}
+
+/// A list of one, although the documentation says object.
+fn loss_reason(cx: &Context<'_>, record: &Record) -> Value {
+    let id = record.lead.as_ref().and_then(|lead| lead.loss_reason_id);
+    let reason = cx
+        .account
+        .loss_reasons
+        .iter()
+        .find(|reason| Some(reason.id) == id);
+    reason
+        .into_iter()
+        .map(|reason| loss_reasons::render(cx, reason))
+        .collect()
+}

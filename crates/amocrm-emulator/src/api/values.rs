@@ -1,0 +1,10 @@
+//! Custom-field values: what is accepted, and how it is read back.
+
+mod kinds;
+mod render;
+mod write;
+
+pub(crate) use self::{
+    render::{as_number, as_texts, render},
+    write::{ValueChange, read_changes},
+};

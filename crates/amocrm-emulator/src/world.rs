@@ -1,0 +1,64 @@
+//! Everything the emulator remembers: accounts with their users, settings and records.
+//!
+//! The world knows no HTTP and no clock; time comes in as an argument. It is written to the state file as it is, so
+//! every type here can be serialized. Indexes and pending events are left out of the file.
+
+mod account;
+pub(crate) mod events;
+mod fields;
+mod links;
+mod notes;
+mod pipelines;
+mod records;
+mod tags;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::{
+    account::{Account, Counters, Integration, LossReason, User, WebhookSubscription},
+    events::WorldEvent,
+    fields::{ADDRESS_PARTS, EnumOption, FieldDefinition, FieldGroup, StageRef, has_enums},
+    links::{ElementLink, Links},
+    notes::Note,
+    pipelines::{Description, Pipeline, STATUS_LOST, STATUS_WON, Status, is_closing},
+    records::{EntityType, FieldValue, LeadState, Needle, Record, Records},
+    tags::Tag,
+};
+
+/// All accounts and what OAuth knows about them.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct World {
+    /// The accounts; the first one answers for unknown host names.
+    pub(crate) accounts: Vec<Account>,
+    /// Codes and tokens.
+    pub(crate) oauth: crate::oauth::OauthState,
+    /// What happened since the last delivery; drained by the webhook sender.
+    #[serde(skip)]
+    pub(crate) events: Vec<WorldEvent>,
+}
+
+impl World {
+    /// The account with this id.
+    pub(crate) fn account(&mut self, id: u64) -> Option<&mut Account> {
+        self.accounts.iter_mut().find(|account| account.id == id)
+    }
+
+    /// The account with this id, and the list its events go to.
+    pub(crate) fn account_and_events(
+        &mut self,
+        id: u64,
+    ) -> Option<(&mut Account, &mut Vec<WorldEvent>)> {
+        let account = self.accounts.iter_mut().find(|account| account.id == id)?;
+        Some((account, &mut self.events))
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World")
+            .field("accounts", &self.accounts)
+            .finish_non_exhaustive()
+    }
+}

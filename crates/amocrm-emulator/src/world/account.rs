@@ -1,0 +1,270 @@
+//! One account: its people, integrations, settings and collections.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use super::{EntityType, FieldDefinition, FieldGroup, Links, Note, Pipeline, Records, Tag};
+
+/// An amoCRM account.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Account {
+    /// The account id, around 31,000,000 in recent years.
+    pub(crate) id: u64,
+    /// The first label of its host name.
+    pub(crate) subdomain: String,
+    /// The name a person gave it.
+    pub(crate) name: String,
+    /// `ru` for `*.amocrm.ru`.
+    pub(crate) tld: String,
+    /// ISO country code.
+    pub(crate) country: String,
+    /// ISO currency code.
+    pub(crate) currency: String,
+    /// Offset of the account's time zone from UTC, seconds. Calendar days of date fields are cut in it.
+    pub(crate) utc_offset_seconds: i32,
+    /// Whether filters by custom fields work (an alpha feature of amoCRM, switched per account).
+    pub(crate) is_api_filter_enabled: bool,
+    /// UUID of the account.
+    pub(crate) uuid: String,
+    /// UUID of the account in the chats service.
+    pub(crate) amojo_id: String,
+    /// When it was opened.
+    pub(crate) created_at: i64,
+    /// Its users.
+    pub(crate) users: Vec<User>,
+    /// Its integrations.
+    pub(crate) integrations: Vec<Integration>,
+    /// Its webhook subscriptions.
+    pub(crate) webhooks: Vec<WebhookSubscription>,
+    /// Its pipelines.
+    pub(crate) pipelines: Vec<Pipeline>,
+    /// Definitions of custom fields. PHONE and EMAIL have one id in contacts and companies.
+    pub(crate) fields: BTreeMap<EntityType, BTreeMap<u64, FieldDefinition>>,
+    /// Groups (tabs) of custom fields.
+    pub(crate) groups: BTreeMap<EntityType, Vec<FieldGroup>>,
+    /// Leads.
+    pub(crate) leads: Records,
+    /// Contacts.
+    pub(crate) contacts: Records,
+    /// Companies.
+    pub(crate) companies: Records,
+    /// Tags, with ids and names of their own per entity type.
+    pub(crate) tags: BTreeMap<EntityType, BTreeMap<u64, Tag>>,
+    /// Who is linked to whom.
+    pub(crate) links: Links,
+    /// Notes by the type of the entity they lie on.
+    pub(crate) notes: BTreeMap<EntityType, BTreeMap<u64, Note>>,
+    /// Why leads are lost.
+    pub(crate) loss_reasons: Vec<LossReason>,
+    /// The next free ids.
+    pub(crate) counters: Counters,
+}
+
+impl Account {
+    /// The records of one type.
+    pub(crate) fn records(&self, entity: EntityType) -> &Records {
+        match entity {
+            EntityType::Leads => &self.leads,
+            EntityType::Contacts => &self.contacts,
+            EntityType::Companies => &self.companies,
+        }
+    }
+
+    /// The records of one type, to change.
+    pub(crate) fn records_mut(&mut self, entity: EntityType) -> &mut Records {
+        match entity {
+            EntityType::Leads => &mut self.leads,
+            EntityType::Contacts => &mut self.contacts,
+            EntityType::Companies => &mut self.companies,
+        }
+    }
+
+    /// The user with this id.
+    pub(crate) fn user(&self, id: u64) -> Option<&User> {
+        self.users.iter().find(|user| user.id == id)
+    }
+
+    /// The definition of a custom field.
+    pub(crate) fn field(&self, entity: EntityType, id: u64) -> Option<&FieldDefinition> {
+        self.fields.get(&entity)?.get(&id)
+    }
+
+    /// The definition of a custom field by its symbolic code.
+    pub(crate) fn field_by_code(&self, entity: EntityType, code: &str) -> Option<&FieldDefinition> {
+        self.fields
+            .get(&entity)?
+            .values()
+            .find(|field| field.code.as_deref() == Some(code))
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("id", &self.id)
+            .field("subdomain", &self.subdomain)
+            .field("leads", &self.leads)
+            .field("contacts", &self.contacts)
+            .field("companies", &self.companies)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A person with a login.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct User {
+    /// The user id.
+    pub(crate) id: u64,
+    /// Display name.
+    pub(crate) name: String,
+    /// Login.
+    pub(crate) email: String,
+    /// Interface language.
+    pub(crate) lang: String,
+    /// Group; 0 is the default one.
+    pub(crate) group_id: u64,
+    /// Administrators may manage fields, pipelines, users and webhooks.
+    pub(crate) is_admin: bool,
+    /// Whether the user can log in.
+    pub(crate) is_active: bool,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User")
+            .field("id", &self.id)
+            .field("is_admin", &self.is_admin)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An application registered in the account.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Integration {
+    /// UUID of the integration.
+    pub(crate) client_id: String,
+    /// Its secret.
+    pub(crate) client_secret: String,
+    /// Where the authorization code is sent.
+    pub(crate) redirect_uri: String,
+    /// Display name.
+    pub(crate) name: String,
+    /// Called when access is taken away.
+    pub(crate) disabled_hook_url: Option<String>,
+}
+
+impl fmt::Debug for Integration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Integration")
+            .field("client_id", &self.client_id)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A webhook subscription.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct WebhookSubscription {
+    /// Its id.
+    pub(crate) id: u64,
+    /// Where deliveries go; unique in the account.
+    pub(crate) destination: String,
+    /// Event codes such as `add_lead`.
+    pub(crate) settings: Vec<String>,
+    /// Order in the interface.
+    pub(crate) sort: i64,
+    /// Switched off after too many failures.
+    pub(crate) disabled: bool,
+    /// Unix seconds.
+    pub(crate) created_at: i64,
+    /// Unix seconds.
+    pub(crate) updated_at: i64,
+    /// The user who subscribed.
+    pub(crate) created_by: u64,
+}
+
+/// Why a lead was lost.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LossReason {
+    /// Its id.
+    pub(crate) id: u64,
+    /// Its name.
+    pub(crate) name: String,
+    /// Order in the interface.
+    pub(crate) sort: i64,
+    /// Unix seconds.
+    pub(crate) created_at: i64,
+    /// Unix seconds.
+    pub(crate) updated_at: i64,
+}
+
+/// The next free id of everything that has one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Counters {
+    /// Leads.
+    pub(crate) lead: u64,
+    /// Contacts.
+    pub(crate) contact: u64,
+    /// Companies.
+    pub(crate) company: u64,
+    /// Pipelines.
+    pub(crate) pipeline: u64,
+    /// Statuses of pipelines.
+    pub(crate) status: u64,
+    /// Custom fields.
+    pub(crate) field: u64,
+    /// Options of list fields.
+    pub(crate) option: u64,
+    /// Tags.
+    pub(crate) tag: u64,
+    /// Notes.
+    pub(crate) note: u64,
+    /// Webhook subscriptions.
+    pub(crate) webhook: u64,
+    /// Loss reasons.
+    pub(crate) loss_reason: u64,
+    /// Field groups; becomes part of a text id.
+    pub(crate) group: u64,
+    /// Descriptions of statuses.
+    pub(crate) description: u64,
+}
+
+impl Default for Counters {
+    /// Ranges as a Russian account of recent years has them, apart enough that a mixed-up id is found out.
+    fn default() -> Self {
+        Self {
+            lead: 40_000_001,
+            contact: 50_000_001,
+            company: 50_500_001,
+            pipeline: 7_000_001,
+            status: 60_000_001,
+            field: 500_001,
+            option: 600_001,
+            tag: 71_001,
+            note: 300_000_001,
+            webhook: 770_001,
+            loss_reason: 18_000_001,
+            group: 51_901_754_000_001,
+            description: 900_001,
+        }
+    }
+}
+
+impl Counters {
+    /// Hands out an id and moves on.
+    pub(crate) fn take(counter: &mut u64) -> u64 {
+        let id = *counter;
+        *counter += 1;
+        id
+    }
+
+    /// The next id of a record.
+    pub(crate) fn record(&mut self, entity: EntityType) -> u64 {
+        Self::take(match entity {
+            EntityType::Leads => &mut self.lead,
+            EntityType::Contacts => &mut self.contact,
+            EntityType::Companies => &mut self.company,
+        })
+    }
+}
