@@ -1,20 +1,46 @@
-//! A typed amoCRM (Kommo) API v4 client.
+#![doc = include_str!("../README.md")]
 
 mod de;
+pub mod fields;
 mod id;
+pub mod webhook;
 
 #[cfg(feature = "client")]
+pub mod account;
+#[cfg(feature = "client")]
 mod client;
+#[cfg(feature = "client")]
+pub mod companies;
+#[cfg(feature = "client")]
+pub mod contacts;
+#[cfg(feature = "client")]
+pub mod custom_fields;
+#[cfg(feature = "client")]
+pub mod entity;
 #[cfg(feature = "client")]
 mod error;
 #[cfg(feature = "client")]
 pub mod layer;
 #[cfg(feature = "client")]
+pub mod leads;
+#[cfg(feature = "client")]
+pub mod links;
+#[cfg(feature = "client")]
+pub mod notes;
+#[cfg(feature = "client")]
 pub mod oauth;
+#[cfg(feature = "client")]
+pub mod pipelines;
 #[cfg(feature = "client")]
 pub mod quota;
 #[cfg(feature = "client")]
 mod request;
+#[cfg(feature = "client")]
+pub mod tags;
+#[cfg(feature = "client")]
+pub mod users;
+#[cfg(feature = "client")]
+pub mod webhooks;
 
 #[cfg(feature = "client")]
 pub use client::{Client, ClientBuilder, Clock};

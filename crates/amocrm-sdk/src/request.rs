@@ -107,7 +107,7 @@ impl Request {
     /// with keys that are not strings).
     pub fn json(mut self, body: &(impl Serialize + ?Sized)) -> Result<Self> {
         let bytes = serde_json::to_vec(body).map_err(|error| {
-            Error::invalid_input("the request body cannot be written as JSON").with_source(error)
+            Error::invalid_input(format!("the request cannot be written: {error}"))
         })?;
         self.body = Some(bytes.into());
         Ok(self)

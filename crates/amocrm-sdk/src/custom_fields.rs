@@ -1,0 +1,499 @@
+//! Definitions of custom fields, and their groups. The values that entities hold are in [`fields`](crate::fields).
+//!
+//! Source: <https://www.amocrm.ru/developers/content/crm_platform/custom-fields>.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_with::skip_serializing_none;
+
+use crate::client::Client;
+use crate::de;
+use crate::entity::{
+    Creatable, Create, Entity, Get, HasId, List, Listable, Never, Remove, Updatable, Update,
+    UpdateMany, entity, filter, words,
+};
+use crate::fields::FieldType;
+use crate::id::{AccountId, CatalogId, CustomFieldId, FieldEnumId, PipelineId, StatusId, kind};
+use crate::links::EntityType;
+
+mod groups;
+
+pub use self::groups::{CustomFieldGroup, CustomFieldGroups, NewCustomFieldGroup, UpdateGroup};
+
+/// Whose custom fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FieldOwner {
+    /// Leads.
+    Leads,
+    /// Contacts.
+    Contacts,
+    /// Companies.
+    Companies,
+    /// Customers.
+    Customers,
+    /// Segments of customers.
+    Segments,
+    /// Elements of this catalog.
+    Catalog(CatalogId),
+}
+
+impl FieldOwner {
+    fn path(self) -> String {
+        match self {
+            Self::Leads => "/api/v4/leads".to_owned(),
+            Self::Contacts => "/api/v4/contacts".to_owned(),
+            Self::Companies => "/api/v4/companies".to_owned(),
+            Self::Customers => "/api/v4/customers".to_owned(),
+            Self::Segments => "/api/v4/customers/segments".to_owned(),
+            Self::Catalog(id) => format!("/api/v4/catalogs/{id}"),
+        }
+    }
+}
+
+/// Custom fields of one kind of entity: [`Client::custom_fields`].
+#[derive(Debug, Clone)]
+pub struct CustomFields {
+    client: Client,
+    path: String,
+}
+
+impl Client {
+    /// Definitions of custom fields.
+    pub fn custom_fields(&self, of: FieldOwner) -> CustomFields {
+        CustomFields {
+            client: self.clone(),
+            path: format!("{}/custom_fields", of.path()),
+        }
+    }
+}
+
+impl CustomFields {
+    /// Reads the definitions.
+    pub fn list(&self) -> List<CustomField> {
+        List::new(self.client.clone(), &self.path)
+    }
+
+    /// Reads one definition.
+    pub fn get(&self, id: CustomFieldId) -> Get<CustomField> {
+        Get::new(self.client.clone(), format!("{}/{id}", self.path))
+    }
+
+    /// Adds fields. Needs an administrator's token.
+    pub fn create(&self, fields: impl IntoIterator<Item = NewCustomField>) -> Create<CustomField> {
+        Create::new(self.client.clone(), &self.path, fields)
+    }
+
+    /// Changes a field. Needs an administrator's token.
+    pub fn update(&self, id: CustomFieldId) -> Update<CustomField> {
+        Update::new(
+            self.client.clone(),
+            format!("{}/{id}", self.path),
+            CustomFieldPatch::new(id),
+        )
+    }
+
+    /// Changes many fields. Works, though the vendor's own client refuses to.
+    pub fn update_many(
+        &self,
+        patches: impl IntoIterator<Item = CustomFieldPatch>,
+    ) -> UpdateMany<CustomField> {
+        UpdateMany::new(self.client.clone(), &self.path, patches)
+    }
+
+    /// Removes a field with all its values. Predefined fields cannot be removed.
+    pub fn delete(&self, id: CustomFieldId) -> Remove {
+        Remove::new(
+            self.client.clone(),
+            CustomField::DELETE,
+            format!("{}/{id}", self.path),
+        )
+    }
+
+    /// Groups (tabs) of fields.
+    pub fn groups(&self) -> CustomFieldGroups {
+        CustomFieldGroups::new(self.client.clone(), format!("{}/groups", self.path))
+    }
+}
+
+/// A definition as amoCRM tells it.
+#[derive(Debug, Clone, Deserialize)]
+#[non_exhaustive]
+pub struct CustomField {
+    /// Its id, different in every account.
+    pub id: CustomFieldId,
+    /// Its name.
+    #[serde(default, deserialize_with = "de::text")]
+    pub name: String,
+    /// Its code, unique among the fields of the entity.
+    #[serde(default, deserialize_with = "de::opt_text")]
+    pub code: Option<String>,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub field_type: FieldType,
+    /// Its place.
+    #[serde(default, deserialize_with = "de::opt_number")]
+    pub sort: Option<i64>,
+    /// Its group; `None` is the default one.
+    #[serde(default, deserialize_with = "de::opt_text")]
+    pub group_id: Option<String>,
+    /// Its account.
+    #[serde(default, deserialize_with = "de::opt_id")]
+    pub account_id: Option<AccountId>,
+    /// Whose it is.
+    #[serde(default)]
+    pub entity_type: Option<EntityType>,
+    /// Whether only the API may change its values.
+    #[serde(default, deserialize_with = "de::opt_flag")]
+    pub is_api_only: Option<bool>,
+    /// Whether every account has it.
+    #[serde(default, deserialize_with = "de::opt_flag")]
+    pub is_predefined: Option<bool>,
+    /// Whether it may be removed.
+    #[serde(default, deserialize_with = "de::opt_flag")]
+    pub is_deletable: Option<bool>,
+    /// Whether amoCRM computes its values.
+    #[serde(default, deserialize_with = "de::opt_flag")]
+    pub is_computed: Option<bool>,
+    /// Options, of the types that have some.
+    #[serde(default, deserialize_with = "de::list")]
+    pub enums: Vec<FieldOption>,
+    /// Options of a category, a tree.
+    #[serde(default, deserialize_with = "de::list")]
+    pub nested: Vec<NestedOption>,
+    /// Stages at which it must be filled.
+    #[serde(default, deserialize_with = "de::list")]
+    pub required_statuses: Vec<Stage>,
+    /// Stages at which it is hidden.
+    #[serde(default, deserialize_with = "de::list")]
+    pub hidden_statuses: Vec<Stage>,
+    /// Currency of money, three letters.
+    #[serde(default, deserialize_with = "de::opt_text")]
+    pub currency: Option<String>,
+    /// When a birthday reminds: `never`, `day`, `week`, `month`.
+    #[serde(default, deserialize_with = "de::opt_text")]
+    pub remind: Option<String>,
+    /// Catalogs of a chained list, as amoCRM tells them.
+    #[serde(default)]
+    pub chained_lists: Value,
+    /// What a linked entity is searched in.
+    #[serde(default, deserialize_with = "de::opt_text")]
+    pub search_in: Option<String>,
+}
+
+impl CustomField {
+    /// The option of this text.
+    pub fn option(&self, value: &str) -> Option<&FieldOption> {
+        self.enums.iter().find(|option| option.value == value)
+    }
+}
+
+impl HasId for CustomField {
+    fn raw_id(&self) -> u64 {
+        self.id.get()
+    }
+}
+
+/// An option of a select, multiselect, radiobutton or multitext field.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct FieldOption {
+    /// Its id, different in every account.
+    pub id: FieldEnumId,
+    /// Its text.
+    #[serde(default, deserialize_with = "de::text")]
+    pub value: String,
+    /// Its place.
+    #[serde(default, deserialize_with = "de::opt_number")]
+    pub sort: Option<i64>,
+    /// Its code, unique in the field.
+    #[serde(default, deserialize_with = "de::opt_text")]
+    pub code: Option<String>,
+}
+
+/// An option of a category field.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct NestedOption {
+    /// Its id.
+    pub id: FieldEnumId,
+    /// The option above it.
+    #[serde(default, deserialize_with = "de::opt_id")]
+    pub parent_id: Option<FieldEnumId>,
+    /// Its text.
+    #[serde(default, deserialize_with = "de::text")]
+    pub value: String,
+    /// Its place.
+    #[serde(default, deserialize_with = "de::opt_number")]
+    pub sort: Option<i64>,
+}
+
+/// A stage: only pipeline and status together name one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Stage {
+    /// The status.
+    pub status_id: StatusId,
+    /// The pipeline.
+    pub pipeline_id: PipelineId,
+}
+
+words! {
+    /// What definitions can be ordered by.
+    pub enum CustomFieldOrder {
+        /// By place.
+        Sort = "sort",
+        /// By id.
+        Id = "id",
+    }
+}
+
+filter! {
+    /// Which definitions a list keeps.
+    pub struct CustomFieldFilter {
+        /// These fields.
+        any ids "id": CustomFieldId,
+        /// Of these types.
+        any types "type": FieldType,
+    }
+}
+
+impl Listable for CustomField {
+    type With = Never;
+    type Filter = CustomFieldFilter;
+    type Order = CustomFieldOrder;
+}
+
+/// An option as it is written: with its id it is kept, without one it is new.
+#[skip_serializing_none]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OptionInput {
+    id: Option<FieldEnumId>,
+    value: String,
+    sort: i64,
+    code: Option<String>,
+}
+
+impl OptionInput {
+    /// A new option.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self {
+            id: None,
+            value: value.into(),
+            sort: 0,
+            code: None,
+        }
+    }
+
+    /// An option that exists, as it is.
+    pub fn keep(option: &FieldOption) -> Self {
+        Self {
+            id: Some(option.id),
+            value: option.value.clone(),
+            sort: option.sort.unwrap_or(0),
+            code: option.code.clone(),
+        }
+    }
+
+    /// Sets its code.
+    #[must_use]
+    pub fn code(mut self, code: impl Into<String>) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+}
+
+impl From<&str> for OptionInput {
+    fn from(value: &str) -> Self {
+        Self::new(value)
+    }
+}
+
+#[skip_serializing_none]
+#[derive(Debug, Clone, Default, Serialize)]
+struct Changes {
+    name: Option<String>,
+    code: Option<String>,
+    sort: Option<i64>,
+    group_id: Option<String>,
+    is_api_only: Option<bool>,
+    enums: Option<Vec<OptionInput>>,
+    required_statuses: Option<Vec<Stage>>,
+    currency: Option<String>,
+    remind: Option<String>,
+    tracking_callback: Option<String>,
+    search_in: Option<String>,
+}
+
+macro_rules! field_setters {
+    () => {
+        /// Sets the code, unique among the fields of the entity.
+        #[must_use]
+        pub fn code(mut self, code: impl Into<String>) -> Self {
+            self.changes_mut().code = Some(code.into());
+            self
+        }
+
+        /// Sets its place.
+        #[must_use]
+        pub fn sort(mut self, sort: i64) -> Self {
+            self.changes_mut().sort = Some(sort);
+            self
+        }
+
+        /// Puts it into a group.
+        #[must_use]
+        pub fn group(mut self, group: impl Into<String>) -> Self {
+            self.changes_mut().group_id = Some(group.into());
+            self
+        }
+
+        /// Whether only the API may change its values.
+        #[must_use]
+        pub fn api_only(mut self, only: bool) -> Self {
+            self.changes_mut().is_api_only = Some(only);
+            self
+        }
+
+        /// Sets **all** options, in this order. Options that exist and are missing here are removed with their values.
+        #[must_use]
+        pub fn options<O: Into<OptionInput>>(
+            mut self,
+            options: impl IntoIterator<Item = O>,
+        ) -> Self {
+            let placed = (1..).zip(options).map(|(place, option)| OptionInput {
+                sort: place,
+                ..option.into()
+            });
+            self.changes_mut().enums = Some(placed.collect());
+            self
+        }
+
+        /// Sets the stages at which it must be filled.
+        #[must_use]
+        pub fn required_at(mut self, stages: impl IntoIterator<Item = Stage>) -> Self {
+            self.changes_mut().required_statuses = Some(stages.into_iter().collect());
+            self
+        }
+
+        /// Sets the currency of money. amoCRM wants it with every change of such a field.
+        #[must_use]
+        pub fn currency(mut self, currency: impl Into<String>) -> Self {
+            self.changes_mut().currency = Some(currency.into());
+            self
+        }
+
+        /// Sets when a birthday reminds: `never`, `day`, `week`, `month`.
+        #[must_use]
+        pub fn remind(mut self, remind: impl Into<String>) -> Self {
+            self.changes_mut().remind = Some(remind.into());
+            self
+        }
+
+        /// Sets the script of a tracking field.
+        #[must_use]
+        pub fn tracking_callback(mut self, script: impl Into<String>) -> Self {
+            self.changes_mut().tracking_callback = Some(script.into());
+            self
+        }
+
+        /// Sets what a linked entity is searched in: a catalog's id, `contacts`, `companies` or
+        /// `contacts_and_companies`.
+        #[must_use]
+        pub fn search_in(mut self, place: impl Into<String>) -> Self {
+            self.changes_mut().search_in = Some(place.into());
+            self
+        }
+    };
+}
+
+/// A field to be added.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewCustomField {
+    #[serde(rename = "type")]
+    field_type: FieldType,
+    #[serde(flatten)]
+    changes: Changes,
+}
+
+impl NewCustomField {
+    /// A field of this name and type. The type cannot be changed later.
+    pub fn new(name: impl Into<String>, field_type: FieldType) -> Self {
+        Self {
+            field_type,
+            changes: Changes {
+                name: Some(name.into()),
+                ..Changes::default()
+            },
+        }
+    }
+
+    field_setters!();
+
+    fn changes_mut(&mut self) -> &mut Changes {
+        &mut self.changes
+    }
+}
+
+/// Changes to a field.
+#[derive(Debug, Clone, Serialize)]
+pub struct CustomFieldPatch {
+    #[serde(skip)]
+    id: CustomFieldId,
+    #[serde(flatten)]
+    changes: Changes,
+}
+
+impl CustomFieldPatch {
+    /// No changes yet.
+    pub fn new(id: CustomFieldId) -> Self {
+        Self {
+            id,
+            changes: Changes::default(),
+        }
+    }
+
+    /// Sets the name.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.changes.name = Some(name.into());
+        self
+    }
+
+    field_setters!();
+
+    fn changes_mut(&mut self) -> &mut Changes {
+        &mut self.changes
+    }
+}
+
+impl HasId for CustomFieldPatch {
+    fn raw_id(&self) -> u64 {
+        self.id.get()
+    }
+}
+
+impl Update<CustomField> {
+    /// Sets the name.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.changes_mut().name = Some(name.into());
+        self
+    }
+
+    field_setters!();
+
+    fn changes_mut(&mut self) -> &mut Changes {
+        &mut self.patch_mut().changes
+    }
+}
+
+entity!(CustomField: kind::CustomField, "custom_fields");
+
+impl Creatable for CustomField {
+    type New = NewCustomField;
+    type Created = CustomField;
+}
+
+impl Updatable for CustomField {
+    type Patch = CustomFieldPatch;
+    type Updated = CustomField;
+}

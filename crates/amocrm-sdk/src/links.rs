@@ -1,0 +1,293 @@
+//! Links between leads, contacts, companies, customers and catalog elements.
+//!
+//! Source: <https://www.amocrm.ru/developers/content/crm_platform/entity-links-api>.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
+
+use crate::client::Client;
+use crate::de;
+use crate::de::open_enum;
+use crate::entity::{Envelope, List, Listable, MAX_BATCH, Never, awaited, entity, filter};
+use crate::error::Result;
+use crate::id::{
+    CatalogElementId, CatalogId, CompanyId, ContactId, CustomFieldId, CustomerId, LeadId, UserId,
+    kind,
+};
+use crate::request::{Operation, Request};
+
+const LINK: Operation = Operation::idempotent("links.create");
+const UNLINK: Operation = Operation::idempotent("links.delete");
+
+open_enum! {
+    /// A type of entity, in the plural that paths use.
+    pub enum EntityType {
+        /// Leads.
+        Leads = "leads",
+        /// Contacts.
+        Contacts = "contacts",
+        /// Companies.
+        Companies = "companies",
+        /// Customers.
+        Customers = "customers",
+        /// Elements of catalogs.
+        CatalogElements = "catalog_elements",
+    }
+}
+
+/// An entity of any type: what a link points from and to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EntityRef {
+    /// Its type.
+    pub entity_type: EntityType,
+    /// Its id.
+    pub id: u64,
+}
+
+macro_rules! entity_refs {
+    ($($id:ty => $variant:ident),+ $(,)?) => {
+        $(impl From<$id> for EntityRef {
+            fn from(id: $id) -> Self {
+                Self { entity_type: EntityType::$variant, id: id.get() }
+            }
+        })+
+    };
+}
+
+entity_refs! {
+    LeadId => Leads,
+    ContactId => Contacts,
+    CompanyId => Companies,
+    CustomerId => Customers,
+    CatalogElementId => CatalogElements,
+}
+
+impl fmt::Display for EntityRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.entity_type, self.id)
+    }
+}
+
+/// Links of one entity: [`Client::links`].
+#[derive(Debug, Clone)]
+pub struct Links {
+    client: Client,
+    path: String,
+}
+
+impl Client {
+    /// Links of a lead, contact, company or customer: `client.links(lead_id)`.
+    pub fn links(&self, of: impl Into<EntityRef>) -> Links {
+        let of = of.into();
+        Links {
+            client: self.clone(),
+            path: format!("/api/v4/{of}"),
+        }
+    }
+}
+
+impl Links {
+    /// Reads the links.
+    pub fn list(&self) -> List<Link> {
+        List::new(self.client.clone(), format!("{}/links", self.path))
+    }
+
+    /// Links more. What is linked already stays so; its details are changed.
+    pub fn link(&self, links: impl IntoIterator<Item = NewLink>) -> LinkEntities {
+        LinkEntities {
+            client: self.client.clone(),
+            path: format!("{}/link", self.path),
+            links: links.into_iter().collect(),
+        }
+    }
+
+    /// Removes links.
+    pub fn unlink(&self, links: impl IntoIterator<Item = NewLink>) -> UnlinkEntities {
+        UnlinkEntities {
+            client: self.client.clone(),
+            path: format!("{}/unlink", self.path),
+            links: links.into_iter().collect(),
+        }
+    }
+}
+
+/// A link as amoCRM tells it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[non_exhaustive]
+pub struct Link {
+    /// What it points to.
+    #[serde(deserialize_with = "de::number")]
+    pub to_entity_id: u64,
+    /// The type of that.
+    pub to_entity_type: EntityType,
+    /// What it points from; only some answers tell.
+    #[serde(default, deserialize_with = "de::opt_number")]
+    pub entity_id: Option<u64>,
+    /// The type of that.
+    #[serde(default)]
+    pub entity_type: Option<EntityType>,
+    /// Details.
+    #[serde(default, deserialize_with = "de::object")]
+    pub metadata: LinkMetadata,
+}
+
+/// Details of a link.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct LinkMetadata {
+    /// Whether the contact is the main one.
+    #[serde(deserialize_with = "de::opt_flag")]
+    pub main_contact: Option<bool>,
+    /// How many of the catalog element; fractions are allowed.
+    #[serde(deserialize_with = "de::opt_number")]
+    pub quantity: Option<f64>,
+    /// The catalog of the element.
+    #[serde(deserialize_with = "de::opt_id")]
+    pub catalog_id: Option<CatalogId>,
+    /// The price field that counts.
+    #[serde(deserialize_with = "de::opt_id")]
+    pub price_id: Option<CustomFieldId>,
+}
+
+filter! {
+    /// Which links a list keeps.
+    pub struct LinkFilter {
+        /// To elements of this catalog.
+        one to_catalog "to_catalog_id": CatalogId,
+    }
+}
+
+impl LinkFilter {
+    /// To this entity.
+    pub fn to(mut self, entity: impl Into<EntityRef>) -> Self {
+        let entity = entity.into();
+        self.0.one("to_entity_id", entity.id);
+        self.0.one("to_entity_type", entity.entity_type);
+        self
+    }
+}
+
+entity!(Link: kind::Lead, "links");
+
+impl Listable for Link {
+    type With = Never;
+    type Filter = LinkFilter;
+    type Order = Never;
+}
+
+/// A link to be made or removed.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewLink {
+    to_entity_id: u64,
+    to_entity_type: EntityType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<NewMetadata>,
+}
+
+#[skip_serializing_none]
+#[derive(Debug, Clone, Default, Serialize)]
+struct NewMetadata {
+    is_main: Option<bool>,
+    quantity: Option<f64>,
+    catalog_id: Option<CatalogId>,
+    price_id: Option<CustomFieldId>,
+    updated_by: Option<UserId>,
+}
+
+impl NewLink {
+    /// A link to a lead, contact, company or customer. For elements of catalogs use [`element`](Self::element).
+    pub fn to(entity: impl Into<EntityRef>) -> Self {
+        let entity = entity.into();
+        Self {
+            to_entity_id: entity.id,
+            to_entity_type: entity.entity_type,
+            metadata: None,
+        }
+    }
+
+    /// A link to an element of a catalog, which amoCRM finds only together with its catalog.
+    pub fn element(catalog: CatalogId, element: CatalogElementId) -> Self {
+        let mut link = Self::to(element);
+        link.metadata_mut().catalog_id = Some(catalog);
+        link
+    }
+
+    /// Makes the contact the main one.
+    #[must_use]
+    pub fn main(mut self) -> Self {
+        self.metadata_mut().is_main = Some(true);
+        self
+    }
+
+    /// How many of the catalog element.
+    #[must_use]
+    pub fn quantity(mut self, quantity: f64) -> Self {
+        self.metadata_mut().quantity = Some(quantity);
+        self
+    }
+
+    /// Which price field of the catalog element counts.
+    #[must_use]
+    pub fn price_field(mut self, field: CustomFieldId) -> Self {
+        self.metadata_mut().price_id = Some(field);
+        self
+    }
+
+    /// On whose behalf the link changes.
+    #[must_use]
+    pub fn updated_by(mut self, user: UserId) -> Self {
+        self.metadata_mut().updated_by = Some(user);
+        self
+    }
+
+    fn metadata_mut(&mut self) -> &mut NewMetadata {
+        self.metadata.get_or_insert_default()
+    }
+}
+
+/// Makes links; awaiting gives them as amoCRM holds them.
+#[derive(Debug, Clone)]
+#[must_use = "nothing is linked until it is awaited"]
+pub struct LinkEntities {
+    client: Client,
+    path: String,
+    links: Vec<NewLink>,
+}
+
+impl LinkEntities {
+    async fn run(self) -> Result<Vec<Link>> {
+        let mut linked = Vec::with_capacity(self.links.len());
+        for batch in self.links.chunks(MAX_BATCH) {
+            let request = Request::post(LINK, &self.path).json(batch)?;
+            let answer: Option<Envelope<Link>> = self.client.fetch(request).await?;
+            linked.extend(answer.map(Envelope::into_items).unwrap_or_default());
+        }
+        Ok(linked)
+    }
+}
+
+/// Removes links.
+#[derive(Debug, Clone)]
+#[must_use = "nothing is unlinked until it is awaited"]
+pub struct UnlinkEntities {
+    client: Client,
+    path: String,
+    links: Vec<NewLink>,
+}
+
+impl UnlinkEntities {
+    async fn run(self) -> Result<()> {
+        for batch in self.links.chunks(MAX_BATCH) {
+            self.client
+                .send(Request::post(UNLINK, &self.path).json(batch)?)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+awaited!(LinkEntities => Vec<Link>);
+awaited!(UnlinkEntities => ());
