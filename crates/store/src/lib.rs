@@ -1,1 +1,77 @@
-//! store
+//! Everything the services keep: tokens, the request budget, the durable queue, leads and small settings, in SQLite or
+//! PostgreSQL. This is the only crate with SQL in it.
+//!
+//! ```
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use store::{JobSpec, Keyring, Options, Store};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let url = secrecy::SecretString::from(format!("sqlite://{}/store.db", folder.path().display()));
+//! let keyring = Keyring::parse(&Keyring::generate_key()?)?; // in a service: ENCRYPTION_KEY
+//! let store = Store::open(&url, Options::new().keyring(keyring)).await?;
+//! store.migrate().await?;
+//!
+//! store.jobs().enqueue(JobSpec::new("greet", &"Ada")?).await?;
+//! assert_eq!(store.jobs().stats("greet").await?.depth, 1);
+//! store.close().await;
+//! # Ok(()) }
+//! ```
+//!
+//! A call that changes something returns **after** its commit is durable: on SQLite after the fsync of the write-ahead
+//! log, on PostgreSQL with `synchronous_commit`. A call that fails has changed nothing. That is the one promise the
+//! services build theirs on: what they answered with 2xx is here.
+//!
+//! # How to add a group
+//!
+//! A group is a handle like [`Leads`]: a few tables and what can be done with them. Say we add notes.
+//!
+//! 1. **The tables.** Write `migrations/sqlite/0002_notes.sql` and `migrations/postgres/0002_notes.sql`, and name them
+//!    in `migrate.rs`. Same tables, same columns; instants are `INTEGER`/`BIGINT` microseconds, JSON is `TEXT`. Give
+//!    every list its index now, and every table that grows for ever its pruning. The release before yours goes on
+//!    running while yours starts: add tables and nullable columns, never rename.
+//! 2. **The handle.** `notes.rs` holds `pub struct Notes { inner: Arc<Inner> }`, a line in `store.rs` returns it, the
+//!    row types are beside it. A type with personal data writes its own `Debug`.
+//! 3. **Reading.** `let mut tx = self.inner.db.read().await?;` then `tx.query("SELECT … WHERE id = $1").bind(id)` and
+//!    `fetch_optional`. Lookups return `Option`. Lists go by key, never by offset.
+//! 4. **Writing.** One struct per operation with its input, `impl Operation`, and `self.inner.db.write(it).await`. An
+//!    operation may run twice before it is acknowledged, so it touches nothing but its transaction. Use `tx.now()` for
+//!    the time. What must happen together is one operation: call the inner functions of other groups
+//!    (`jobs::add(tx, …)`) with your `tx`.
+//! 5. **Where the databases differ**, [`Sql::either`](db::Sql::either) takes both texts. On PostgreSQL a row that is
+//!    read in order to be changed is read with `FOR UPDATE`, and several rows are locked in one order by everybody; on
+//!    SQLite there is one writer and nothing to lock.
+//! 6. **The test.** `tests/it/notes.rs` takes a `TestDb` and runs on both. State the law it keeps, not the calls.
+//!
+//! What newcomers get wrong: a check and a change in two calls. Between them another process does the same. Put the
+//! condition into the `UPDATE`'s `WHERE` and look at what came back.
+
+mod clock;
+mod counters;
+mod db;
+mod error;
+mod jobs;
+mod keyring;
+mod leads;
+mod meta;
+mod migrate;
+mod owner;
+mod quota;
+mod store;
+mod tokens;
+
+pub use self::clock::{Clock, TimeSource};
+pub use self::error::{Result, StoreError, StoreErrorKind};
+pub use self::jobs::{
+    Ack, Claimed, DeadLetter, DeadLetterFilter, JobSpec, Jobs, JobsOptions, QueueStats, RetryAfter,
+    Worker,
+};
+pub use self::keyring::Keyring;
+pub use self::leads::{
+    Accepted, ContactClaim, Delivered, DeliveryState, IDEMPOTENCY_LIFE, IdempotencyKey, Identity,
+    IdentityKind, LeadFilter, LeadHistory, LeadOrder, LeadRow, Leads, NewLeadRow, StatusChange,
+    StatusChanged, StatusOrigin, Utm,
+};
+pub use self::meta::Meta;
+pub use self::quota::StoreQuota;
+pub use self::store::{Options, Store};
+pub use self::tokens::{TokenGeneration, Tokens};

@@ -1,0 +1,185 @@
+//! The two databases behind one small surface: typed operations that write, and a connection to read with.
+//!
+//! Statements are written here and nowhere else as `&'static str`; both databases understand `$1`, `ON CONFLICT` and
+//! `RETURNING`, so most have one text, and [`Sql::either`] holds the two where they differ. The values are 64-bit
+//! integers, text and bytes; instants are microseconds since 1970. Nothing is lost that way between the two, and no
+//! statement needs a cast.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::clock::{Clock, TimeSource};
+use crate::error::Result;
+
+mod postgres;
+mod sql;
+mod sqlite;
+
+pub(crate) use self::postgres::PostgresDb;
+pub(crate) use self::sql::{Row, Sql};
+pub(crate) use self::sqlite::SqliteDb;
+
+/// Something that changes rows, as a whole or not at all.
+///
+/// An operation may run more than once before it is acknowledged: after a serialization failure on PostgreSQL, or
+/// when a neighbour tore down the group it was committed with on SQLite. So it takes itself by reference and touches
+/// nothing but its transaction.
+pub(crate) trait Operation: Send + Sync + 'static {
+    /// What the caller gets once the change is durable.
+    type Output: Send + 'static;
+
+    /// Does the work. An error rolls everything back.
+    fn run(&self, tx: &mut Tx) -> impl Future<Output = Result<Self::Output>> + Send;
+}
+
+#[derive(Debug)]
+pub(crate) struct Db {
+    pub(crate) backend: Backend,
+    pub(crate) time: Time,
+    /// Rung after every commit that made work due.
+    pub(crate) bell: Arc<Notify>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Backend {
+    Sqlite(SqliteDb),
+    Postgres(PostgresDb),
+}
+
+impl Db {
+    /// Runs `operation` and returns after its commit is durable.
+    pub(crate) async fn write<O: Operation>(&self, operation: O) -> Result<O::Output> {
+        match &self.backend {
+            Backend::Sqlite(db) => db.write(operation).await,
+            Backend::Postgres(db) => db.write(operation, &self.time, &self.bell).await,
+        }
+    }
+
+    /// Runs `operation` on the request budget, which on SQLite is a file of its own.
+    pub(crate) async fn write_quota<O: Operation>(&self, operation: O) -> Result<O::Output> {
+        match &self.backend {
+            Backend::Sqlite(db) => db.write_quota(operation).await,
+            Backend::Postgres(db) => db.write(operation, &self.time, &self.bell).await,
+        }
+    }
+
+    /// A connection to read with. Several statements on it do not see one snapshot.
+    pub(crate) async fn read(&self) -> Result<Tx> {
+        let conn = match &self.backend {
+            Backend::Sqlite(db) => Conn::SqliteReader(db.reader().await?),
+            Backend::Postgres(db) => Conn::PostgresReader(db.reader().await?),
+        };
+        Ok(Tx::new(conn, self.time.clone()))
+    }
+}
+
+/// Whose time it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Time {
+    pub(crate) clock: Clock,
+    pub(crate) source: TimeSource,
+}
+
+/// A connection within a transaction, or one to read with.
+pub(crate) struct Tx {
+    conn: Conn,
+    time: Time,
+    now: Option<i64>,
+    effects: Effects,
+}
+
+enum Conn {
+    Sqlite(Box<sqlx::SqliteConnection>),
+    SqliteReader(sqlx::pool::PoolConnection<sqlx::Sqlite>),
+    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+    PostgresReader(sqlx::pool::PoolConnection<sqlx::Postgres>),
+}
+
+/// What a transaction does besides its rows, once it is committed.
+#[derive(Default)]
+struct Effects {
+    work_is_due: bool,
+    counts: BTreeMap<String, i64>,
+}
+
+impl Effects {
+    fn absorb(&mut self, other: Self) {
+        self.work_is_due |= other.work_is_due;
+        for (name, delta) in other.counts {
+            *self.counts.entry(name).or_default() += delta;
+        }
+    }
+}
+
+impl Tx {
+    fn new(conn: Conn, time: Time) -> Self {
+        Self {
+            conn,
+            time,
+            now: None,
+            effects: Effects::default(),
+        }
+    }
+
+    /// The instant this operation happens at, in microseconds since 1970: the same all through the operation.
+    pub(crate) async fn now(&mut self) -> Result<i64> {
+        if let Some(now) = self.now {
+            return Ok(now);
+        }
+        let now = self.fresh_now().await?;
+        self.now = Some(now);
+        Ok(now)
+    }
+
+    /// The time now rather than when the operation began, for statements that waited for a lock.
+    pub(crate) async fn fresh_now(&mut self) -> Result<i64> {
+        let on_server = matches!(self.conn, Conn::Postgres(_) | Conn::PostgresReader(_))
+            && self.time.source == TimeSource::Database;
+        if on_server {
+            self.query("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now")
+                .fetch_one()
+                .await?
+                .int("now")
+        } else {
+            Ok(self.time.clock.micros())
+        }
+    }
+
+    /// Rings the bell for workers after the commit.
+    pub(crate) fn work_is_due(&mut self) {
+        self.effects.work_is_due = true;
+    }
+
+    /// Adds to a counter; written once per commit.
+    pub(crate) fn count(&mut self, name: impl Into<String>, delta: i64) {
+        *self.effects.counts.entry(name.into()).or_default() += delta;
+    }
+
+    /// Writes the counters. Several rows per counter on PostgreSQL, so that commits do not queue behind one row.
+    async fn flush_counters(&mut self, effects: &mut Effects) -> Result<()> {
+        let shard = match self.conn {
+            Conn::Postgres(_) => i64::from(getrandom::u32().unwrap_or(0) % COUNTER_SHARDS),
+            _ => 0,
+        };
+        for (name, delta) in std::mem::take(&mut effects.counts) {
+            if delta == 0 {
+                continue;
+            }
+            self.query(
+                "INSERT INTO counters (name, shard, value) VALUES ($1, $2, $3)
+                 ON CONFLICT (name, shard) DO UPDATE SET value = counters.value + excluded.value",
+            )
+            .bind(name)
+            .bind(shard)
+            .bind(delta)
+            .execute()
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+const COUNTER_SHARDS: u32 = 16;

@@ -1,0 +1,128 @@
+//! PostgreSQL: a pool, short transactions, and another try where the server lost one for us.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions as _, PgPool, Postgres};
+use tokio::sync::Notify;
+
+use super::{Conn, Effects, Operation, Time, Tx};
+use crate::error::{Result, StoreError, StoreErrorKind};
+
+/// How often an operation is tried when conflicting transactions or broken connections undo it.
+const ATTEMPTS: u32 = 5;
+/// How long an operation may take in all, the tries included.
+const DEADLINE: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+pub(crate) struct PostgresDb {
+    pub(crate) pool: PgPool,
+}
+
+impl PostgresDb {
+    pub(crate) async fn open(url: &str, connections: u32) -> Result<Self> {
+        let options: PgConnectOptions = url.parse().map_err(|_| {
+            StoreError::invalid(
+                "the database URL cannot be understood: expected postgres://user:password@host:port/database",
+            )
+        })?;
+        let options = options
+            .application_name("amocrm-store")
+            .options([
+                // A frozen client must not hold locks for long, nor a frozen server hold us.
+                ("statement_timeout", "10s"),
+                ("lock_timeout", "4s"),
+                ("idle_in_transaction_session_timeout", "15s"),
+                ("synchronous_commit", "on"),
+            ])
+            .disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(CONNECT_TIMEOUT)
+            .connect_with(options)
+            .await?;
+        Ok(Self { pool })
+    }
+
+    pub(super) async fn reader(&self) -> Result<PoolConnection<Postgres>> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    pub(super) async fn write<O: Operation>(
+        &self,
+        operation: O,
+        time: &Time,
+        bell: &Arc<Notify>,
+    ) -> Result<O::Output> {
+        let tries = async {
+            let mut attempt = 1;
+            loop {
+                match self.attempt(&operation, time).await {
+                    Ok((output, effects)) => {
+                        if effects.work_is_due {
+                            bell.notify_waiters();
+                        }
+                        return Ok(output);
+                    }
+                    Err(Failed { error, again: true }) if attempt < ATTEMPTS => {
+                        tracing::debug!(attempt, %error, "a transaction is tried again");
+                        // A few milliseconds apart, differently for each, so that the same two do not meet again.
+                        let jitter = u64::from(getrandom::u32().unwrap_or(0) % 8);
+                        tokio::time::sleep(Duration::from_millis(u64::from(attempt) * 4 + jitter))
+                            .await;
+                        attempt += 1;
+                    }
+                    Err(Failed { error, .. }) => return Err(error),
+                }
+            }
+        };
+        tokio::time::timeout(DEADLINE, tries).await.map_err(|_| {
+            StoreError::new(
+                StoreErrorKind::Unavailable,
+                "the database server did not answer in time",
+            )
+        })?
+    }
+
+    async fn attempt<O: Operation>(
+        &self,
+        operation: &O,
+        time: &Time,
+    ) -> Result<(O::Output, Effects), Failed> {
+        let transaction = self.pool.begin().await.map_err(|error| Failed {
+            again: is_lost(&error),
+            error: error.into(),
+        })?;
+        let mut tx = Tx::new(Conn::Postgres(transaction), time.clone());
+        let done = async {
+            let output = operation.run(&mut tx).await?;
+            let mut effects = std::mem::take(&mut tx.effects);
+            tx.flush_counters(&mut effects).await?;
+            Ok((output, effects))
+        };
+        let done = done.await.map_err(|error: StoreError| Failed {
+            again: error.is_undone(),
+            error,
+        })?;
+        if let Conn::Postgres(transaction) = tx.conn {
+            // When the connection breaks here nobody knows whether the commit happened, so it is not tried again.
+            transaction.commit().await.map_err(|error| Failed {
+                again: matches!(&error, sqlx::Error::Database(error) if error.code().is_some_and(|code| code.starts_with("40"))),
+                error: error.into(),
+            })?;
+        }
+        Ok(done)
+    }
+}
+
+struct Failed {
+    error: StoreError,
+    again: bool,
+}
+
+fn is_lost(error: &sqlx::Error) -> bool {
+    StoreError::from_sqlx(error).is_undone()
+}

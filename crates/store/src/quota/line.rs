@@ -1,0 +1,189 @@
+//! The arithmetic of one row: GCRA without a burst, a pause, and a clock that may have been set back.
+
+use amocrm_sdk::quota::{PauseReason, Permit};
+
+use crate::clock::duration;
+
+/// One row of the budget. All times are microseconds.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    /// When the next permit may be given: the theoretical arrival time of GCRA.
+    arrival_at: i64,
+    /// The spacing the last permit was given with.
+    spacing: i64,
+    pause: Option<Pause>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    from: i64,
+    until: i64,
+    reason: PauseReason,
+}
+
+impl Line {
+    pub(super) fn new(
+        arrival_at: i64,
+        spacing: i64,
+        paused_at: Option<i64>,
+        paused_until: Option<i64>,
+        reason: Option<&str>,
+    ) -> Self {
+        let pause = paused_at.zip(paused_until).map(|(from, until)| Pause {
+            from,
+            until,
+            reason: if reason == Some(PauseReason::Blocked.as_str()) {
+                PauseReason::Blocked
+            } else {
+                PauseReason::Throttled
+            },
+        });
+        Self {
+            arrival_at,
+            spacing,
+            pause,
+        }
+    }
+
+    /// Repairs what a clock set back would break: the next permit is never further away than the spacing of the last
+    /// one, and a pause never longer than it was meant to be.
+    pub(super) fn believe(&mut self, now: i64) {
+        self.arrival_at = self.arrival_at.min(now.saturating_add(self.spacing));
+        if let Some(pause) = &mut self.pause
+            && pause.from > now
+        {
+            pause.until = now.saturating_add(pause.until.saturating_sub(pause.from));
+            pause.from = now;
+        }
+    }
+
+    pub(super) fn wait(&self, now: i64) -> i64 {
+        self.arrival_at.saturating_sub(now).max(0)
+    }
+
+    pub(super) fn take(&mut self, now: i64, spacing: i64) {
+        self.arrival_at = self.arrival_at.max(now).saturating_add(spacing);
+        self.spacing = spacing;
+        if self.pause.is_some_and(|pause| pause.until <= now) {
+            self.pause = None;
+        }
+    }
+
+    pub(super) fn pause(&self, now: i64) -> Option<Permit> {
+        self.pause
+            .filter(|pause| pause.until > now)
+            .map(|pause| Permit::Paused {
+                reason: pause.reason,
+                remaining: duration(pause.until - now),
+            })
+    }
+
+    pub(super) fn begin_pause(&mut self, now: i64, length: i64, reason: PauseReason) {
+        let until = now.saturating_add(length);
+        let current = self.pause.filter(|pause| pause.until > now);
+        self.pause = match (current, reason) {
+            (Some(current), PauseReason::Throttled) if current.reason == PauseReason::Blocked => {
+                Some(current)
+            }
+            (Some(current), _) => Some(Pause {
+                from: now,
+                until: until.max(current.until),
+                reason,
+            }),
+            (None, _) => Some(Pause {
+                from: now,
+                until,
+                reason,
+            }),
+        };
+    }
+
+    pub(super) fn end_pause(&mut self) {
+        self.pause = None;
+    }
+
+    pub(super) fn arrival_at(&self) -> i64 {
+        self.arrival_at
+    }
+
+    pub(super) fn spacing(&self) -> i64 {
+        self.spacing
+    }
+
+    pub(super) fn stored_pause(&self) -> (Option<i64>, Option<i64>, Option<&'static str>) {
+        match self.pause {
+            Some(pause) => (
+                Some(pause.from),
+                Some(pause.until),
+                Some(pause.reason.as_str()),
+            ),
+            None => (None, None, None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: i64 = 1_000_000;
+
+    proptest! {
+        /// Whatever the times of asking, `limit + 1` permits never fit into a second.
+        #[test]
+        fn no_sliding_second_exceeds_the_limit(
+            limit in 1_i64..60,
+            steps in prop::collection::vec(0_i64..200_000, 1..400),
+        ) {
+            let spacing = SECOND / limit + 1;
+            let mut line = Line::new(0, 0, None, None, None);
+            let mut now = 1_700_000_000 * SECOND;
+            let mut permits = Vec::new();
+            for step in steps {
+                now += step;
+                line.believe(now);
+                if line.wait(now) == 0 {
+                    line.take(now, spacing);
+                    permits.push(now);
+                }
+            }
+            let limit = usize::try_from(limit).unwrap();
+            for window in permits.windows(limit + 1) {
+                prop_assert!(window[limit] - window[0] > SECOND);
+            }
+        }
+
+        /// A clock set back by any amount costs at most one spacing, and no more of a pause than was meant.
+        #[test]
+        fn a_clock_set_back_never_stops_the_budget(back in 0_i64..1_000_000 * SECOND, pause in 0_i64..100 * SECOND) {
+            let now = 2_000_000_000 * SECOND;
+            let mut line = Line::new(0, 0, None, None, None);
+            line.take(now, 150_000);
+            line.begin_pause(now, pause, PauseReason::Throttled);
+            let then = now - back;
+            line.believe(then);
+            prop_assert!(line.wait(then) <= 150_000);
+            if let Some(Permit::Paused { remaining, .. }) = line.pause(then) {
+                prop_assert!(remaining <= duration(pause));
+            }
+        }
+    }
+
+    #[test]
+    fn a_weaker_pause_never_replaces_a_stronger_one() {
+        let reason = |line: &Line, now| match line.pause(now) {
+            Some(Permit::Paused { reason, remaining }) => Some((reason, remaining.as_micros())),
+            _ => None,
+        };
+        let mut line = Line::new(0, 0, None, None, None);
+        line.begin_pause(0, 100, PauseReason::Throttled);
+        line.begin_pause(0, 10, PauseReason::Throttled);
+        assert_eq!(reason(&line, 0), Some((PauseReason::Throttled, 100)));
+        line.begin_pause(0, 50, PauseReason::Blocked);
+        line.begin_pause(0, 500, PauseReason::Throttled);
+        assert_eq!(reason(&line, 0), Some((PauseReason::Blocked, 100)));
+        assert_eq!(reason(&line, 100), None);
+    }
+}

@@ -1,0 +1,311 @@
+//! Opening, migrating, looking after and closing a database.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use amocrm_sdk::oauth::TokenKey;
+use amocrm_sdk::quota::Limits;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::clock::{Clock, TimeSource};
+use crate::db::{Backend, Db, Operation, PostgresDb, SqliteDb, Time, Tx};
+use crate::error::{Result, StoreError};
+use crate::jobs::{Jobs, JobsOptions};
+use crate::keyring::Keyring;
+use crate::leads::Leads;
+use crate::meta::Meta;
+use crate::migrate;
+use crate::owner::Owner;
+use crate::quota::StoreQuota;
+use crate::tokens::Tokens;
+
+/// How many expired rows [`Store::prune`] deletes at once, so that it never holds up the writer for long.
+const PRUNE_BATCH: i64 = 500;
+/// Connections to PostgreSQL per process: more did not make it faster.
+const POSTGRES_CONNECTIONS: u32 = 8;
+
+/// A database with everything the services keep in it. A clone is cheap and is the same store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) db: Db,
+    pub(crate) keyring: Keyring,
+    pub(crate) owner: Owner,
+    pub(crate) jobs: JobsOptions,
+}
+
+/// What a store needs besides its address.
+#[derive(Debug, Clone)]
+pub struct Options {
+    clock: Clock,
+    time: TimeSource,
+    keyring: Keyring,
+    jobs: JobsOptions,
+    postgres_connections: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            clock: Clock::system(),
+            time: TimeSource::default(),
+            keyring: Keyring::none(),
+            jobs: JobsOptions::default(),
+            postgres_connections: POSTGRES_CONNECTIONS,
+        }
+    }
+}
+
+impl Options {
+    /// The machine's clock and no keys.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Where "now" comes from. Default: [`Clock::system`].
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Whose clock times leases, schedules and the request budget. Default: [`TimeSource::Database`].
+    #[must_use]
+    pub fn time_source(mut self, time: TimeSource) -> Self {
+        self.time = time;
+        self
+    }
+
+    /// The keys that seal tokens. Default: none, and then tokens can be neither read nor written.
+    #[must_use]
+    pub fn keyring(mut self, keyring: Keyring) -> Self {
+        self.keyring = keyring;
+        self
+    }
+
+    /// How the queue treats its jobs.
+    #[must_use]
+    pub fn jobs(mut self, jobs: JobsOptions) -> Self {
+        self.jobs = jobs;
+        self
+    }
+
+    /// Connections to PostgreSQL of this process. Default: 8.
+    #[must_use]
+    pub fn postgres_connections(mut self, connections: u32) -> Self {
+        self.postgres_connections = connections.max(1);
+        self
+    }
+}
+
+impl Store {
+    /// Opens `sqlite://path/to/file.db` (created with its folders if missing) or `postgres://user:password@host/name`.
+    ///
+    /// The tables are not created here: see [`migrate`](Self::migrate).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Invalid`](crate::StoreErrorKind::Invalid) for a URL of another kind,
+    /// [`StoreErrorKind::Unavailable`](crate::StoreErrorKind::Unavailable) when the database cannot be reached, and
+    /// [`StoreErrorKind::SchemaTooNew`](crate::StoreErrorKind::SchemaTooNew) when a newer release has migrated it.
+    pub async fn open(url: &SecretString, options: Options) -> Result<Self> {
+        let Options {
+            clock,
+            time: source,
+            keyring,
+            jobs,
+            postgres_connections,
+        } = options;
+        let time = Time { clock, source };
+        let bell = Arc::new(Notify::new());
+        let url = url.expose_secret();
+        let (backend, owner) = if let Some(path) = sqlite_path(url) {
+            let path = path?;
+            let db = SqliteDb::open(path.clone(), time.clone(), Arc::clone(&bell)).await?;
+            (Backend::Sqlite(db), Owner::with_lock_beside(&path)?)
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let db = PostgresDb::open(url, postgres_connections).await?;
+            (Backend::Postgres(db), Owner::new())
+        } else {
+            return Err(StoreError::invalid(
+                "the database URL must begin with sqlite:// or postgres://",
+            ));
+        };
+        let db = Db {
+            backend,
+            time,
+            bell,
+        };
+        migrate::pending(&db).await?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                db,
+                keyring,
+                owner,
+                jobs,
+            }),
+        })
+    }
+
+    /// Applies the pending migrations and returns their names. Any number of processes may do this at once.
+    pub async fn migrate(&self) -> Result<Vec<&'static str>> {
+        migrate::migrate(&self.inner.db).await
+    }
+
+    /// The migrations that [`migrate`](Self::migrate) would apply.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::SchemaTooNew`](crate::StoreErrorKind::SchemaTooNew) when a newer release has been here.
+    pub async fn pending_migrations(&self) -> Result<Vec<&'static str>> {
+        migrate::pending(&self.inner.db).await
+    }
+
+    /// Token pairs, encrypted; the SDK's `TokenStore`.
+    pub fn tokens(&self) -> Tokens {
+        Tokens::new(Arc::clone(&self.inner))
+    }
+
+    /// The request budget of one integration in one account, shared by every process on this database.
+    pub fn quota(&self, key: &TokenKey, limits: &Limits) -> StoreQuota {
+        StoreQuota::new(Arc::clone(&self.inner), key, limits)
+    }
+
+    /// The durable queue.
+    pub fn jobs(&self) -> Jobs {
+        Jobs::new(Arc::clone(&self.inner))
+    }
+
+    /// Leads on their way to amoCRM and back.
+    pub fn leads(&self) -> Leads {
+        Leads::new(Arc::clone(&self.inner))
+    }
+
+    /// Small settings and single-use states.
+    pub fn meta(&self) -> Meta {
+        Meta::new(Arc::clone(&self.inner))
+    }
+
+    /// `sqlite` or `postgres`.
+    pub fn backend(&self) -> &'static str {
+        match self.inner.db.backend {
+            Backend::Sqlite(_) => "sqlite",
+            Backend::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        let mut tx = self.inner.db.read().await?;
+        tx.query("SELECT CAST(1 AS BIGINT) AS one")
+            .fetch_one()
+            .await?;
+        Ok(())
+    }
+
+    /// Reads the whole SQLite file and tells what is damaged: an empty list is good news. For `doctor`, not for
+    /// health checks. PostgreSQL looks after itself.
+    pub async fn check_integrity(&self) -> Result<Vec<String>> {
+        if let Backend::Postgres(_) = self.inner.db.backend {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.inner.db.read().await?;
+        let mut findings = Vec::new();
+        for row in tx.query("PRAGMA integrity_check").fetch_all().await? {
+            let finding = row.text("integrity_check")?;
+            if finding != "ok" {
+                findings.push(finding);
+            }
+        }
+        Ok(findings)
+    }
+
+    /// How many bytes the database takes.
+    pub async fn size_bytes(&self) -> Result<u64> {
+        let sql = crate::db::Sql::either(
+            "SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()",
+            "SELECT pg_database_size(current_database()) AS bytes",
+        );
+        let mut tx = self.inner.db.read().await?;
+        let bytes = tx.query(sql).fetch_one().await?.int("bytes")?;
+        Ok(u64::try_from(bytes).unwrap_or(0))
+    }
+
+    /// Deletes what has expired: idempotency keys and unused states. Call it now and then, say once a minute.
+    /// Returns how many rows went.
+    pub async fn prune(&self) -> Result<u64> {
+        let mut total = 0;
+        loop {
+            let gone = self.inner.db.write(Prune).await?;
+            total += gone;
+            if gone == 0 {
+                return Ok(total);
+            }
+        }
+    }
+
+    /// Commits what is on its way, then closes the connections. What is asked of the store afterwards fails with
+    /// [`StoreErrorKind::Unavailable`](crate::StoreErrorKind::Unavailable).
+    pub async fn close(&self) {
+        match &self.inner.db.backend {
+            Backend::Sqlite(db) => db.close().await,
+            Backend::Postgres(db) => db.pool.close().await,
+        }
+    }
+}
+
+/// The path in a SQLite URL, or `None` if it is not one.
+fn sqlite_path(url: &str) -> Option<Result<PathBuf>> {
+    let path = url
+        .strip_prefix("sqlite://")
+        .or_else(|| url.strip_prefix("sqlite:"))?;
+    // `?mode=rwc` and the like are habits from elsewhere; the file is always created.
+    let path = path.split('?').next().unwrap_or_default();
+    Some(if path.is_empty() || path == ":memory:" {
+        Err(StoreError::invalid(
+            "the database URL needs a path: sqlite://var/store.db (a database in memory would lose what was acknowledged)",
+        ))
+    } else {
+        Ok(PathBuf::from(path))
+    })
+}
+
+struct Prune;
+
+impl Operation for Prune {
+    type Output = u64;
+
+    async fn run(&self, tx: &mut Tx) -> Result<u64> {
+        let now = tx.now().await?;
+        let keys = tx
+            .query(
+                "DELETE FROM idempotency_keys WHERE key IN
+                 (SELECT key FROM idempotency_keys WHERE expires_at <= $1 LIMIT $2)",
+            )
+            .bind(now)
+            .bind(PRUNE_BATCH)
+            .execute()
+            .await?;
+        let states = tx
+            .query(
+                "DELETE FROM states WHERE state IN
+                 (SELECT state FROM states WHERE expires_at <= $1 LIMIT $2)",
+            )
+            .bind(now)
+            .bind(PRUNE_BATCH)
+            .execute()
+            .await?;
+        Ok(keys + states)
+    }
+}
+
+/// A name that no other holder of a lease has: one per opened store.
+pub(crate) fn unique_name() -> String {
+    Uuid::new_v4().simple().to_string()
+}
