@@ -8,8 +8,7 @@ mod open_enum;
 use std::fmt;
 use std::marker::PhantomData;
 
-use chrono::{DateTime, Utc};
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::value::SeqAccessDeserializer;
 use serde::de::{
     self, Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
@@ -142,6 +141,7 @@ pub(crate) fn opt_number<'de, D: Deserializer<'de>, T: Number>(
 }
 
 /// A number from a number or a string; `null` and `""` are zero.
+#[cfg(feature = "client")]
 pub(crate) fn number<'de, D: Deserializer<'de>, T: Number + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
@@ -269,14 +269,18 @@ pub(crate) fn opt_text<'de, D: Deserializer<'de>>(
 }
 
 /// Text as in [`opt_text`]; nothing is `""`.
+#[cfg(feature = "client")]
 pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     opt_text(deserializer).map(Option::unwrap_or_default)
 }
 
 /// Unix seconds both ways, for `#[serde(default, with = "crate::de::opt_time")]`.
+#[cfg(feature = "client")]
 pub(crate) mod opt_time {
-    use super::{DateTime, Deserializer, Utc, de, opt_number};
+    use chrono::{DateTime, Utc};
     use serde::{Serialize, Serializer};
+
+    use super::{Deserializer, de, opt_number};
 
     /// An instant from unix seconds as number or text; `null`, `""`, `0` and `false` are `None`.
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
@@ -298,28 +302,8 @@ pub(crate) mod opt_time {
     }
 }
 
-/// Unix seconds both ways for an instant that is always there, for `#[serde(with = "crate::de::time")]`.
-pub(crate) mod time {
-    use super::{DateTime, Deserializer, Utc, de, opt_number};
-    use serde::Serializer;
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<DateTime<Utc>, D::Error> {
-        opt_number::<D, i64>(deserializer)?
-            .and_then(|seconds| DateTime::from_timestamp(seconds, 0))
-            .ok_or_else(|| de::Error::custom("expected unix seconds"))
-    }
-
-    pub(crate) fn serialize<S: Serializer>(
-        time: &DateTime<Utc>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.serialize_i64(time.timestamp())
-    }
-}
-
 /// `null` is the default.
+#[cfg(feature = "client")]
 pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
@@ -327,6 +311,7 @@ pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Defaul
 }
 
 /// An object; `null`, `[]` and `""` (PHP's empty object) are the default.
+#[cfg(feature = "client")]
 pub(crate) fn object<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -342,7 +327,7 @@ where
         }
 
         fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-            T::deserialize(MapAccessDeserializer::new(map))
+            T::deserialize(de::value::MapAccessDeserializer::new(map))
         }
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<T, A::Error> {
@@ -438,7 +423,7 @@ where
         .collect()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "client"))]
 mod tests {
     use serde_json::{Value, json};
 
@@ -489,8 +474,7 @@ mod tests {
         for nothing in [json!(0), json!("0"), json!(""), Value::Null] {
             assert_eq!(opt_time::deserialize(nothing).unwrap(), None);
         }
-        assert!(time::deserialize(json!(i64::MAX)).is_err());
-        assert!(time::deserialize(Value::Null).is_err());
+        assert!(opt_time::deserialize(json!(i64::MAX)).is_err());
     }
 
     #[test]

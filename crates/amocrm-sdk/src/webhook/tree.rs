@@ -29,11 +29,20 @@ pub enum Tree {
 }
 
 /// A group of values in the order of the body.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Branch {
     entries: BTreeMap<Key, Tree>,
     order: Vec<Key>,
 }
+
+/// Groups are equal when they hold the same, in whatever order it came.
+impl PartialEq for Branch {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
+    }
+}
+
+impl Eq for Branch {}
 
 /// A key of a group: an index or a name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
