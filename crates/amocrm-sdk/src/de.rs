@@ -178,7 +178,7 @@ impl<'de> Visitor<'de> for FlagVisitor {
     }
 
     fn visit_str<E: de::Error>(self, value: &str) -> Result<Self::Value, E> {
-        parse_flag(value).ok_or_else(|| E::custom("expected a boolean, 0 or 1"))
+        parse_flag(value).map_err(|NoFlag| E::custom("expected a boolean, 0 or 1"))
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
@@ -194,13 +194,17 @@ impl<'de> Visitor<'de> for FlagVisitor {
     }
 }
 
-/// Reads the spellings of a flag seen on the wire. The outer `None` is "not a flag", the inner one "not given".
-pub(crate) fn parse_flag(text: &str) -> Option<Option<bool>> {
+/// The text is no flag.
+#[derive(Debug)]
+pub(crate) struct NoFlag;
+
+/// Reads the spellings of a flag seen on the wire; an empty text is `None`.
+pub(crate) fn parse_flag(text: &str) -> Result<Option<bool>, NoFlag> {
     match text.trim() {
-        "" => Some(None),
-        "1" | "true" | "Y" | "y" => Some(Some(true)),
-        "0" | "false" | "N" | "n" => Some(Some(false)),
-        _ => None,
+        "" => Ok(None),
+        "1" | "true" | "Y" | "y" => Ok(Some(true)),
+        "0" | "false" | "N" | "n" => Ok(Some(false)),
+        _ => Err(NoFlag),
     }
 }
 
@@ -294,6 +298,7 @@ pub(crate) mod opt_time {
         }
     }
 
+    #[expect(clippy::ref_option, reason = "serde calls it so")]
     pub(crate) fn serialize<S: Serializer>(
         time: &Option<DateTime<Utc>>,
         serializer: S,

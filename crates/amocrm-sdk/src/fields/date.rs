@@ -68,13 +68,14 @@ impl Day {
 
     /// The calendar day. Without a known offset the stamp is taken for a midnight somewhere from UTC−11:59 to UTC+12:00.
     pub fn date(&self) -> NaiveDate {
-        match self.offset {
-            Some(offset) => self.date_in(offset),
-            None => {
-                let noon = self.at.naive_utc().checked_add_signed(TimeDelta::hours(12));
-                noon.unwrap_or(self.at.naive_utc()).date()
-            }
-        }
+        let Some(offset) = self.offset else {
+            let utc = self.at.naive_utc();
+            return utc
+                .checked_add_signed(TimeDelta::hours(12))
+                .unwrap_or(utc)
+                .date();
+        };
+        self.date_in(offset)
     }
 
     /// The calendar day on a clock that is `offset` from UTC.

@@ -194,6 +194,7 @@ kinds! {
     Raw: Vec<Value>, from Vec<Value>, read read_raw, write Ok;
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one signature for all kinds")]
 fn read_raw(values: &[Value]) -> Result<Option<Vec<Value>>, Expected> {
     Ok((!values.is_empty()).then(|| values.to_vec()))
 }

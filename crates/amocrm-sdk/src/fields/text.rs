@@ -27,7 +27,7 @@ pub(super) fn read_flag(values: &[Value]) -> Result<Option<bool>, Expected> {
         None => Ok(None),
         Some(Value::Bool(flag)) => Ok(Some(*flag)),
         Some(value) => scalar_text(value)
-            .and_then(|text| parse_flag(&text))
+            .and_then(|text| parse_flag(&text).ok())
             .ok_or(EXPECTED),
     }
 }

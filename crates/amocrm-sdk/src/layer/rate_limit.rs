@@ -40,10 +40,6 @@ impl Gate {
         }
     }
 
-    pub(crate) fn quota(&self) -> &Arc<dyn Quota> {
-        &self.quota
-    }
-
     /// Waits for a permit, but not past the deadline: what cannot be sent in time fails now, not then.
     async fn pass(&self, deadline: Option<Deadline>) -> Result<()> {
         let turn = match deadline {

@@ -73,7 +73,7 @@ fn top_level(entity: &str, node: &Tree, events: &mut Vec<Event>) -> Result<(), P
             "unsorted" => items.read(node, Event::Unsorted)?,
             "catalogs" | "catalog" => items.read(node, Event::CatalogElement)?,
             "message" | "messages" | "outgoing_message" | "outgoing_messages" => {
-                items.read(node, Event::Message)?
+                items.read(node, Event::Message)?;
             }
             "talk" | "talks" => items.read(node, Event::Talk)?,
             _ => items.unknown(node),

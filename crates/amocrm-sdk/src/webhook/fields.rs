@@ -41,7 +41,7 @@ pub(super) fn user(item: &Tree, name: &str) -> Option<UserId> {
 }
 
 pub(super) fn flag(item: &Tree, name: &str) -> Option<bool> {
-    de::parse_flag(item.get(name)?.as_str()?)?
+    de::parse_flag(item.get(name)?.as_str()?).ok()?
 }
 
 /// Unix seconds under the first of these names that has them.

@@ -47,10 +47,11 @@ impl Event {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         });
-        hash.finalize()
+        let high = hash
+            .finalize()
             .iter()
             .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+            .fold(0, |high: u64, byte| high << 8 | u64::from(*byte));
+        format!("{high:016x}")
     }
 }

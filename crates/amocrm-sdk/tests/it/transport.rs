@@ -1,0 +1,108 @@
+//! The default transport, over real sockets.
+
+use std::time::Duration;
+
+use amocrm_sdk::leads::NewLead;
+use amocrm_sdk::{Client, Delivery, ErrorKind, RetryPolicy};
+use wiremock::matchers::{header, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+fn client(base_url: &str) -> Client {
+    Client::builder("acme.amocrm.ru")
+        .base_url(base_url)
+        .long_lived_token("the-token")
+        .retry(RetryPolicy::none())
+        .timeout(Duration::from_millis(300))
+        .build()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn requests_carry_token_and_user_agent_and_redirects_are_not_followed() {
+    let server = MockServer::start().await;
+    Mock::given(method("GET"))
+        .and(path("/api/v4/account"))
+        .and(header("authorization", "Bearer the-token"))
+        .and(header(
+            "user-agent",
+            concat!("amocrm-sdk/", env!("CARGO_PKG_VERSION")),
+        ))
+        .respond_with(
+            ResponseTemplate::new(301).insert_header("location", "https://elsewhere.example/"),
+        )
+        .expect(1)
+        .mount(&server)
+        .await;
+    let error = client(&server.uri()).account().get().await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.status()),
+        (ErrorKind::Rejected, Some(301))
+    );
+}
+
+#[tokio::test]
+async fn a_refused_connection_was_not_sent_and_a_silent_server_may_have_acted() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let error = client(&format!("http://{closed}"))
+        .leads()
+        .create([NewLead::new()])
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.delivery()),
+        (ErrorKind::Connect, Delivery::NotSent)
+    );
+
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(200).set_delay(Duration::from_secs(30)))
+        .mount(&server)
+        .await;
+    let error = client(&server.uri())
+        .leads()
+        .create([NewLead::new()])
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.delivery()),
+        (ErrorKind::Timeout, Delivery::Unknown)
+    );
+}
+
+#[tokio::test]
+async fn an_html_page_with_status_200_is_a_decode_error_without_its_text() {
+    let server = MockServer::start().await;
+    Mock::given(method("GET"))
+        .respond_with(
+            ResponseTemplate::new(200).set_body_raw("<html>+79001234567</html>", "text/html"),
+        )
+        .mount(&server)
+        .await;
+    let error = client(&server.uri()).account().get().await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.delivery()),
+        (ErrorKind::Decode, Delivery::Answered)
+    );
+    assert!(!format!("{error:?}").contains("7900"));
+}
+
+#[tokio::test]
+async fn an_html_error_page_is_shown_as_a_short_text() {
+    let server = MockServer::start().await;
+    let page = format!(
+        "<html><head><title>502 Bad Gateway</title></head><body>{}</body></html>",
+        "x".repeat(5000)
+    );
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(502).set_body_raw(page, "text/html"))
+        .mount(&server)
+        .await;
+    let error = client(&server.uri()).account().get().await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "account.get: amoCRM answered 502: 502 Bad Gateway"
+    );
+}
