@@ -57,6 +57,14 @@ pub(crate) fn html(status: StatusCode, body: impl Into<String>) -> Response {
         .into_response()
 }
 
+/// Text as it may stand in HTML, attributes included.
+pub(crate) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
 /// The bare page of the web server in front of the API.
 pub(crate) fn gateway_page(status: StatusCode) -> Response {
     let title = format!(

@@ -22,7 +22,6 @@ const CONTEXT_USER: &str = "x-context-user-id";
 pub(crate) struct Principal {
     pub(crate) account_id: u64,
     pub(crate) user_id: u64,
-    pub(crate) client_id: Option<String>,
     pub(crate) is_admin: bool,
     pub(crate) scopes: Vec<String>,
     /// Scheme and host as the caller used them: what links in answers begin with.
@@ -61,7 +60,6 @@ pub(crate) async fn require(
         let principal = Principal {
             account_id: grant.account_id,
             user_id: grant.user_id,
-            client_id: Some(grant.client_id.clone()),
             is_admin,
             scopes: grant.scopes.clone(),
             base_url: site.base_url.clone(),
@@ -85,12 +83,12 @@ pub(crate) async fn require(
         );
     }
     match acting {
-        None => {}
-        Some(Some((user_id, is_admin))) if principal.is_admin => {
-            principal.user_id = user_id;
+        Acting::Owner => {}
+        Acting::User { id, is_admin } if principal.is_admin => {
+            principal.user_id = id;
             principal.is_admin = is_admin;
         }
-        Some(_) => {
+        Acting::User { .. } | Acting::Nobody => {
             let status =
                 StatusCode::from_u16(rules.context_user_status).unwrap_or(StatusCode::FORBIDDEN);
             return answer::problem(status, "The user of X-Context-User-ID is not available");
@@ -106,13 +104,21 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// The user named by `X-Context-User-ID`: `Some(None)` if nobody available is named.
-fn acting_user(
-    world: &mut World,
-    headers: &HeaderMap,
-    account_id: u64,
-) -> Option<Option<(u64, bool)>> {
-    let named = headers.get(CONTEXT_USER)?;
+/// Whose rights a request asks for.
+enum Acting {
+    /// Those of the token's owner.
+    Owner,
+    /// Those of this user.
+    User { id: u64, is_admin: bool },
+    /// Those of somebody who is not there or may not log in.
+    Nobody,
+}
+
+/// Reads `X-Context-User-ID`.
+fn acting_user(world: &mut World, headers: &HeaderMap, account_id: u64) -> Acting {
+    let Some(named) = headers.get(CONTEXT_USER) else {
+        return Acting::Owner;
+    };
     let user_id = named
         .to_str()
         .ok()
@@ -123,5 +129,8 @@ fn acting_user(
             .user(id)
             .filter(|user| user.is_active)
     });
-    Some(user.map(|user| (user.id, user.is_admin)))
+    user.map_or(Acting::Nobody, |user| Acting::User {
+        id: user.id,
+        is_admin: user.is_admin,
+    })
 }

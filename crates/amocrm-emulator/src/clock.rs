@@ -5,6 +5,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
+/// Further than any token lives, and far from overflowing any sum of seconds.
+const CENTURY_MS: i64 = 100 * 366 * 86_400 * 1000;
+
 /// The clock every timestamp, expiry and retry of the emulator reads.
 ///
 /// It runs on tokio's instant, so under tokio's paused test clock the CRM's time moves together with the test's own sleeps;
@@ -42,8 +45,6 @@ impl Clock {
     /// Moves the clock forward for good.
     pub(crate) fn advance(&self, by: Duration) {
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-        // A century is further than any token lives, and keeps every sum of seconds far from overflowing.
-        const CENTURY_MS: i64 = 100 * 366 * 86_400 * 1000;
         let _ = self
             .offset_ms
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |offset| {

@@ -2,6 +2,7 @@
 //! faulted and not in the journal.
 
 mod handlers;
+mod index;
 
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ use crate::oauth::TokenSelector;
 /// The routes of the control API.
 pub(crate) fn routes() -> Router<App> {
     Router::new()
+        .route("/", get(index::show))
+        .route("/_emulator", get(index::show))
+        .route("/_emulator/", get(index::show))
         .route("/_emulator/health", get(handlers::health))
         .route("/_emulator/codes", post(handlers::issue_code))
         .route("/_emulator/tokens", post(handlers::issue_long_lived))

@@ -21,6 +21,9 @@ use crate::limits::LimitSettings;
 use crate::oauth::{IssueRequest, TokenSelector};
 use crate::{api, auth, control, gate, oauth};
 
+/// How long a shutdown waits for requests and webhooks under way; longer than the two seconds of a webhook.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
+
 /// A running emulator. Dropping it stops it; [`Emulator::shutdown`] also waits and saves.
 ///
 /// ```
@@ -200,11 +203,17 @@ impl Emulator {
         self.app.reset();
     }
 
-    /// Stops serving, finishes webhooks under way, and saves the state if there is a state file.
+    /// Stops serving, finishes requests and webhooks under way (for a few seconds at most), and saves the state if there is a
+    /// state file.
     pub async fn shutdown(self) {
         self.stop.cancel();
         self.tasks.close();
-        self.tasks.wait().await;
+        if tokio::time::timeout(SHUTDOWN_PATIENCE, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("requests that did not end in time are abandoned");
+        }
         self.stop_saving.cancel();
         self.savers.close();
         self.savers.wait().await;

@@ -15,6 +15,8 @@ pub(crate) const CRM_DOMAINS: [&str; 3] = ["amocrm.ru", "amocrm.com", "kommo.com
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Origin {
     pub(crate) via: Via,
+    /// The caller believes to speak TLS: it does, or it has told a proxy so.
+    pub(crate) is_secure: bool,
     pub(crate) peer: SocketAddr,
 }
 
@@ -84,10 +86,10 @@ impl Site {
             .or(uri.authority().map(http::uri::Authority::as_str))
             .unwrap_or("localhost")
             .to_owned();
-        let scheme = match via {
-            Via::Tls => "https",
-            Via::Plain | Via::Proxy => "http",
-            Via::InProcess => uri.scheme_str().unwrap_or("http"),
+        let scheme = match origin {
+            Some(origin) if origin.is_secure => "https",
+            Some(_) => "http",
+            None => uri.scheme_str().unwrap_or("http"),
         };
         Self {
             via,

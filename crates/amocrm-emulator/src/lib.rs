@@ -72,7 +72,7 @@
 //! | `POST /_emulator/block/lift` | ends all blocks |
 //! | `GET`, `POST /_emulator/oauth` | [`OauthRules`]; a POST changes the members it names |
 //! | `POST /_emulator/accounts/rename` | `{"subdomain"}`; optional `account_id`, `old_host_status` |
-//! | `POST /_emulator/integrations/disable` | revokes all grants of an integration and tells its hook; optional `client_id` |
+//! | `POST /_emulator/integrations/disable` | revokes all grants of an integration and tells its hook; optional `client_id`, `hook_url` |
 //! | `POST /_emulator/integrations/install` | delivers a code to the redirect URI as after a widget's installation; optional `client_id` |
 //! | `POST /_emulator/reset` | back to the start: seed, credentials and clock; no faults, no journal, no blocks |
 //!

@@ -19,7 +19,7 @@ const ACCOUNT_PER_SECOND: u32 = 50;
 /// The window both numbers are about.
 const SECOND: Duration = Duration::from_secs(1);
 /// How far back violations are remembered when deciding about a block.
-const VIOLATION_MEMORY: Duration = Duration::from_secs(60);
+const VIOLATION_MEMORY: Duration = Duration::from_mins(1);
 
 /// The rate limits and what happens to those who exceed them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

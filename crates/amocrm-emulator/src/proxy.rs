@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use axum::response::Response;
 use http::header::HOST;
-use http::uri::PathAndQuery;
+use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderValue, Request, StatusCode, Uri};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -48,24 +48,30 @@ pub(crate) fn tunnel(server: Server, request: Request<Incoming>, peer: SocketAdd
     Response::default()
 }
 
-/// Turns an absolute-form request (`GET http://acme.amocrm.ru/…`) into one as servers know it.
-pub(crate) fn to_origin_form(
-    request: Request<Incoming>,
-) -> Result<(Request<Incoming>, Via), Response> {
+/// A request in the form servers know.
+pub(crate) struct OriginForm {
+    pub(crate) request: Request<Incoming>,
+    pub(crate) via: Via,
+    /// The caller said `https`: some clients send even that to a proxy in the open.
+    pub(crate) is_secure: bool,
+}
+
+/// Reads absolute-form requests (`GET http://acme.amocrm.ru/…`), too. `None` for hosts of others.
+pub(crate) fn to_origin_form(request: Request<Incoming>) -> Option<OriginForm> {
     let uri = request.uri();
     let Some(authority) = uri.authority() else {
-        return Ok((request, Via::Plain));
+        return Some(OriginForm {
+            request,
+            via: Via::Plain,
+            is_secure: false,
+        });
     };
     let via = match authority.host() {
         _ if is_local(uri) => Via::Plain,
         host if is_crm_host(host) => Via::Proxy,
-        _ => {
-            return Err(answer::problem(
-                StatusCode::FORBIDDEN,
-                "The emulator is a proxy for amoCRM's hosts only",
-            ));
-        }
+        _ => return None,
     };
+    let is_secure = uri.scheme() == Some(&Scheme::HTTPS);
     let host = HeaderValue::from_str(authority.as_str());
     let path = uri
         .path_and_query()
@@ -76,5 +82,17 @@ pub(crate) fn to_origin_form(
     if let Ok(host) = host {
         parts.headers.insert(HOST, host);
     }
-    Ok((Request::from_parts(parts, body), via))
+    Some(OriginForm {
+        request: Request::from_parts(parts, body),
+        via,
+        is_secure,
+    })
+}
+
+/// The answer to those who want to go elsewhere.
+pub(crate) fn refusal() -> Response {
+    answer::problem(
+        StatusCode::FORBIDDEN,
+        "The emulator is a proxy for amoCRM's hosts only",
+    )
 }

@@ -23,7 +23,7 @@ use tower::ServiceExt as _;
 
 use crate::answer::DropConnection;
 use crate::hosts::{Origin, Via};
-use crate::proxy;
+use crate::proxy::{self, OriginForm};
 use crate::tls::Tls;
 
 /// Connections that send no request head within this time are closed.
@@ -86,10 +86,24 @@ impl Server {
                 if request.method() == Method::CONNECT {
                     return Ok(proxy::tunnel(server, request, peer));
                 }
-                match proxy::to_origin_form(request) {
-                    Ok((request, via)) => server.answer(request, Origin { via, peer }).await,
-                    Err(refusal) => Ok(refusal),
-                }
+                let Some(OriginForm {
+                    request,
+                    via,
+                    is_secure,
+                }) = proxy::to_origin_form(request)
+                else {
+                    return Ok(proxy::refusal());
+                };
+                server
+                    .answer(
+                        request,
+                        Origin {
+                            via,
+                            is_secure,
+                            peer,
+                        },
+                    )
+                    .await
             }
         });
         let connection = http_builder()
@@ -131,6 +145,7 @@ impl Server {
                         request,
                         Origin {
                             via: Via::Tls,
+                            is_secure: true,
                             peer,
                         },
                     )

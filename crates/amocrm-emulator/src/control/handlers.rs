@@ -18,7 +18,22 @@ use crate::limits::LimitSettings;
 use crate::oauth::{IssueRequest, TokenSelector};
 use crate::{answer, control, oauth};
 
-type Answer = Result<Response, Response>;
+type Answer = Result<Response, Mistake>;
+
+/// What is wrong with a request; answered 400.
+pub(super) struct Mistake(String);
+
+impl Mistake {
+    fn new(detail: impl Into<String>) -> Self {
+        Self(detail.into())
+    }
+}
+
+impl IntoResponse for Mistake {
+    fn into_response(self) -> Response {
+        answer::problem(StatusCode::BAD_REQUEST, &self.0)
+    }
+}
 
 pub(super) async fn health() -> Response {
     Json(json!({ "status": "ok" })).into_response()
@@ -26,17 +41,17 @@ pub(super) async fn health() -> Response {
 
 pub(super) async fn issue_code(State(app): State<App>, body: Bytes) -> Answer {
     let request: IssueRequest = read(&body)?;
-    Ok(Json(json!({ "code": request.code(&app).map_err(bad)? })).into_response())
+    Ok(Json(json!({ "code": request.code(&app).map_err(Mistake::new)? })).into_response())
 }
 
 pub(super) async fn issue_long_lived(State(app): State<App>, body: Bytes) -> Answer {
     let request: IssueRequest = read(&body)?;
-    Ok(Json(request.long_lived(&app).map_err(bad)?).into_response())
+    Ok(Json(request.long_lived(&app).map_err(Mistake::new)?).into_response())
 }
 
 pub(super) async fn issue_pair(State(app): State<App>, body: Bytes) -> Answer {
     let request: IssueRequest = read(&body)?;
-    let pair = request.pair(&app).map_err(bad)?;
+    let pair = request.pair(&app).map_err(Mistake::new)?;
     Ok(Json(json!({
         "access_token": pair.access_token,
         "refresh_token": pair.refresh_token,
@@ -67,7 +82,7 @@ pub(super) async fn advance_clock(State(app): State<App>, body: Bytes) -> Answer
         seconds: u64,
     }
     let Advance { seconds } = serde_json::from_slice(&body)
-        .map_err(|_| bad("seconds: expected a whole number of seconds".to_owned()))?;
+        .map_err(|_| Mistake::new("seconds: expected a whole number of seconds"))?;
     control::advance(&app, Duration::from_secs(seconds));
     Ok(clock_answer(&app))
 }
@@ -81,7 +96,7 @@ pub(super) async fn faults(State(app): State<App>) -> Response {
 }
 
 pub(super) async fn plan_fault(State(app): State<App>, body: Bytes) -> Answer {
-    let fault = read_fault(&body).map_err(bad)?;
+    let fault = read_fault(&body).map_err(Mistake::new)?;
     Ok((StatusCode::CREATED, Json(app.faults().plan(fault))).into_response())
 }
 
@@ -155,7 +170,7 @@ pub(super) async fn block(State(app): State<App>, body: Bytes) -> Answer {
     }
     let Block { account_id, ms } = read(&body)?;
     if !control::block(&app, account_id, ms.map(Duration::from_millis)) {
-        return Err(bad("account_id: no such account".to_owned()));
+        return Err(Mistake::new("account_id: no such account"));
     }
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -191,8 +206,8 @@ pub(super) async fn rename_account(State(app): State<App>, body: Bytes) -> Answe
         account_id,
         old_host_status,
     } = serde_json::from_slice(&body)
-        .map_err(|error| bad(format!("subdomain: expected a text ({error})")))?;
-    control::rename(&app, account_id, &subdomain).map_err(bad)?;
+        .map_err(|error| Mistake::new(format!("subdomain: expected a text ({error})")))?;
+    control::rename(&app, account_id, &subdomain).map_err(Mistake::new)?;
     if let Some(status) = old_host_status {
         app.set_oauth_rules(OauthRules {
             unknown_account_status: status,
@@ -209,8 +224,17 @@ struct ClientId {
 }
 
 pub(super) async fn disable_integration(State(app): State<App>, body: Bytes) -> Answer {
-    let ClientId { client_id } = read(&body)?;
-    let told = oauth::disable_integration(&app, client_id.as_deref()).await;
+    #[derive(Default, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Disable {
+        client_id: Option<String>,
+        hook_url: Option<String>,
+    }
+    let Disable {
+        client_id,
+        hook_url,
+    } = read(&body)?;
+    let told = oauth::disable_integration(&app, client_id.as_deref(), hook_url.as_deref()).await;
     hook_answer(told)
 }
 
@@ -223,10 +247,8 @@ pub(super) async fn install_integration(State(app): State<App>, body: Bytes) -> 
 fn hook_answer(told: Result<Option<u16>, oauth::HookError>) -> Answer {
     match told {
         Ok(status) => Ok(Json(json!({ "hook_status": status })).into_response()),
-        Err(oauth::HookError::UnknownClient) => {
-            Err(bad("client_id: no such integration".to_owned()))
-        }
-        Err(oauth::HookError::NoUser) => Err(bad("the account has no administrator".to_owned())),
+        Err(oauth::HookError::UnknownClient) => Err(Mistake::new("client_id: no such integration")),
+        Err(oauth::HookError::NoUser) => Err(Mistake::new("the account has no administrator")),
     }
 }
 
@@ -236,28 +258,29 @@ pub(super) async fn reset(State(app): State<App>) -> StatusCode {
 }
 
 /// An empty body stands for the defaults.
-fn read<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Response> {
+fn read<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Mistake> {
     if body.trim_ascii().is_empty() {
         return Ok(T::default());
     }
     serde_json::from_slice(body)
-        .map_err(|error| bad(format!("the request body does not fit: {error}")))
+        .map_err(|error| Mistake::new(format!("the request body does not fit: {error}")))
 }
 
 /// Settings with some members replaced.
 fn merged<T: serde::Serialize + DeserializeOwned>(
     current: &T,
     changes: Map<String, Value>,
-) -> Result<T, Response> {
-    let mut document = serde_json::to_value(current).map_err(|error| bad(error.to_string()))?;
+) -> Result<T, Mistake> {
+    let mut document =
+        serde_json::to_value(current).map_err(|error| Mistake::new(error.to_string()))?;
     for (name, value) in changes {
         if document.get(&name).is_none() {
-            return Err(bad(format!("{name}: there is no such setting")));
+            return Err(Mistake::new(format!("{name}: there is no such setting")));
         }
         document[&name] = value;
     }
     serde_json::from_value(document)
-        .map_err(|error| bad(format!("the request body does not fit: {error}")))
+        .map_err(|error| Mistake::new(format!("the request body does not fit: {error}")))
 }
 
 /// A fault with its parameters beside the name or under `params`.
@@ -289,8 +312,4 @@ fn read_fault(body: &[u8]) -> Result<Fault, String> {
     }
     serde_json::from_value(Value::Object(members))
         .map_err(|error| format!("the fault does not fit: {error}"))
-}
-
-fn bad(detail: String) -> Response {
-    answer::problem(StatusCode::BAD_REQUEST, &detail)
 }

@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::delivery::{Delivery, attempt};
 
 /// How long the worker sleeps without being woken; only a bound, the clock wakes it when it is moved.
-const IDLE: Duration = Duration::from_secs(3600);
+const IDLE: Duration = Duration::from_hours(1);
 
 /// Sends deliveries until `stop`, then waits for those under way.
 pub(crate) async fn run(app: App, stop: CancellationToken) {

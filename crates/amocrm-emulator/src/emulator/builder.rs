@@ -166,22 +166,18 @@ fn open(config: &Config) -> anyhow::Result<App> {
         Some(path) => persistence::load(path)?,
         None => None,
     };
-    Ok(match saved {
-        Some(saved) => {
-            let app = App::new(
-                config.clone(),
-                Clock::start(saved.clock_offset_ms),
-                saved.world,
-            );
-            app.deliveries().restore(saved.deliveries);
-            app
-        }
-        None => {
-            let clock = Clock::start(0);
-            let world: World = seed::world(config.seed, clock.now());
-            App::new(config.clone(), clock, world)
-        }
-    })
+    let Some(saved) = saved else {
+        let clock = Clock::start(0);
+        let world: World = seed::world(config.seed, clock.now());
+        return Ok(App::new(config.clone(), clock, world));
+    };
+    let app = App::new(
+        config.clone(),
+        Clock::start(saved.clock_offset_ms),
+        saved.world,
+    );
+    app.deliveries().restore(saved.deliveries);
+    Ok(app)
 }
 
 fn credentials(

@@ -8,7 +8,7 @@ use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use url::Url;
 
-use crate::answer;
+use crate::answer::{self, escape};
 use crate::app::App;
 use crate::hosts::{Site, account_domain};
 use crate::oauth::state::Grant;
@@ -367,11 +367,4 @@ small {{ color: #555; }}
         name = escape(name),
         hidden = request.hidden_fields(),
     )
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }

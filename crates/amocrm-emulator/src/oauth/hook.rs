@@ -37,10 +37,11 @@ pub(crate) fn signature(client_secret: &str, client_id: &str, account_id: u64) -
 }
 
 /// Turns an integration off in an account: every grant is revoked, then the integration's server is told, if it wants to be.
-/// Returns the status of its answer.
+/// `hook_url` stands in for the one of the integration's settings. Returns the status of its answer.
 pub(crate) async fn disable_integration(
     app: &App,
     client_id: Option<&str>,
+    hook_url: Option<&str>,
 ) -> Result<Option<u16>, HookError> {
     let hook = app.with_world(|world| {
         let account = world.accounts.iter().find(|account| {
@@ -54,18 +55,20 @@ pub(crate) async fn disable_integration(
             .iter()
             .find(|it| client_id.is_none_or(|id| id == it.client_id))?;
         let (account_id, client_id) = (account.id, integration.client_id.clone());
-        let url = integration.disabled_hook_url.as_deref().and_then(|url| {
-            let signature = signature(&integration.client_secret, &client_id, account_id);
-            let account_id = account_id.to_string();
-            with_query(
-                url,
-                &[
-                    ("account_id", &account_id),
-                    ("client_uuid", &client_id),
-                    ("signature", &signature),
-                ],
-            )
-        });
+        let url = hook_url
+            .or(integration.disabled_hook_url.as_deref())
+            .and_then(|url| {
+                let signature = signature(&integration.client_secret, &client_id, account_id);
+                let account_id = account_id.to_string();
+                with_query(
+                    url,
+                    &[
+                        ("account_id", &account_id),
+                        ("client_uuid", &client_id),
+                        ("signature", &signature),
+                    ],
+                )
+            });
         world.oauth.revoke_client(account_id, &client_id);
         Some(url)
     });

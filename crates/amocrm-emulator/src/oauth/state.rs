@@ -89,7 +89,6 @@ pub(crate) struct IssuedPair {
 /// A token that was accepted.
 #[derive(Debug, Clone)]
 pub(crate) struct Authenticated {
-    pub(crate) token_id: String,
     pub(crate) grant: Grant,
     /// This was the first use of its pair, so the state has changed.
     pub(crate) first_use: bool,
@@ -245,13 +244,9 @@ impl OauthState {
         if pair.access_revoked || grant.revoked || now >= pair.access_expires_at {
             return None;
         }
-        let (token_id, grant) = (pair.token_id.clone(), grant.clone());
+        let grant = grant.clone();
         let first_use = self.use_pair(pair_id, rules);
-        Some(Authenticated {
-            token_id,
-            grant,
-            first_use,
-        })
+        Some(Authenticated { grant, first_use })
     }
 
     /// Names a token's owner without judging or using it; expired and revoked tokens are named as well.

@@ -1,0 +1,10 @@
+//! The edge: authorization, limits, faults, webhooks, hosts, and the program itself.
+
+mod client;
+mod control;
+mod delivery;
+mod faults;
+mod hosts;
+mod limits;
+mod oauth;
+mod process;
