@@ -14,6 +14,10 @@ use tokio::sync::Notify;
 use crate::clock::{Clock, TimeSource};
 use crate::error::Result;
 
+#[cfg(test)]
+mod explain;
+#[cfg(test)]
+mod full;
 mod postgres;
 mod sql;
 mod sqlite;

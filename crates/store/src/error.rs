@@ -22,7 +22,7 @@ pub enum StoreErrorKind {
     /// The database cannot be reached, is locked by somebody else or gave up a conflicting transaction. Nothing is
     /// known to be stored. Answer 503 and try again later; no restart is needed.
     Unavailable,
-    /// The disk (or the size allowed to the database) is full. Reads still work. Answer 503; free some space.
+    /// The disk is full. Reads still work. Answer 503; free some space.
     Full,
     /// A row with this key exists already, or a rule between rows was broken. Trying again will not help.
     Conflict,
@@ -196,7 +196,7 @@ impl fmt::Debug for StoreError {
         f.debug_struct("StoreError")
             .field("kind", &self.kind)
             .field("message", &self.message)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

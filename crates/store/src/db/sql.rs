@@ -63,9 +63,12 @@ pub(crate) struct Query<'t> {
 
 impl Tx {
     pub(crate) fn query(&mut self, sql: impl Into<Sql>) -> Query<'_> {
+        let sql = sql.into();
+        #[cfg(test)]
+        super::explain::note(sql.sqlite, sql.postgres);
         Query {
             tx: self,
-            sql: sql.into(),
+            sql,
             values: Vec::new(),
         }
     }

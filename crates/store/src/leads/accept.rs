@@ -10,7 +10,7 @@ use crate::error::{Result, StoreError};
 use crate::jobs::{self, JobSpec};
 
 /// How long an `Idempotency-Key` is remembered.
-pub const IDEMPOTENCY_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+pub const IDEMPOTENCY_LIFE: Duration = Duration::from_hours(24);
 
 /// The `Idempotency-Key` of a request, and what tells its body from another.
 #[derive(Clone)]

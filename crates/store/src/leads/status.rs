@@ -21,7 +21,7 @@ use crate::error::{Result, StoreError};
 use crate::jobs::{self, JobSpec};
 
 /// How long after a change of ours its echo is expected. amoCRM delivers within seconds.
-const ECHO_WINDOW: Duration = Duration::from_secs(60);
+const ECHO_WINDOW: Duration = Duration::from_mins(1);
 const SECOND: i64 = 1_000_000;
 
 /// Who changed a status.

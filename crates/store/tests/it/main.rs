@@ -1,1 +1,17 @@
-//! Integration tests.
+//! One suite for both databases: the laws of the store.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a failed helper fails its test, and figures are printed"
+)]
+
+mod db;
+mod faults;
+mod jobs;
+mod jobs_model;
+mod leads;
+mod meta;
+mod migrate;
+mod quota;
+mod status;
+mod tokens;

@@ -1,0 +1,282 @@
+//! Every statement that the store runs is explained by both databases: none may read a whole table.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use amocrm_sdk::oauth::{TokenKey, TokenPair, TokenStore as _};
+use amocrm_sdk::quota::{Limits, PauseReason, Quota as _};
+use secrecy::SecretString;
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, SqliteConnection};
+use uuid::Uuid;
+
+use crate::{
+    Accepted, DeadLetterFilter, Delivered, DeliveryState, IdempotencyKey, Identity, JobSpec,
+    Keyring, LeadFilter, LeadOrder, NewLeadRow, Options, RetryAfter, StatusChange, StatusOrigin,
+    Store, Utm,
+};
+
+static SEEN: Mutex<BTreeSet<(&str, &str)>> = Mutex::new(BTreeSet::new());
+
+/// Called for every statement while tests run.
+pub(super) fn note(sqlite: &'static str, postgres: &'static str) {
+    SEEN.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert((sqlite, postgres));
+}
+
+fn seen() -> BTreeSet<(&'static str, &'static str)> {
+    SEEN.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Uses everything once.
+async fn live(store: &Store) {
+    let second = Duration::from_secs(1);
+    let key = TokenKey::new("client", "acme");
+    let tokens = store.tokens();
+    let now = store.inner.db.time.clock.now();
+    let pair = TokenPair::new(SecretString::from("a"), None, now, now);
+    tokens.save(&key, &pair, None).await.unwrap();
+    tokens.load(&key).await.unwrap();
+    let lease = tokens.lease(&key, second).await.unwrap().unwrap();
+    tokens.release(&key, &lease).await.unwrap();
+    tokens.list().await.unwrap();
+    tokens.generations(&key, 5).await.unwrap();
+    tokens.rotate_keys().await.unwrap();
+    tokens.forget(&key).await.unwrap();
+
+    let quota = store.quota(&key, &Limits::default());
+    quota.try_acquire().await.unwrap();
+    quota.pause(second, PauseReason::Throttled).await.unwrap();
+    quota.resume().await.unwrap();
+
+    let meta = store.meta();
+    meta.put("k", &1).await.unwrap();
+    meta.get::<i64>("k").await.unwrap();
+    meta.remove("k").await.unwrap();
+    meta.put_state("s", &1, second).await.unwrap();
+    meta.take_state("s").await.unwrap();
+    store.prune().await.unwrap();
+    store.ping().await.unwrap();
+    store.size_bytes().await.unwrap();
+
+    let jobs = store.jobs();
+    let worker = jobs.worker("w");
+    for number in 0..3 {
+        jobs.enqueue(JobSpec::new("k", &number).unwrap().lane("l"))
+            .await
+            .unwrap();
+    }
+    jobs.wait_for_work(&["k"], second).await.unwrap();
+    jobs.stats("k").await.unwrap();
+    let job = worker.claim(&["k"], 9, second).await.unwrap().remove(0);
+    let _ = jobs.extend(&job, second).await.unwrap();
+    let _ = jobs.bury(&job, "r", None).await.unwrap();
+    jobs.dead_letters(DeadLetterFilter::kind("k"))
+        .await
+        .unwrap();
+    jobs.replay(job.id()).await.unwrap();
+    let job = worker.claim(&["k"], 9, second).await.unwrap().remove(0);
+    let _ = jobs
+        .retry(&job, RetryAfter::new(Duration::ZERO, "e"))
+        .await
+        .unwrap();
+    let job = worker.claim(&["k"], 9, second).await.unwrap().remove(0);
+    let _ = jobs.complete(&job).await.unwrap();
+    worker.release_all().await.unwrap();
+    live_leads(store).await;
+}
+
+async fn live_leads(store: &Store) {
+    let second = Duration::from_secs(1);
+    let leads = store.leads();
+    let new = NewLeadRow {
+        intake_id: Uuid::new_v4(),
+        account: "acme".into(),
+        name: None,
+        phone: None,
+        email: None,
+        utm: Utm::default(),
+        payload: json!({}),
+        local_status: "new".into(),
+    };
+    let idempotency = IdempotencyKey {
+        key: "k".into(),
+        fingerprint: "f".into(),
+    };
+    let spec = |id: i64| JobSpec::new("lead", &id);
+    let accept = leads.accept(new.clone(), Some(idempotency.clone()), spec);
+    let Accepted::Created(lead) = accept.await.unwrap() else {
+        panic!()
+    };
+    leads.accept(new, Some(idempotency), spec).await.unwrap();
+    let worker = store.jobs().worker("w");
+    for attempt in 0..3 {
+        let job = worker.claim(&["lead"], 1, second).await.unwrap().remove(0);
+        leads.mark_attempt(lead.id, &job).await.unwrap();
+        let who = [Identity::email("a"), Identity::phone("b")];
+        leads
+            .claim_identities(lead.id, "acme", &who, second)
+            .await
+            .unwrap();
+        let retry = RetryAfter::new(Duration::ZERO, "e");
+        let made = Delivered {
+            contact_id: 1,
+            lead_id: 2,
+            pipeline_id: None,
+            status_id: None,
+        };
+        let ack = match attempt {
+            0 => leads.set_retry(lead.id, retry, &job).await,
+            1 => leads.set_failed(lead.id, "e", &job).await,
+            _ => leads.set_delivered(lead.id, made, &job).await,
+        };
+        assert!(ack.unwrap().is_recorded());
+        if attempt == 1 {
+            store.jobs().replay(job.id()).await.unwrap();
+        }
+    }
+    leads.forget_contact("acme", 1).await.unwrap();
+    leads.get(1).await.unwrap();
+    leads.get_by_intake(lead.intake_id).await.unwrap();
+    leads.find_by_amo_lead("acme", 2).await.unwrap();
+    let change = StatusChange {
+        status: "won".into(),
+        amo_status_id: Some(142),
+        amo_pipeline_id: None,
+        changed_at: lead.created_at + second,
+        origin: StatusOrigin::Crm,
+    };
+    leads.set_status(lead.id, change, None).await.unwrap();
+    leads.history(lead.id, 5).await.unwrap();
+    leads.count(DeliveryState::Queued).await.unwrap();
+    for order in [LeadOrder::Newest, LeadOrder::Oldest] {
+        let all = LeadFilter::new().order(order);
+        for filter in [
+            all.clone(),
+            all.clone().status("new"),
+            all.clone().delivery(DeliveryState::Failed),
+            all.status("new").delivery(DeliveryState::Failed),
+        ] {
+            leads.list(filter).await.unwrap();
+        }
+    }
+}
+
+fn options() -> Options {
+    let key = Keyring::generate_key().unwrap();
+    Options::new().keyring(Keyring::parse(&key).unwrap())
+}
+
+/// A list in the order of its primary key starts where it is told and stops after a page.
+fn is_a_walk(plan: &str) -> bool {
+    plan.contains(" USING ")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_statement_reads_a_whole_table_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/s.db", folder.path().display());
+    let store = Store::open(&SecretString::from(url.as_str()), options())
+        .await
+        .unwrap();
+    store.migrate().await.unwrap();
+    live(&store).await;
+
+    let mut main = SqliteConnection::connect(&url).await.unwrap();
+    let mut quota = SqliteConnection::connect(&format!("{url}-quota"))
+        .await
+        .unwrap();
+    let statements: Vec<&str> = seen()
+        .into_iter()
+        .map(|(sqlite, _)| sqlite)
+        .filter(|text| !text.starts_with("PRAGMA"))
+        .collect();
+    assert!(statements.len() > 50);
+    for text in statements {
+        let conn = if text.contains(" quota ") {
+            &mut quota
+        } else {
+            &mut main
+        };
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
+        // Statements of the other database are in the list too when its test runs in this process.
+        let Ok(plan) = sqlx::query(explain).fetch_all(conn).await else {
+            assert!(text.contains("clock_timestamp"), "{text}");
+            continue;
+        };
+        for step in plan {
+            let step: String = step.get("detail");
+            let reads_all = step.starts_with("SCAN")
+                && !step.contains("CONSTANT ROW")
+                && !step.contains("pragma_")
+                && !is_a_walk(&step);
+            let sorts_for_a_page = step.contains("TEMP B-TREE") && text.contains("LIMIT");
+            assert!(!reads_all && !sorts_for_a_page, "{step}\n{text}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_statement_reads_a_whole_table_postgres() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where PostgreSQL is for tests is told by the environment"
+    )]
+    let (server, required) = (
+        std::env::var("TEST_POSTGRES_URL"),
+        std::env::var("REQUIRE_ALL"),
+    );
+    let Ok(server) = server else {
+        assert_ne!(required.as_deref(), Ok("1"), "TEST_POSTGRES_URL is not set");
+        return;
+    };
+    let schema = format!("test_{}", Uuid::new_v4().simple());
+    let mut conn = PgConnection::connect(&server).await.unwrap();
+    for text in [
+        format!("CREATE SCHEMA {schema}"),
+        format!("SET search_path = {schema}"),
+        // The tables are empty; with enough rows an index is what the planner would choose.
+        "SET enable_seqscan = off".to_owned(),
+        "SET plan_cache_mode = force_generic_plan".to_owned(),
+    ] {
+        sqlx::query(AssertSqlSafe(text))
+            .execute(&mut conn)
+            .await
+            .unwrap();
+    }
+    let glue = if server.contains('?') { '&' } else { '?' };
+    let url = format!("{server}{glue}options[search_path]={schema}");
+    let store = Store::open(&SecretString::from(url), options())
+        .await
+        .unwrap();
+    store.migrate().await.unwrap();
+    live(&store).await;
+
+    for (number, (_, text)) in seen().into_iter().enumerate() {
+        if text.contains("pragma_") || text.starts_with("PRAGMA") {
+            continue;
+        }
+        let prepare = AssertSqlSafe(format!("PREPARE p{number} AS {text}"));
+        sqlx::raw_sql(prepare).execute(&mut conn).await.unwrap();
+        let values = (1..=20)
+            .take_while(|value| text.contains(&format!("${value}")))
+            .map(|_| "NULL")
+            .collect::<Vec<_>>()
+            .join(", ");
+        let values = if values.is_empty() {
+            values
+        } else {
+            format!("({values})")
+        };
+        let explain = AssertSqlSafe(format!("EXPLAIN EXECUTE p{number}{values}"));
+        let plan = sqlx::raw_sql(explain).fetch_all(&mut conn).await.unwrap();
+        for step in plan {
+            let step: String = step.get(0);
+            assert!(!step.contains("Seq Scan"), "{step}\n{text}");
+        }
+    }
+    let drop = AssertSqlSafe(format!("DROP SCHEMA {schema} CASCADE"));
+    sqlx::query(drop).execute(&mut conn).await.unwrap();
+}

@@ -1,0 +1,74 @@
+//! A full disk, imitated by the number of pages that the writer's connection may use.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use secrecy::SecretString;
+
+use super::{Operation, Tx};
+use crate::error::Result;
+use crate::{JobSpec, Options, Store, StoreErrorKind};
+
+/// 1 MiB.
+const SMALL_DISK: Disk = Disk("PRAGMA max_page_count = 256");
+const LARGE_DISK: Disk = Disk("PRAGMA max_page_count = 1000000");
+
+struct Disk(&'static str);
+
+impl Operation for Disk {
+    type Output = ();
+
+    async fn run(&self, tx: &mut Tx) -> Result<()> {
+        tx.query(self.0).execute().await?;
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_stops_writing_only_and_heals_without_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/s.db", folder.path().display());
+    let store = Store::open(&SecretString::from(url), Options::new())
+        .await
+        .unwrap();
+    store.migrate().await.unwrap();
+    store.inner.db.write(SMALL_DISK).await.unwrap();
+
+    let jobs = store.jobs();
+    let big = "x".repeat(20_000);
+    let add = || jobs.enqueue(JobSpec::new("work", &big).unwrap());
+    let mut stored = 0;
+    let held = async {
+        stored += join_all((0..8).map(|_| add())).await.len() as u64;
+        let worker = jobs.worker("w");
+        worker.claim(&["work"], 8, Duration::from_mins(1)).await
+    };
+    let held = held.await.unwrap();
+
+    // In groups, so that one is torn down in the middle and its members are tried alone.
+    let error = loop {
+        let group = join_all((0..8).map(|_| add())).await;
+        stored += group.iter().filter(|outcome| outcome.is_ok()).count() as u64;
+        if let Some(error) = group.into_iter().find_map(Result::err) {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), StoreErrorKind::Full);
+    assert!(error.is_temporary());
+
+    // Reads go on, and what was acknowledged is there.
+    store.ping().await.unwrap();
+    assert_eq!(jobs.stats("work").await.unwrap().depth, stored);
+
+    // Work that is finished makes room.
+    for job in &held {
+        assert!(jobs.complete(job).await.unwrap().is_recorded());
+    }
+    add().await.unwrap();
+    while add().await.is_ok() {}
+
+    // Somebody frees space.
+    store.inner.db.write(LARGE_DISK).await.unwrap();
+    add().await.unwrap();
+    assert!(store.check_integrity().await.unwrap().is_empty());
+}
