@@ -1,3 +1,73 @@
-//! Chores.
+//! Every repeatable chore, as `cargo xtask …`: the demo, the tests, and what CI runs.
+//!
+//! Rust rather than shell, so that a fresh machine needs nothing but a toolchain. This crate stays light, because it is
+//! compiled before any chore begins; the demo, which needs the services, is the package `demo`.
 
-fn main() {}
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "telling a person what happens is what a chore does"
+)]
+
+mod cargo;
+mod ci;
+mod environment;
+mod examples;
+mod postgres;
+mod process;
+mod report;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Chores of this workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Shows the main job from form to CRM and back, on this machine, and leaves everything running to play with.
+    Demo(Passed),
+    /// Runs the emulator and the services on their usual ports until Ctrl-C.
+    Dev(Passed),
+    /// Runs all tests, doc tests and examples; starts a PostgreSQL of its own for them if there is one.
+    Test(test::Arguments),
+    /// Runs what CI runs: format, lints, docs, tests, dependencies.
+    Ci(ci::Arguments),
+}
+
+/// Arguments for the demo's own program.
+#[derive(Debug, clap::Args)]
+#[command(disable_help_flag = true)]
+struct Passed {
+    /// See `cargo xtask demo --help`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().chore {
+        Chore::Demo(passed) => cargo::run_demo(&[], &passed.arguments),
+        Chore::Dev(passed) => cargo::run_demo(&["--dev"], &passed.arguments),
+        Chore::Test(arguments) => test::run(&arguments),
+        Chore::Ci(arguments) => ci::run(&arguments),
+    };
+    match done {
+        Ok(()) if process::is_interrupted() => ExitCode::from(130),
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) if process::is_interrupted() => {
+            eprintln!("interrupted");
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

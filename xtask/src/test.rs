@@ -1,0 +1,267 @@
+//! `cargo xtask test`: everything that has to hold, with an honest count at the end.
+
+mod counts;
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+pub(crate) use self::counts::Counts;
+use crate::cargo::{cargo, has_subcommand};
+use crate::environment::{REQUIRE_ALL, TEST_POSTGRES_URL};
+use crate::postgres::{Found, Postgres, Tools};
+use crate::report::{self, Line, Verdict};
+use crate::{environment, examples, process};
+
+/// What to test, and how strictly.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Fail where a neighbour such as PostgreSQL is missing, instead of saying "skipped".
+    #[arg(long)]
+    require_all: bool,
+    /// Arguments for `cargo nextest run` (or `cargo test`, if nextest is not installed): a choice of tests. Doc tests and
+    /// examples are then left out.
+    #[arg(last = true, value_name = "ARGUMENTS")]
+    selection: Vec<String>,
+}
+
+/// What a whole run found.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) counts: Counts,
+    pub(crate) lines: Vec<Line>,
+}
+
+/// Runs the tests and prints the summary; an error if anything failed.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    process::catch_signals()?;
+    let outcome = run_all(arguments.require_all, &arguments.selection, None)?;
+    report::table("summary", &outcome.lines);
+    // The last line is read by programs.
+    println!("{}", outcome.counts);
+    anyhow::ensure!(outcome.counts.failed == 0, "not everything passed");
+    Ok(())
+}
+
+/// Builds, starts PostgreSQL, and runs tests, doc tests and examples. `profile` is one of `.config/nextest.toml`.
+pub(crate) fn run_all(
+    require_all: bool,
+    selection: &[String],
+    profile: Option<&str>,
+) -> anyhow::Result<Outcome> {
+    let mut run = Run {
+        require_all,
+        selection,
+        profile,
+        postgres_url: None,
+        outcome: Outcome {
+            counts: Counts::default(),
+            lines: Vec::new(),
+        },
+    };
+    // First of all, so that no server waits for a compiler and no deadline runs meanwhile.
+    if !run.build()? {
+        return Ok(run.outcome);
+    }
+    // Stopped and deleted at the end of this function, whatever happens in it.
+    let _postgres = run.start_postgres()?;
+    run.tests()?;
+    if selection.is_empty() {
+        run.doc_tests()?;
+        run.examples()?;
+    } else {
+        run.skipped("doc tests, examples", "a choice of tests was given");
+    }
+    Ok(run.outcome)
+}
+
+struct Run<'a> {
+    require_all: bool,
+    selection: &'a [String],
+    profile: Option<&'a str>,
+    postgres_url: Option<String>,
+    outcome: Outcome,
+}
+
+impl Run<'_> {
+    /// Compiles what the parts will run. Plain cargo, whose build nextest and `cargo run --example` share.
+    fn build(&mut self) -> anyhow::Result<bool> {
+        report::heading("build");
+        let mut command = cargo(["test", "--no-run", "--quiet"]);
+        command.args(self.packages());
+        let ended = process::run("cargo test --no-run", &mut command)?;
+        let failed = usize::from(!ended.success);
+        let note = if ended.success {
+            ""
+        } else {
+            "does not compile; nothing was tested"
+        };
+        self.add(
+            "build",
+            Counts {
+                failed,
+                ..Counts::default()
+            },
+            note,
+            ended.took,
+        );
+        Ok(ended.success)
+    }
+
+    fn start_postgres(&mut self) -> anyhow::Result<Option<Postgres>> {
+        const NAME: &str = "PostgreSQL";
+        let started = Instant::now();
+        if let Some(url) = environment::get(TEST_POSTGRES_URL) {
+            self.postgres_url = Some(url);
+            self.add(
+                NAME,
+                Counts::default(),
+                "the one of TEST_POSTGRES_URL",
+                Duration::ZERO,
+            );
+            return Ok(None);
+        }
+        match Tools::find() {
+            Found::Tools(tools) => {
+                let postgres = Postgres::start(tools)?;
+                self.postgres_url = Some(postgres.url());
+                self.add(
+                    NAME,
+                    Counts::default(),
+                    &postgres.describe(),
+                    started.elapsed(),
+                );
+                Ok(Some(postgres))
+            }
+            Found::Missing(reason) if self.require_all => {
+                let failed = Counts {
+                    failed: 1,
+                    ..Counts::default()
+                };
+                self.add(NAME, failed, &reason, started.elapsed());
+                Ok(None)
+            }
+            Found::Missing(reason) => {
+                println!("skipped: {reason}");
+                self.skipped(
+                    NAME,
+                    &format!("{reason}; tests of both databases saw SQLite only"),
+                );
+                Ok(None)
+            }
+        }
+    }
+
+    fn tests(&mut self) -> anyhow::Result<()> {
+        report::heading("tests");
+        // Everything runs even if something failed: the count at the end shall be the whole count.
+        let mut command = if has_subcommand("nextest") {
+            let mut command = cargo(["nextest", "run", "--no-fail-fast"]);
+            if let Some(profile) = self.profile {
+                command.args(["--profile", profile]);
+            }
+            command
+        } else {
+            println!("cargo-nextest is not installed; cargo test does the same, only slower");
+            let mut command = cargo(["test", "--no-fail-fast"]);
+            if self.selection.is_empty() {
+                command.args(["--lib", "--bins", "--tests"]);
+            }
+            command
+        };
+        command.args(self.workspace()).args(self.selection);
+        self.run_counted("tests", command)
+    }
+
+    fn doc_tests(&mut self) -> anyhow::Result<()> {
+        report::heading("doc tests");
+        let command = cargo(["test", "--doc", "--workspace", "--no-fail-fast", "--quiet"]);
+        self.run_counted("doc tests", command)
+    }
+
+    fn examples(&mut self) -> anyhow::Result<()> {
+        report::heading("examples");
+        let started = Instant::now();
+        let counts = examples::run(&examples::names()?)?;
+        self.add("examples", counts, "", started.elapsed());
+        Ok(())
+    }
+
+    /// Runs a test command, and counts by what it says.
+    fn run_counted(&mut self, name: &str, mut command: Command) -> anyhow::Result<()> {
+        if let Some(url) = &self.postgres_url {
+            command.env(TEST_POSTGRES_URL, url);
+        }
+        if self.require_all {
+            command.env(REQUIRE_ALL, "1");
+        }
+        let mut counts = Counts::default();
+        let ended = process::run_watched(name, &mut command, |line| counts.read(line))?;
+        let mut note = "";
+        if !ended.success && counts.failed == 0 {
+            counts.failed = 1;
+            note = "ended before it could count";
+        }
+        self.add(name, counts, note, ended.took);
+        Ok(())
+    }
+
+    fn add(&mut self, name: &str, counts: Counts, note: &str, took: Duration) {
+        let verdict = if counts.failed > 0 {
+            Verdict::Failed
+        } else {
+            Verdict::Passed
+        };
+        let note = match (counts == Counts::default(), note.is_empty()) {
+            (true, _) => note.to_owned(),
+            (false, true) => counts.to_string(),
+            (false, false) => format!("{counts}: {note}"),
+        };
+        self.outcome.counts += counts;
+        self.outcome.lines.push(Line {
+            name: name.to_owned(),
+            verdict,
+            note,
+            took,
+        });
+    }
+
+    fn skipped(&mut self, name: &str, reason: &str) {
+        self.outcome.counts.skipped += 1;
+        self.outcome.lines.push(Line {
+            name: name.to_owned(),
+            verdict: Verdict::Skipped,
+            note: format!("skipped: {reason}"),
+            took: Duration::ZERO,
+        });
+    }
+
+    /// `--workspace`, unless the selection names packages.
+    fn workspace(&self) -> Vec<&str> {
+        if self.packages() == ["--workspace"] {
+            vec!["--workspace"]
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// The part of the selection that says which packages to build.
+    fn packages(&self) -> Vec<&str> {
+        let mut packages = Vec::new();
+        let mut arguments = self.selection.iter().map(String::as_str);
+        while let Some(argument) = arguments.next() {
+            match argument {
+                "-p" | "--package" => packages.extend(["-p"].into_iter().chain(arguments.next())),
+                other if other.starts_with("--package=") || other.starts_with("-p") => {
+                    packages.push(other);
+                }
+                // What follows is for the tests themselves.
+                "--" => break,
+                _ => {}
+            }
+        }
+        if packages.is_empty() {
+            packages.push("--workspace");
+        }
+        packages
+    }
+}

@@ -1,0 +1,161 @@
+//! Counting tests by the words of their runners.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+/// How many passed, failed and were left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
+    pub(crate) skipped: usize,
+}
+
+impl Counts {
+    /// Adds what a line of output tells, if it is a runner's summary.
+    pub(crate) fn read(&mut self, line: &str) {
+        if let Some(counts) = nextest(line).or_else(|| cargo_test(line)) {
+            *self += counts;
+        }
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} passed, {} failed, {} skipped",
+            self.passed, self.failed, self.skipped
+        )
+    }
+}
+
+/// `Summary [ 0.5s] 3/4 tests run: 1 passed (1 slow), 1 failed, 1 timed out, 2 skipped`.
+fn nextest(line: &str) -> Option<Counts> {
+    let (head, rest) = line
+        .trim_start()
+        .strip_prefix("Summary [")?
+        .split_once(" run: ")?;
+    head.ends_with(" tests")
+        .then_some(())
+        .or(head.ends_with(" test").then_some(()))?;
+    let mut counts = Counts::default();
+    for (number, word) in outside_parentheses(rest)
+        .split(',')
+        .filter_map(number_and_word)
+    {
+        match word {
+            "passed" => counts.passed += number,
+            "skipped" => counts.skipped += number,
+            // "failed", "timed out", "exec failed": whatever it is called, it did not pass.
+            _ => counts.failed += number,
+        }
+    }
+    // Of "3/4 tests run" one was begun by nobody.
+    if let Some((run, planned)) = head.split_whitespace().rev().nth(1)?.split_once('/') {
+        let missing = planned
+            .parse::<usize>()
+            .ok()?
+            .saturating_sub(run.parse().ok()?);
+        counts.skipped += missing;
+    }
+    Some(counts)
+}
+
+/// `test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s`.
+fn cargo_test(line: &str) -> Option<Counts> {
+    let (_, rest) = line
+        .trim_start()
+        .strip_prefix("test result: ")?
+        .split_once(". ")?;
+    let mut counts = Counts::default();
+    for (number, word) in rest.split(';').filter_map(number_and_word) {
+        match word {
+            "passed" => counts.passed += number,
+            "failed" => counts.failed += number,
+            "ignored" | "filtered out" => counts.skipped += number,
+            _ => {}
+        }
+    }
+    Some(counts)
+}
+
+fn number_and_word(text: &str) -> Option<(usize, &str)> {
+    let (number, word) = text.trim().split_once(' ')?;
+    Some((number.parse().ok()?, word.trim()))
+}
+
+fn outside_parentheses(text: &str) -> String {
+    let mut depth = 0_usize;
+    text.chars()
+        .filter(|character| {
+            match character {
+                '(' => depth += 1,
+                ')' => depth = depth.saturating_sub(1),
+                _ => return depth == 0,
+            }
+            false
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(lines: &[&str]) -> (usize, usize, usize) {
+        let mut counts = Counts::default();
+        for line in lines {
+            counts.read(line);
+        }
+        (counts.passed, counts.failed, counts.skipped)
+    }
+
+    #[test]
+    fn the_summary_of_nextest_is_counted() {
+        let line =
+            "     Summary [   5.032s] 212 tests run: 212 passed (2 slow, 1 leaky), 3 skipped";
+        assert_eq!(read(&[line]), (212, 0, 3));
+        let line =
+            "     Summary [   0.1s] 3/5 tests run: 1 passed, 1 failed, 1 timed out, 1 skipped";
+        assert_eq!(read(&[line]), (1, 2, 3));
+        assert_eq!(
+            read(&["     Summary [ 0.0s] 1 test run: 1 passed, 0 skipped"]),
+            (1, 0, 0)
+        );
+    }
+
+    #[test]
+    fn the_results_of_cargo_test_add_up() {
+        assert_eq!(
+            read(&[
+                "test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 4 filtered out; finished in 0.01s",
+                "test tokens::it_works ... ok",
+                "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+            ]),
+            (3, 1, 5)
+        );
+    }
+
+    #[test]
+    fn other_lines_count_for_nothing() {
+        assert_eq!(
+            read(&[
+                "",
+                "Summary",
+                "Summary [x] of it",
+                "test result: no",
+                "9 tests run: 9 passed"
+            ]),
+            (0, 0, 0)
+        );
+    }
+}
