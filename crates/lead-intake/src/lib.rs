@@ -1,1 +1,23 @@
-//! lead-intake
+//! lead-intake: a site's lead in, an amoCRM contact and deal out, exactly once.
+//!
+//! * [`Config::load`] reads the settings, [`App::open`] the database; [`App::router`] is the HTTP interface and
+//!   [`App::run`] the whole service. [`provision`] and [`doctor`] are for the first day and the bad days.
+//! * A lead is durable, together with the job that delivers it, before the visitor gets an answer. Workers of any number
+//!   of processes deliver; see `worker` for how a lead arrives once although processes are killed and answers get lost.
+//!
+//! The thing a newcomer gets wrong: handlers do not talk to amoCRM (but for the three that exist to do it). They write
+//! into the database, and what has to happen in amoCRM happens from the queue.
+
+mod api;
+mod app;
+mod config;
+mod crm;
+pub mod doctor;
+mod gauges;
+mod lead;
+pub mod provision;
+mod worker;
+
+pub use self::app::App;
+pub use self::config::{Config, DEFAULT_TOML, INTAKE_VARIABLES, IntakeConfig, StageNames};
+pub use self::lead::{LeadForm, LeadStatus, UTM_MARKS};

@@ -40,14 +40,9 @@ pub struct OAuthCredentials {
 }
 
 impl AmocrmConfig {
-    /// The account's host name, `acme.amocrm.ru`. With only a base URL, the host of that.
+    /// The account's host name: `acme.amocrm.ru`.
     pub fn domain(&self) -> Option<String> {
-        match &self.domain {
-            Some(domain) => account_host(domain),
-            None => self
-                .base_url()
-                .and_then(|url| url.host_str().map(str::to_owned)),
-        }
+        self.domain.as_deref().and_then(account_host)
     }
 
     /// The integration's keys, if they are given.
@@ -57,6 +52,11 @@ impl AmocrmConfig {
             client_secret: self.client_secret.clone()?,
             redirect_uri: self.redirect_uri.as_deref().and_then(web_url)?,
         })
+    }
+
+    /// The registered redirect address, letter by letter: amoCRM compares it so.
+    pub fn redirect_uri(&self) -> Option<&str> {
+        self.redirect_uri.as_deref().map(str::trim)
     }
 
     /// A long-lived token, which replaces OAuth.
@@ -107,13 +107,13 @@ impl Section for AmocrmConfig {
         {
             problems.report_value("amocrm.redirect_uri", uri, "is no http(s) address");
         }
-        if self.refresh_token.is_some() && self.domain().is_none() {
+        if self.refresh_token.is_some() && self.domain.is_none() && self.base_url.is_none() {
             problems.report(
                 "amocrm.domain",
                 "is unset, while AMOCRM_REFRESH_TOKEN is set; a token belongs to an account",
             );
         }
-        if self.access_token.is_some() && self.domain().is_none() {
+        if self.access_token.is_some() && self.domain.is_none() && self.base_url.is_none() {
             problems.report(
                 "amocrm.domain",
                 "is unset, while AMOCRM_ACCESS_TOKEN is set; a token belongs to an account",

@@ -1,0 +1,91 @@
+//! The HTTP interface.
+
+mod auth;
+mod auth_page;
+mod error;
+mod leads;
+mod leads_amo;
+mod leads_read;
+mod leads_status;
+mod state;
+mod view;
+mod webhooks;
+
+use axum::extract::DefaultBodyLimit;
+use axum::response::Redirect;
+use axum::routing::get;
+use axum::{Router, middleware};
+use service_kit::health::Health;
+use service_kit::http::{
+    AdminAccess, StackConfig, WEBHOOK_BODY_LIMIT, documentation, operations, require_admin,
+    with_stack, without_trailing_slash,
+};
+use service_kit::metrics::Metrics;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(crate) use self::state::AppState;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "lead-intake",
+        description = "Takes leads from sites and delivers each to amoCRM exactly once.\n\n\
+                       Принимает заявки с сайтов и доставляет каждую в amoCRM ровно один раз."
+    ),
+    tags(
+        (name = "leads", description = "Leads / Заявки"),
+        (name = "auth", description = "Connection to amoCRM / Подключение к amoCRM"),
+        (name = "webhooks", description = "Webhooks of amoCRM / Вебхуки amoCRM"),
+    )
+)]
+struct ApiDoc;
+
+/// All routes, with the middleware around them.
+pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Router {
+    let admin = AdminAccess::new(state.config.security.admin_token.clone());
+    // What a landing page, amoCRM and a person coming back from its consent page may call.
+    let public = OpenApiRouter::new()
+        .routes(routes!(leads::create))
+        .routes(routes!(auth::callback))
+        .routes(routes!(auth::disabled));
+    let hooks = OpenApiRouter::new()
+        .routes(routes!(webhooks::receive))
+        .routes(routes!(webhooks::receive_secret))
+        .routes(routes!(webhooks::test))
+        .layer(DefaultBodyLimit::max(WEBHOOK_BODY_LIMIT));
+    let guarded = OpenApiRouter::new()
+        .routes(routes!(leads_read::list))
+        .routes(routes!(leads_read::get))
+        .routes(routes!(leads_status::update))
+        .routes(routes!(leads_amo::get))
+        .routes(routes!(auth::start))
+        .routes(routes!(auth::status))
+        .routes(routes!(auth::test))
+        .routes(routes!(auth::refresh))
+        .routes(routes!(auth::revoke))
+        .route_layer(middleware::from_fn_with_state(admin.clone(), require_admin));
+    let (routes, api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .merge(public)
+        .merge(hooks)
+        .merge(guarded)
+        .with_state(state.clone())
+        .split_for_parts();
+    let gauges_state = state.clone();
+    let gauges = move || {
+        let state = gauges_state.clone();
+        async move { crate::gauges::measure(&state.store).await }
+    };
+    let routes = routes
+        .route("/", get(|| async { Redirect::to("/docs/") }))
+        .merge(documentation(api))
+        .merge(operations(health, metrics, admin, gauges));
+    without_trailing_slash(with_stack(
+        routes,
+        &StackConfig {
+            request_timeout: state.config.server.request_timeout(),
+            origins: state.config.server.frontend_origins(),
+        },
+    ))
+}

@@ -1,0 +1,332 @@
+//! `/api/auth/amo`: connecting an account of amoCRM, and looking after the connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use amocrm_sdk::oauth::{Callback, DisabledHook, Grant};
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use service_kit::http::Problem;
+use store::Store;
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+use super::auth_page::Page;
+use super::error::ApiError;
+use crate::config::Config;
+use crate::crm::{Crm, CrmError, Standing};
+
+/// How long an administrator may take to give consent.
+const STATE_LIFE: Duration = Duration::from_secs(15 * 60);
+/// Random bytes of a state.
+const STATE_BYTES: usize = 24;
+
+/// Sends an administrator to amoCRM's consent page.
+#[utoipa::path(
+    get,
+    path = "/api/auth/amo",
+    tag = "auth",
+    responses(
+        (status = 302, description = "To amoCRM's consent page"),
+        (status = 409, description = "The integration's keys are not configured", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn start(
+    State(store): State<Store>,
+    State(crm): State<Arc<Crm>>,
+) -> Result<Response, ApiError> {
+    let state = random_state()?;
+    let url = crm.authorize_url(&state)?;
+    store
+        .meta()
+        .put_state(&setting(&state), &(), STATE_LIFE)
+        .await?;
+    // Not `Redirect::to`, which is a 303: 302 is what documentation and scripts of OAuth expect here.
+    Ok((
+        StatusCode::FOUND,
+        [(http::header::LOCATION, url.to_string())],
+    )
+        .into_response())
+}
+
+/// Where amoCRM sends the administrator back to.
+#[utoipa::path(
+    get,
+    path = "/api/auth/amo/callback",
+    tag = "auth",
+    params(
+        ("code" = Option<String>, Query, description = "Authorization code"),
+        ("state" = Option<String>, Query, description = "What was sent to the consent page"),
+        ("referer" = Option<String>, Query, description = "The account's host"),
+        ("error" = Option<String>, Query, description = "access_denied"),
+    ),
+    responses(
+        (status = 200, description = "Connected: a page for people", content_type = "text/html"),
+        (status = 400, description = "Not connected: a page that says why", content_type = "text/html"),
+    )
+)]
+pub(crate) async fn callback(
+    State(store): State<Store>,
+    State(crm): State<Arc<Crm>>,
+    State(config): State<Arc<Config>>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let callback = match Callback::parse(query.as_deref().unwrap_or_default()) {
+        Ok(callback) => callback,
+        Err(error) => return Ok(Page::malformed(&error.to_string()).into_response()),
+    };
+    let grant = match callback {
+        Callback::Granted(grant) => grant,
+        Callback::Refused(refusal) => {
+            // Used up as well: the administrator has answered.
+            if let Some(state) = &refusal.state {
+                store.meta().take_state(&setting(state)).await?;
+            }
+            tracing::warn!("consent was refused");
+            return Ok(Page::refused().into_response());
+        }
+    };
+    if !is_ours(&store, &config, &grant).await? {
+        metrics::counter!("auth_refusals_total").increment(1);
+        tracing::warn!("a callback with a missing, used or unknown state was refused");
+        return Ok(Page::unknown_state().into_response());
+    }
+    if let Err(reason) = crm.accepts(&grant.account) {
+        tracing::warn!("a callback was refused: {reason}");
+        return Ok(Page::malformed(&reason).into_response());
+    }
+    Ok(match crm.connect(&grant).await {
+        Ok(linked) => Page::connected(&linked.account).into_response(),
+        Err(CrmError::Store(error)) => return Err(error.into()),
+        Err(error) => {
+            metrics::counter!("amocrm_auth_failures_total").increment(1);
+            tracing::error!("the authorization code could not be exchanged: {error}");
+            Page::failed(&error.to_string()).into_response()
+        }
+    })
+}
+
+/// How the connection stands.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct AuthStatus {
+    /// Keys of an integration, or a token, are configured.
+    pub configured: bool,
+    /// Requests can be made.
+    pub connected: bool,
+    /// amoCRM refuses our access; an administrator has to connect again.
+    pub needs_reconnect: bool,
+    /// The account.
+    pub account: Option<String>,
+    /// `oauth` or `long_lived_token`.
+    pub mode: Option<String>,
+    /// When the access token was received.
+    pub obtained_at: Option<DateTime<Utc>>,
+    /// When the access token expires; it is renewed before.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// What to do next, for people.
+    pub message: String,
+}
+
+impl AuthStatus {
+    fn of(standing: Standing) -> Self {
+        let connected = standing.connected();
+        let message = if !standing.configured {
+            CrmError::NotConfigured.to_string()
+        } else if standing.needs_reconnect {
+            CrmError::Refused.to_string()
+        } else if connected {
+            "connected; tokens are renewed by themselves".to_owned()
+        } else {
+            CrmError::NotConnected.to_string()
+        };
+        let mode = match (standing.configured, standing.long_lived) {
+            (false, _) => None,
+            (true, true) => Some("long_lived_token"),
+            (true, false) => Some("oauth"),
+        };
+        let connection = standing.connection.as_ref();
+        Self {
+            configured: standing.configured,
+            connected,
+            needs_reconnect: standing.needs_reconnect,
+            account: standing.account,
+            mode: mode.map(str::to_owned),
+            obtained_at: connection.map(|connection| connection.obtained_at),
+            expires_at: connection.map(|connection| connection.expires_at),
+            message,
+        }
+    }
+}
+
+/// Says how the connection stands, without asking amoCRM.
+#[utoipa::path(
+    get,
+    path = "/api/auth/amo/status",
+    tag = "auth",
+    responses((status = 200, description = "How it stands", body = AuthStatus))
+)]
+pub(crate) async fn status(State(crm): State<Arc<Crm>>) -> Result<Json<AuthStatus>, ApiError> {
+    Ok(Json(AuthStatus::of(crm.standing().await?)))
+}
+
+/// An answer of amoCRM.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct AuthTest {
+    /// Always true; a failure is a problem body.
+    pub ok: bool,
+    /// The account's number.
+    pub account_id: u64,
+    /// The account's name.
+    pub account_name: String,
+    /// The account's subdomain.
+    pub subdomain: String,
+    /// How long amoCRM took.
+    pub duration_ms: u64,
+}
+
+/// Asks amoCRM for the account.
+#[utoipa::path(
+    get,
+    path = "/api/auth/amo/test",
+    tag = "auth",
+    responses(
+        (status = 200, description = "amoCRM answers", body = AuthTest),
+        (status = 409, description = "amoCRM is not connected", body = Problem, content_type = "application/problem+json"),
+        (status = 502, description = "amoCRM refuses", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "amoCRM does not answer", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn test(State(crm): State<Arc<Crm>>) -> Result<Json<AuthTest>, ApiError> {
+    let linked = crm.linked().await?;
+    let started = Instant::now();
+    let account = match linked.client.account().get().await {
+        Ok(account) => account,
+        Err(error) => {
+            let error = CrmError::from(error);
+            if error.needs_reconnect() {
+                crm.note_refusal(&linked).await;
+            }
+            return Err(error.into());
+        }
+    };
+    Ok(Json(AuthTest {
+        ok: true,
+        account_id: account.id.get(),
+        account_name: account.name,
+        subdomain: account.subdomain,
+        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    }))
+}
+
+/// Renews the tokens now, whatever their age.
+#[utoipa::path(
+    post,
+    path = "/api/auth/amo/refresh",
+    tag = "auth",
+    responses(
+        (status = 200, description = "Renewed", body = AuthStatus),
+        (status = 409, description = "There is nothing to renew, or amoCRM refuses it", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn refresh(State(crm): State<Arc<Crm>>) -> Result<Json<AuthStatus>, ApiError> {
+    crm.renew().await?;
+    Ok(Json(AuthStatus::of(crm.standing().await?)))
+}
+
+/// What became of a disconnection.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Revoked {
+    /// Tokens were there and are forgotten.
+    pub revoked: bool,
+    /// What remains to be done, for people.
+    pub message: String,
+}
+
+/// Forgets the tokens.
+#[utoipa::path(
+    post,
+    path = "/api/auth/amo/revoke",
+    tag = "auth",
+    responses((status = 200, description = "Forgotten", body = Revoked))
+)]
+pub(crate) async fn revoke(State(crm): State<Arc<Crm>>) -> Result<Json<Revoked>, ApiError> {
+    let revoked = crm.disconnect().await?;
+    tracing::info!("tokens forgotten");
+    Ok(Json(Revoked {
+        revoked,
+        message: "the tokens are forgotten here; to end the access there as well, disable the integration in the \
+                  account's settings"
+            .to_owned(),
+    }))
+}
+
+/// amoCRM tells that the integration was disabled in the account.
+#[utoipa::path(
+    get,
+    path = "/api/auth/amo/disabled",
+    tag = "auth",
+    params(
+        ("account_id" = u64, Query, description = "The account's number"),
+        ("client_uuid" = String, Query, description = "The integration's id"),
+        ("signature" = String, Query, description = "HMAC of both with the integration's secret"),
+    ),
+    responses(
+        (status = 200, description = "The tokens are forgotten"),
+        (status = 400, description = "A parameter is missing", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The signature is wrong", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn disabled(
+    State(crm): State<Arc<Crm>>,
+    RawQuery(query): RawQuery,
+) -> Result<StatusCode, ApiError> {
+    let hook = DisabledHook::parse(query.as_deref().unwrap_or_default()).map_err(|error| {
+        ApiError::from(Problem::new(StatusCode::BAD_REQUEST).detail(error.to_string()))
+    })?;
+    let credentials = crm.credentials().ok_or(CrmError::NotConfigured)?;
+    if !hook.verify(&credentials.client_id, &credentials.client_secret) {
+        metrics::counter!("auth_refusals_total").increment(1);
+        return Err(Problem::new(StatusCode::FORBIDDEN)
+            .detail("the signature is not amoCRM's")
+            .into());
+    }
+    let ours = crm.account_id().await?;
+    if ours.is_none_or(|ours| ours == hook.account_id) {
+        crm.disconnect().await?;
+        tracing::warn!(
+            account.id = hook.account_id,
+            "the integration was disabled in the account"
+        );
+    }
+    Ok(StatusCode::OK)
+}
+
+/// Whether the consent was asked for by us. A widget's installation carries no state: it is believed only for the
+/// account that is configured, or a stranger's account could receive our leads.
+async fn is_ours(store: &Store, config: &Config, grant: &Grant) -> Result<bool, ApiError> {
+    if let Some(state) = &grant.state {
+        return Ok(store.meta().take_state(&setting(state)).await?.is_some());
+    }
+    Ok(grant.from_widget && config.amocrm.domain().as_deref() == Some(grant.account.as_str()))
+}
+
+fn random_state() -> Result<String, ApiError> {
+    let mut bytes = [0_u8; STATE_BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        tracing::error!("the system gives no random numbers: {error}");
+        ApiError::from(Problem::internal())
+    })?;
+    use std::fmt::Write as _;
+    Ok(bytes.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    }))
+}
+
+fn setting(state: &str) -> String {
+    format!("oauth/{state}")
+}

@@ -1,0 +1,88 @@
+//! The page an administrator sees after consent, in both languages and without scripts.
+
+use askama::Template;
+use axum::response::{Html, IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+
+/// Only the style inside the page.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+
+#[derive(Debug, Template)]
+#[template(path = "callback.html")]
+pub(crate) struct Page {
+    ok: bool,
+    title_ru: &'static str,
+    title_en: &'static str,
+    text_ru: String,
+    text_en: String,
+}
+
+impl Page {
+    pub(crate) fn connected(account: &str) -> Self {
+        Self {
+            ok: true,
+            title_ru: "Подключено",
+            title_en: "Connected",
+            text_ru: format!("Аккаунт {account} подключён. Эту страницу можно закрыть."),
+            text_en: format!("The account {account} is connected. This page can be closed."),
+        }
+    }
+
+    pub(crate) fn refused() -> Self {
+        Self::not_connected(
+            "Доступ не был предоставлен. Чтобы попробовать снова, откройте /api/auth/amo."
+                .to_owned(),
+            "Consent was not given. To try again, open /api/auth/amo.".to_owned(),
+        )
+    }
+
+    pub(crate) fn unknown_state() -> Self {
+        Self::not_connected(
+            "Ссылка устарела, уже использована или открыта не отсюда. Начните снова с /api/auth/amo.".to_owned(),
+            "The link has expired, was used already, or did not start here. Begin again at /api/auth/amo.".to_owned(),
+        )
+    }
+
+    pub(crate) fn malformed(reason: &str) -> Self {
+        Self::not_connected(
+            format!("Запрос нельзя принять: {reason}"),
+            format!("The request cannot be taken: {reason}"),
+        )
+    }
+
+    pub(crate) fn failed(reason: &str) -> Self {
+        Self::not_connected(
+            format!("amoCRM не выдал токены: {reason}. Начните снова с /api/auth/amo."),
+            format!("amoCRM gave no tokens: {reason}. Begin again at /api/auth/amo."),
+        )
+    }
+
+    fn not_connected(text_ru: String, text_en: String) -> Self {
+        Self {
+            ok: false,
+            title_ru: "Не подключено",
+            title_en: "Not connected",
+            text_ru,
+            text_en,
+        }
+    }
+}
+
+impl IntoResponse for Page {
+    fn into_response(self) -> Response {
+        let status = if self.ok {
+            StatusCode::OK
+        } else {
+            StatusCode::BAD_REQUEST
+        };
+        let Ok(html) = self.render() else {
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        };
+        let mut response = (status, Html(html)).into_response();
+        response.headers_mut().insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(PAGE_POLICY),
+        );
+        response
+    }
+}

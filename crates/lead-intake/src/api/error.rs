@@ -1,0 +1,82 @@
+//! Failures in the words of this API.
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use service_kit::http::{FieldError, Problem};
+use store::StoreError;
+
+use crate::crm::{CrmError, Verdict};
+
+/// What a request can fail with.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// Fields are wrong.
+    Fields(Vec<FieldError>),
+    /// There is nothing with this number.
+    NotFound(&'static str),
+    /// amoCRM, the connection to it, or the way there.
+    Crm(CrmError),
+    /// The database.
+    Store(StoreError),
+    /// Already a problem body.
+    Problem(Box<Problem>),
+}
+
+/// How long a caller is asked to wait for our database.
+const DATABASE_RETRY_SECONDS: u64 = 2;
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let problem = match self {
+            Self::Fields(errors) => Problem::fields(errors),
+            Self::NotFound(what) => Problem::new(StatusCode::NOT_FOUND).detail(what),
+            Self::Crm(CrmError::Store(error)) | Self::Store(error) => store_problem(&error),
+            Self::Crm(error) => crm_problem(&error),
+            Self::Problem(problem) => *problem,
+        };
+        problem.into_response()
+    }
+}
+
+fn store_problem(error: &StoreError) -> Problem {
+    if error.is_temporary() {
+        tracing::warn!("the database cannot serve: {error}");
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE)
+            .detail("the database is away for a moment; nothing was stored, send it again")
+            .retry_after(DATABASE_RETRY_SECONDS);
+    }
+    tracing::error!("the database failed: {error}");
+    Problem::internal()
+}
+
+fn crm_problem(error: &CrmError) -> Problem {
+    let status = match error.verdict() {
+        // The state of the connection is in the way, and a person can change it.
+        Verdict::Hold => StatusCode::CONFLICT,
+        Verdict::Retry(_) if error.is_outage() => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_GATEWAY,
+    };
+    let problem = Problem::new(status).detail(error.to_string());
+    match error.verdict() {
+        Verdict::Retry(Some(after)) => problem.retry_after(after.as_secs().max(1)),
+        _ => problem,
+    }
+}
+
+impl From<CrmError> for ApiError {
+    fn from(error: CrmError) -> Self {
+        Self::Crm(error)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
+}

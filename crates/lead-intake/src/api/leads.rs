@@ -1,0 +1,259 @@
+//! `POST /api/leads`: taking a lead.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::{Map, Value};
+use service_kit::http::{FieldError, Problem};
+use store::{Accepted, DeliveryState, IdempotencyKey, LeadRow, NewLeadRow, Store, Utm};
+use tokio::time::{Instant, timeout};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::error::ApiError;
+use super::state::AppState;
+use super::view::Receipt;
+use crate::lead::{BodyRules, LeadForm, LeadStatus, read_form, read_json};
+use crate::worker::Job;
+
+/// How often a waiting request looks at the database, for deliveries by another process.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Longest `Idempotency-Key`.
+const MAX_KEY: usize = 255;
+/// Says that the answer is about an earlier request.
+const REPLAYED: &str = "idempotency-replayed";
+
+/// A lead as a page posts it. A phone or an e-mail is needed.
+#[derive(Debug, ToSchema)]
+#[expect(
+    dead_code,
+    reason = "only describes the body; it is read field by field"
+)]
+pub(crate) struct NewLead {
+    /// The visitor's name.
+    #[schema(example = "Тест Тестов")]
+    name: Option<String>,
+    /// In any spelling; without a country code it is a Russian one (INTAKE_PHONE_REGION).
+    #[schema(example = "+79001234567")]
+    phone: Option<String>,
+    /// E-mail address.
+    #[schema(example = "test@example.com")]
+    email: Option<String>,
+    #[schema(example = "google")]
+    utm_source: Option<String>,
+    #[schema(example = "cpc")]
+    utm_medium: Option<String>,
+    #[schema(example = "asia_deals_test")]
+    utm_campaign: Option<String>,
+    utm_content: Option<String>,
+    utm_term: Option<String>,
+    /// Becomes a note of the deal.
+    comment: Option<String>,
+    /// A list, or one text with commas.
+    #[schema(value_type = Option<Vec<String>>, example = json!(["site"]))]
+    tags: Option<Value>,
+    /// Price of the deal: a whole number.
+    #[schema(example = 150_000)]
+    price: Option<i64>,
+    /// Further fields of the deal, by name or code.
+    #[schema(value_type = Option<Object>, example = json!({"Объект": "Вилла"}))]
+    custom_fields: Option<Value>,
+}
+
+/// Takes a lead.
+///
+/// The lead is durable before the answer is sent. 201 says that amoCRM has it; 202 that it is on its way. Sending the
+/// same `Idempotency-Key` again gives the same lead, for 24 hours. An HTML form may be posted as well.
+#[utoipa::path(
+    post,
+    path = "/api/leads",
+    tag = "leads",
+    request_body(
+        content(
+            (NewLead = "application/json"),
+            (NewLead = "application/x-www-form-urlencoded")
+        )
+    ),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Any text that is new for a new lead")),
+    responses(
+        (status = 201, description = "amoCRM has it", body = Receipt),
+        (status = 202, description = "Stored; it is delivered as soon as amoCRM takes it", body = Receipt),
+        (status = 400, description = "The body cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Fields are wrong, or the key was used for another body", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Nothing was stored; send it again", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn create(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Result<Response, ApiError> {
+    let body = body.map_err(|rejection| {
+        ApiError::from(Problem::new(rejection.status()).detail(rejection.body_text()))
+    })?;
+    let rules = BodyRules {
+        region: state.config.intake.phone_region(),
+    };
+    let read = read_json(read_body(&headers, &body)?, rules).map_err(ApiError::Fields)?;
+    let key = idempotency_key(&headers, &read.form)?;
+
+    // Listening begins before the job exists, so that no delivery is missed.
+    let mut deliveries = state.deliveries.subscribe();
+    let account = state.crm.account_name().await?.unwrap_or_default();
+    let accepted = state
+        .store
+        .leads()
+        .accept(new_row(read.form, account)?, key, |id| {
+            Job::Deliver { lead: id }.spec()
+        })
+        .await?;
+    let (row, replayed) = match accepted {
+        Accepted::Created(row) => {
+            metrics::counter!("leads_accepted_total").increment(1);
+            tracing::info!(lead.id = row.id, "lead accepted");
+            (row, false)
+        }
+        Accepted::Replayed(row) => (row, true),
+        Accepted::KeyReused => {
+            return Err(ApiError::Fields(vec![FieldError::new(
+                "Idempotency-Key",
+                "this key was used for another lead within 24 hours; take a new key for a new lead",
+            )]));
+        }
+    };
+    let wait = if state.worker.is_moving() {
+        state.config.intake.short_wait()
+    } else {
+        Duration::ZERO
+    };
+    let row = wait_for_delivery(&state.store, &mut deliveries, row, wait).await?;
+    let site = state.crm.site().await?;
+    Ok(answer(
+        &row,
+        &Receipt::of(&row, &site, read.ignored),
+        replayed,
+    ))
+}
+
+fn read_body(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    let media_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .unwrap_or("application/json")
+        .trim()
+        .to_ascii_lowercase();
+    match media_type.as_str() {
+        "application/x-www-form-urlencoded" => Ok(read_form(body)),
+        // `text/plain` is what a browser sends for JSON when a page avoids the preflight.
+        "application/json" | "text/plain" => match serde_json::from_slice(body) {
+            Ok(Value::Object(object)) => Ok(object),
+            Ok(_) => Err(Problem::new(StatusCode::BAD_REQUEST)
+                .detail("the body has to be a JSON object such as {\"phone\": \"+79001234567\"}")
+                .into()),
+            Err(error) => Err(Problem::new(StatusCode::BAD_REQUEST)
+                .detail(format!(
+                    "the body is not JSON: error at line {}, column {}",
+                    error.line(),
+                    error.column()
+                ))
+                .into()),
+        },
+        _ => Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+            .detail("send application/json or application/x-www-form-urlencoded")
+            .into()),
+    }
+}
+
+fn idempotency_key(
+    headers: &HeaderMap,
+    form: &LeadForm,
+) -> Result<Option<IdempotencyKey>, ApiError> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = value.to_str().map(str::trim).unwrap_or_default();
+    if key.is_empty() || key.len() > MAX_KEY {
+        return Err(ApiError::Fields(vec![FieldError::new(
+            "Idempotency-Key",
+            format!("expected 1 to {MAX_KEY} printable ASCII characters"),
+        )]));
+    }
+    Ok(Some(IdempotencyKey {
+        key: format!("leads/{key}"),
+        fingerprint: form.fingerprint(),
+    }))
+}
+
+fn new_row(form: LeadForm, account: String) -> Result<NewLeadRow, ApiError> {
+    let payload = serde_json::to_value(&form).map_err(|_| ApiError::from(Problem::internal()))?;
+    let mark = |name: &str| form.utm.get(name).cloned();
+    Ok(NewLeadRow {
+        intake_id: Uuid::now_v7(),
+        account,
+        utm: Utm {
+            source: mark("source"),
+            medium: mark("medium"),
+            campaign: mark("campaign"),
+            content: mark("content"),
+            term: mark("term"),
+        },
+        name: form.name,
+        phone: form.phone,
+        email: form.email,
+        payload,
+        local_status: LeadStatus::New.as_str().to_owned(),
+    })
+}
+
+/// Waits until the lead is delivered or has failed, or the time is over. What comes back is what the database says.
+async fn wait_for_delivery(
+    store: &Store,
+    deliveries: &mut tokio::sync::broadcast::Receiver<i64>,
+    row: LeadRow,
+    wait: Duration,
+) -> Result<LeadRow, ApiError> {
+    let deadline = Instant::now() + wait;
+    let mut row = row;
+    while matches!(
+        row.delivery,
+        DeliveryState::Queued | DeliveryState::Delivering
+    ) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        let ours = async {
+            // A receiver that fell behind looks as well.
+            while deliveries.recv().await.is_ok_and(|id| id != row.id) {}
+        };
+        let _ = timeout(left.min(LOOK_EVERY), ours).await;
+        match store.leads().get(row.id).await {
+            Ok(Some(now)) => row = now,
+            // The lead is durable: not being able to look is no reason to say otherwise.
+            Ok(None) | Err(_) => break,
+        }
+    }
+    Ok(row)
+}
+
+fn answer(row: &LeadRow, receipt: &Receipt, replayed: bool) -> Response {
+    let status = if row.delivery == DeliveryState::Delivered {
+        StatusCode::CREATED
+    } else {
+        StatusCode::ACCEPTED
+    };
+    let mut response = (status, Json(receipt)).into_response();
+    let headers = response.headers_mut();
+    if let Ok(location) = HeaderValue::from_str(&format!("/api/leads/{}", row.id)) {
+        headers.insert(header::LOCATION, location);
+    }
+    if replayed {
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}

@@ -1,0 +1,98 @@
+//! `GET /api/leads` and `GET /api/leads/{id}`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use service_kit::http::{ApiPath, ApiQuery, Problem};
+use store::{LeadFilter, Store};
+use utoipa::IntoParams;
+
+use super::error::ApiError;
+use super::view::{Delivery, LeadPage, LeadView};
+use crate::crm::Crm;
+use crate::lead::LeadStatus;
+
+/// Leads on a page unless asked otherwise, and at most.
+const PAGE: u32 = 50;
+const MAX_PAGE: u32 = 250;
+
+/// Which leads.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Filter {
+    /// The `next` of the page before.
+    after: Option<i64>,
+    /// How many, at most 250; 50 unless given.
+    limit: Option<u32>,
+    /// Only leads whose delivery stands so.
+    state: Option<Delivery>,
+    /// Only leads of this status.
+    status: Option<LeadStatus>,
+}
+
+/// Lists leads, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/leads",
+    tag = "leads",
+    params(Filter),
+    responses(
+        (status = 200, description = "A page", body = LeadPage),
+        (status = 401, description = "ADMIN_TOKEN is needed", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn list(
+    State(store): State<Store>,
+    State(crm): State<Arc<Crm>>,
+    ApiQuery(filter): ApiQuery<Filter>,
+) -> Result<Json<LeadPage>, ApiError> {
+    let limit = filter.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
+    let mut wanted = LeadFilter::new().limit(limit + 1);
+    if let Some(state) = filter.state {
+        wanted = wanted.delivery(state.into());
+    }
+    if let Some(status) = filter.status {
+        wanted = wanted.status(status.as_str());
+    }
+    if let Some(after) = filter.after {
+        wanted = wanted.after(after);
+    }
+    let mut rows = store.leads().list(wanted).await?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().map(|row| row.id).filter(|_| has_more);
+    let site = crm.site().await?;
+    let leads = rows
+        .into_iter()
+        .map(|row| LeadView::of(row, &site))
+        .collect();
+    Ok(Json(LeadPage { leads, next }))
+}
+
+/// Shows a lead.
+#[utoipa::path(
+    get,
+    path = "/api/leads/{id}",
+    tag = "leads",
+    params(("id" = i64, Path, description = "The lead's number")),
+    responses(
+        (status = 200, description = "The lead", body = LeadView),
+        (status = 404, description = "There is no such lead", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn get(
+    State(store): State<Store>,
+    State(crm): State<Arc<Crm>>,
+    ApiPath(id): ApiPath<i64>,
+) -> Result<Json<LeadView>, ApiError> {
+    let row = store
+        .leads()
+        .get(id)
+        .await?
+        .ok_or(ApiError::NotFound("there is no such lead"))?;
+    let site = crm.site().await?;
+    Ok(Json(LeadView::of(row, &site)))
+}

@@ -1,0 +1,195 @@
+//! The service, put together.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use service_kit::clock::{SharedClock, SystemClock};
+use service_kit::health::Health;
+use service_kit::http::{bind, serve};
+use service_kit::metrics::Metrics;
+use store::{JobsOptions, Keyring, Options, Store};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{self, AppState};
+use crate::config::Config;
+use crate::crm::Crm;
+use crate::worker::{Deliveries, Worker};
+
+/// A job that is claimed so often without an outcome is dead. Far more than restarts in a row: a lead is never given
+/// up because the machine was unlucky.
+const MAX_CLAIMS: u32 = 100;
+
+/// lead-intake with its database open.
+#[derive(Debug, Clone)]
+pub struct App {
+    state: AppState,
+}
+
+impl App {
+    /// Opens the database and migrates it.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be used, or there is no encryption key and none may be made. The text says what to do.
+    pub async fn open(config: Config) -> anyhow::Result<Self> {
+        let store = open_store(&config).await?;
+        let applied = store
+            .migrate()
+            .await
+            .context("DATABASE_URL: the tables cannot be made")?;
+        for name in applied {
+            tracing::info!(migration = name, "database migrated");
+        }
+        Ok(Self::with_store(config, store, SystemClock::shared()))
+    }
+
+    /// The service over a database that is open and migrated, with a clock of the caller's.
+    pub fn with_store(config: Config, store: Store, clock: SharedClock) -> Self {
+        let config = Arc::new(config);
+        let crm = Arc::new(Crm::new(
+            config.amocrm.clone(),
+            store.clone(),
+            Arc::clone(&clock),
+        ));
+        let deliveries = Deliveries::new();
+        let worker = Worker::new(
+            Arc::clone(&config),
+            store.clone(),
+            Arc::clone(&crm),
+            deliveries.clone(),
+        );
+        Self {
+            state: AppState {
+                config,
+                store,
+                crm,
+                deliveries,
+                worker,
+                clock,
+            },
+        }
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.state.store
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.state.config
+    }
+
+    /// The HTTP interface, without workers.
+    pub fn router(&self) -> Router {
+        api::routes(&self.state, self.health(), Metrics::install())
+    }
+
+    /// Delivers leads until the token is cancelled.
+    pub async fn work(&self, shutdown: CancellationToken) {
+        let drain = self.state.config.server.drain();
+        self.state.worker.clone().run(shutdown, drain).await;
+    }
+
+    /// Listens, serves and delivers until the token is cancelled; then lets what is in flight end.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be listened on.
+    pub async fn run(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let listener = bind(&self.state.config.server.address()).await?;
+        self.run_on(listener, shutdown).await
+    }
+
+    /// As [`run`](Self::run), on a listener of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// When the listener fails.
+    pub async fn run_on(
+        &self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
+        self.say_hello().await;
+        // Workers stop after the last request has its answer: until then a delivery may be waited for.
+        let work_shutdown = CancellationToken::new();
+        let work = tokio::spawn({
+            let (app, token) = (self.clone(), work_shutdown.clone());
+            async move { app.work(token).await }
+        });
+        let drain = self.state.config.server.drain();
+        let served = serve(listener, self.router(), shutdown, drain).await;
+        work_shutdown.cancel();
+        work.await.context("the workers ended badly")?;
+        self.state.store.close().await;
+        tracing::info!("stopped");
+        served.context("the listener failed")
+    }
+
+    pub(crate) fn crm(&self) -> &Crm {
+        &self.state.crm
+    }
+
+    fn health(&self) -> Health {
+        let store = self.state.store.clone();
+        let crm = Arc::clone(&self.state.crm);
+        Health::new()
+            .needs("database", move || {
+                let store = store.clone();
+                async move {
+                    match store.ping().await {
+                        Ok(()) => Ok(format!("{} answers", store.backend())),
+                        Err(error) => Err(error.to_string()),
+                    }
+                }
+            })
+            // Leads are taken without it: they wait in the queue.
+            .uses("amocrm", move || {
+                let crm = Arc::clone(&crm);
+                async move {
+                    match crm.linked().await {
+                        Ok(linked) => Ok(format!("connected to {}", linked.account)),
+                        Err(error) => Err(error.to_string()),
+                    }
+                }
+            })
+    }
+
+    async fn say_hello(&self) {
+        let config = &self.state.config;
+        tracing::info!(database = %config.database, "database open");
+        match self.state.crm.linked().await {
+            Ok(linked) => tracing::info!(account.host = linked.account, "connected to amoCRM"),
+            Err(error) => tracing::warn!("leads are taken and wait in the queue: {error}"),
+        }
+    }
+}
+
+/// Opens the database with the keys that seal tokens.
+pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    let keys = config
+        .security
+        .encryption_keys(&config.server, &config.database)
+        .map_err(anyhow::Error::msg)?;
+    if let Some(file) = &keys.generated {
+        tracing::warn!(
+            file = %file.display(),
+            "ENCRYPTION_KEY is unset: a key was made and is kept in this file; keep it with the backups"
+        );
+    }
+    let keyring = Keyring::parse(&keys.keys).context("ENCRYPTION_KEY")?;
+    let jobs = JobsOptions::default().max_claims(MAX_CLAIMS);
+    let options = Options::new().keyring(keyring).jobs(jobs);
+    Store::open(&config.database.to_secret(), options)
+        .await
+        .with_context(|| {
+            format!(
+                "DATABASE_URL: {} cannot be opened; expected sqlite://path or postgres://user:password@host:port/name, \
+                 for example DATABASE_URL=sqlite://var/lead-intake.db",
+                config.database
+            )
+        })
+}

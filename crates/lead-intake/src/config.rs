@@ -1,0 +1,68 @@
+//! The service's settings: the common sections and its own.
+
+mod intake;
+
+use std::path::Path;
+
+use service_kit::config::{
+    AmocrmConfig, ConfigErrors, DatabaseConfig, DatabaseUrl, Environment, EventsConfig, Loader,
+    LogConfig, SecurityConfig, ServerConfig,
+};
+
+pub use self::intake::{INTAKE_VARIABLES, IntakeConfig, StageNames};
+
+/// lead-intake's own defaults, over service-kit's.
+pub const DEFAULT_TOML: &str = include_str!("../config.default.toml");
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen.
+    pub server: ServerConfig,
+    /// Where data is kept.
+    pub database: DatabaseUrl,
+    /// The account, and the keys to it.
+    pub amocrm: AmocrmConfig,
+    /// Our own keys.
+    pub security: SecurityConfig,
+    /// Logs.
+    pub log: LogConfig,
+    /// Where events are published.
+    pub events: EventsConfig,
+    /// What is particular to this service.
+    pub intake: IntakeConfig,
+}
+
+impl Config {
+    /// Reads defaults, file and environment, and checks everything.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, one line each.
+    pub fn load(environment: Environment, file: Option<&Path>) -> Result<Self, ConfigErrors> {
+        let settings = Loader::new(environment)
+            .defaults(DEFAULT_TOML)
+            .variables(INTAKE_VARIABLES)
+            .file(file)
+            .load()?;
+        let mut problems = settings.problems();
+        let server: ServerConfig = settings.section(&mut problems);
+        let database: DatabaseConfig = settings.section(&mut problems);
+        let config = Self {
+            database: database
+                .url()
+                .unwrap_or_else(|_| DatabaseUrl::Sqlite("var/lead-intake.db".into())),
+            amocrm: settings.section(&mut problems),
+            security: settings.section(&mut problems),
+            log: settings.section(&mut problems),
+            events: settings.section(&mut problems),
+            intake: settings.section(&mut problems),
+            server,
+        };
+        config
+            .server
+            .check_exposure(&config.security, &mut problems);
+        problems.into_result()?;
+        Ok(config)
+    }
+}

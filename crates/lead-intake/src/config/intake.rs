@@ -1,0 +1,264 @@
+//! `[intake]`: pipeline, stages, deliveries.
+
+use std::time::Duration;
+
+use phonenumber::country::Id as Region;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use service_kit::config::{Problems, Section, Variable};
+
+use crate::lead::LeadStatus;
+
+/// `[intake]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntakeConfig {
+    /// The pipeline that deals are created in.
+    pub pipeline: String,
+    /// Name of a deal, with places for `{name}`, `{phone}`, `{email}` and `{id}`.
+    pub deal_name: String,
+    #[serde(default)]
+    tags: Option<String>,
+    phone_region: String,
+    short_wait_ms: u64,
+    /// How many leads this process delivers at once.
+    pub workers: usize,
+    retry_base_ms: u64,
+    retry_max_ms: u64,
+    settle_ms: u64,
+    /// Last segment of the webhook's address.
+    #[serde(default)]
+    pub webhook_secret: Option<SecretString>,
+    /// Names of the stages.
+    pub stages: StageNames,
+}
+
+/// What the stages are called in the account.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageNames {
+    new: String,
+    contacted: String,
+    presentation: String,
+    selection: String,
+    reservation: String,
+    deal: String,
+    completed: String,
+    lost: String,
+}
+
+impl StageNames {
+    /// The name of a status' stage.
+    pub fn get(&self, status: LeadStatus) -> &str {
+        match status {
+            LeadStatus::New => &self.new,
+            LeadStatus::Contacted => &self.contacted,
+            LeadStatus::Presentation => &self.presentation,
+            LeadStatus::Selection => &self.selection,
+            LeadStatus::Reservation => &self.reservation,
+            LeadStatus::Deal => &self.deal,
+            LeadStatus::Completed => &self.completed,
+            LeadStatus::Lost => &self.lost,
+        }
+    }
+}
+
+impl IntakeConfig {
+    /// Tags of every deal.
+    pub fn tags(&self) -> Vec<String> {
+        self.tags
+            .as_deref()
+            .unwrap_or_default()
+            .split(',')
+            .map(str::trim)
+            .filter(|tag| !tag.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Where a phone without a country code is from.
+    pub fn phone_region(&self) -> Region {
+        region(&self.phone_region).unwrap_or(Region::RU)
+    }
+
+    /// How long `POST /api/leads` waits for the delivery.
+    pub fn short_wait(&self) -> Duration {
+        Duration::from_millis(self.short_wait_ms)
+    }
+
+    /// How long after a request without an answer amoCRM may still be at work on it.
+    pub fn settle(&self) -> Duration {
+        Duration::from_millis(self.settle_ms)
+    }
+
+    /// The longest pause after a failed delivery.
+    pub fn retry_max(&self) -> Duration {
+        Duration::from_millis(self.retry_max_ms)
+    }
+
+    /// The pause after the `attempt`-th failed delivery: doubled each time up to the longest, with up to a fifth more,
+    /// so that leads which failed together do not come back together.
+    pub fn backoff(&self, attempt: u32) -> Duration {
+        let doubled = self
+            .retry_base_ms
+            .saturating_mul(1_u64 << attempt.saturating_sub(1).min(20));
+        let pause = doubled.min(self.retry_max_ms);
+        Duration::from_millis(pause + fastrand::u64(0..=pause / 5))
+    }
+}
+
+impl Section for IntakeConfig {
+    const NAME: &'static str = "intake";
+
+    fn validate(&self, problems: &mut Problems) {
+        for (key, value) in [
+            ("intake.pipeline", &self.pipeline),
+            ("intake.deal_name", &self.deal_name),
+        ] {
+            if value.trim().is_empty() {
+                problems.report(key, "is empty");
+            }
+        }
+        if region(&self.phone_region).is_none() {
+            problems.report_value(
+                "intake.phone_region",
+                &self.phone_region,
+                "is no country's code",
+            );
+        }
+        problems.range("intake.short_wait_ms", self.short_wait_ms, 0, 20_000);
+        problems.range("intake.workers", self.workers, 1, 256);
+        problems.range("intake.retry_base_ms", self.retry_base_ms, 10, 600_000);
+        problems.range(
+            "intake.retry_max_ms",
+            self.retry_max_ms,
+            self.retry_base_ms,
+            86_400_000,
+        );
+        problems.range("intake.settle_ms", self.settle_ms, 0, 600_000);
+        if let Some(secret) = &self.webhook_secret {
+            let secret = secret.expose_secret();
+            let plain =
+                |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
+            if secret.len() < 16 || !secret.chars().all(plain) {
+                problems.report("intake.webhook_secret", "the value cannot be used");
+            }
+        }
+        let stages: Vec<_> = LeadStatus::ALL
+            .into_iter()
+            .map(|status| (status, self.stages.get(status).trim().to_lowercase()))
+            .collect();
+        for (index, (status, name)) in stages.iter().enumerate() {
+            let key = format!("intake.stages.{status}");
+            if name.is_empty() {
+                problems.report(&key, "is empty");
+            } else if stages[..index].iter().any(|(_, other)| other == name) {
+                problems.report(&key, "is the name of two stages");
+            }
+        }
+    }
+}
+
+fn region(text: &str) -> Option<Region> {
+    text.trim().to_ascii_uppercase().parse().ok()
+}
+
+/// lead-intake's own variables.
+pub const INTAKE_VARIABLES: &[Variable] = &[
+    Variable::plain(
+        "INTAKE_PIPELINE",
+        "intake.pipeline",
+        "the name of a pipeline",
+        "Asia Deals",
+    ),
+    Variable::plain(
+        "INTAKE_DEAL_NAME",
+        "intake.deal_name",
+        "a text with places for {name}, {phone}, {email} and {id}",
+        "Заявка: {name}",
+    ),
+    Variable::plain(
+        "INTAKE_TAGS",
+        "intake.tags",
+        "tags separated by commas",
+        "site",
+    ),
+    Variable::plain(
+        "INTAKE_PHONE_REGION",
+        "intake.phone_region",
+        "two letters of ISO 3166",
+        "RU",
+    ),
+    Variable::plain(
+        "INTAKE_SHORT_WAIT_MS",
+        "intake.short_wait_ms",
+        "milliseconds from 0 to 20000",
+        "1500",
+    ),
+    Variable::plain(
+        "INTAKE_WORKERS",
+        "intake.workers",
+        "a number from 1 to 256",
+        "8",
+    ),
+    Variable::plain(
+        "INTAKE_RETRY_BASE_MS",
+        "intake.retry_base_ms",
+        "milliseconds from 10 to 600000",
+        "1000",
+    ),
+    Variable::plain(
+        "INTAKE_RETRY_MAX_MS",
+        "intake.retry_max_ms",
+        "milliseconds from INTAKE_RETRY_BASE_MS to 86400000",
+        "300000",
+    ),
+    Variable::plain(
+        "INTAKE_SETTLE_MS",
+        "intake.settle_ms",
+        "milliseconds from 0 to 600000",
+        "5000",
+    ),
+    Variable::secret(
+        "INTAKE_WEBHOOK_SECRET",
+        "intake.webhook_secret",
+        "at least 16 letters, digits, `-` or `_`",
+        "(the output of: openssl rand -hex 16)",
+    ),
+    stage("INTAKE_STAGE_NEW", "intake.stages.new", "Новый лид"),
+    stage(
+        "INTAKE_STAGE_CONTACTED",
+        "intake.stages.contacted",
+        "Первичный контакт",
+    ),
+    stage(
+        "INTAKE_STAGE_PRESENTATION",
+        "intake.stages.presentation",
+        "Презентация",
+    ),
+    stage(
+        "INTAKE_STAGE_SELECTION",
+        "intake.stages.selection",
+        "Выбор объекта",
+    ),
+    stage(
+        "INTAKE_STAGE_RESERVATION",
+        "intake.stages.reservation",
+        "Резервирование",
+    ),
+    stage("INTAKE_STAGE_DEAL", "intake.stages.deal", "Сделка"),
+    stage(
+        "INTAKE_STAGE_COMPLETED",
+        "intake.stages.completed",
+        "Завершено",
+    ),
+    stage(
+        "INTAKE_STAGE_LOST",
+        "intake.stages.lost",
+        "Закрыто и не реализовано",
+    ),
+];
+
+const fn stage(name: &'static str, key: &'static str, example: &'static str) -> Variable {
+    Variable::plain(name, key, "the name of a stage of the pipeline", example)
+}

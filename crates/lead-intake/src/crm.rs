@@ -1,0 +1,19 @@
+//! amoCRM as this service sees it: one account, its pipeline and fields, and the few things we do there.
+
+mod connection;
+mod contacts;
+mod deal;
+mod error;
+mod fields;
+mod mapping;
+mod note;
+
+pub(crate) use self::connection::{Crm, Linked, Standing};
+pub(crate) use self::contacts::{Found, complete_contact, find_contact};
+pub(crate) use self::deal::{Deal, Order, create_deal, find_delivered, missing_values, move_deal};
+pub(crate) use self::error::{CrmError, Verdict};
+pub(crate) use self::fields::{FieldDef, FieldSet};
+pub(crate) use self::mapping::{
+    INTAKE_FIELD_CODE, Mapping, Stages, create_intake_field, find_pipeline, read_fields,
+};
+pub(crate) use self::note::{add_note_once, note_text};

@@ -1,0 +1,287 @@
+//! Deals: making one, finding one whose making was not answered, moving one.
+
+use amocrm_sdk::contacts::NewContact;
+use amocrm_sdk::entity::Direction;
+use amocrm_sdk::fields::{EMAIL, Field, FieldChanges, PHONE, kind};
+use amocrm_sdk::leads::{ComplexLead, Lead, LeadFilter, LeadOrder, LeadWith};
+use amocrm_sdk::{Client, ContactId, CustomFieldId, ErrorKind, LeadId, PipelineId, StatusId};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::TryStreamExt as _;
+
+use super::{CrmError, Mapping};
+use crate::config::IntakeConfig;
+use crate::lead::{LeadForm, LeadStatus};
+
+/// amoCRM's clock and ours may differ by this much.
+const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
+
+/// A deal as it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Deal {
+    pub(crate) lead_id: LeadId,
+    pub(crate) contact_id: Option<ContactId>,
+    pub(crate) pipeline_id: Option<PipelineId>,
+    pub(crate) status_id: Option<StatusId>,
+}
+
+/// What a deal is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Order<'a> {
+    pub(crate) id: i64,
+    pub(crate) intake_id: &'a str,
+    pub(crate) form: &'a LeadForm,
+    pub(crate) config: &'a IntakeConfig,
+    pub(crate) mapping: &'a Mapping,
+}
+
+/// Values that found no field, by name.
+pub(crate) type Unplaced = Vec<(String, String)>;
+
+/// Makes the deal, with its contact if that is new, in one request that amoCRM carries out whole or not at all.
+///
+/// If amoCRM refuses a value of a custom field, the deal is made without such values: they go into the note.
+pub(crate) async fn create_deal(
+    client: &Client,
+    order: Order<'_>,
+    contact: Option<ContactId>,
+) -> Result<(Deal, Unplaced), CrmError> {
+    let (changes, unplaced) = place(order);
+    let placed_nothing = changes.is_empty();
+    match send(client, order, contact, changes).await {
+        Err(error) if error.is_validation() && !placed_nothing => {
+            tracing::warn!(
+                lead.id = order.id,
+                "amoCRM refused a field: {error}; they go into the note"
+            );
+            let deal = send(client, order, contact, FieldChanges::new()).await?;
+            Ok((deal, all_values(order.form)))
+        }
+        outcome => Ok((outcome?, unplaced)),
+    }
+}
+
+/// Looks among the deals made since `since` for the one that carries the intake id.
+pub(crate) async fn find_delivered(
+    client: &Client,
+    mapping: &Mapping,
+    intake_id: &str,
+    since: DateTime<Utc>,
+) -> Result<Option<Deal>, CrmError> {
+    // No filter by pipeline: a robot of the account may have moved the deal already.
+    let mut deals = client
+        .leads()
+        .list()
+        .with([LeadWith::Contacts])
+        .filter(LeadFilter::new().created_at(since - CLOCK_SKEW..))
+        .order(LeadOrder::Id, Direction::Descending)
+        .stream();
+    while let Some(lead) = deals.try_next().await? {
+        if carries(&lead, mapping, intake_id) {
+            return Ok(Some(Deal {
+                lead_id: lead.id,
+                contact_id: lead.main_contact(),
+                pipeline_id: lead.pipeline_id,
+                status_id: lead.status_id,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// Which values of the form a deal does not hold: what the note has to say.
+pub(crate) async fn missing_values(
+    client: &Client,
+    order: Order<'_>,
+    deal: LeadId,
+) -> Result<Unplaced, CrmError> {
+    let Some(lead) = client.leads().get(deal).await? else {
+        return Ok(Vec::new());
+    };
+    let held = |name: &str| {
+        order.mapping.fields.find(name).is_some_and(|field| {
+            lead.custom_fields_values
+                .raw(CustomFieldId::new(field.id))
+                .is_some()
+        })
+    };
+    let mut values = all_values(order.form);
+    values.retain(|(name, _)| !held(name));
+    Ok(values)
+}
+
+/// Moves a deal to the stage of a status. A deal that is already there stays.
+pub(crate) async fn move_deal(
+    client: &Client,
+    mapping: &Mapping,
+    deal: LeadId,
+    status: LeadStatus,
+) -> Result<(PipelineId, StatusId), CrmError> {
+    let Some(lead) = client.leads().get(deal).await? else {
+        return Err(CrmError::Gone(format!("deal {deal} no longer exists")));
+    };
+    let pipeline = lead
+        .pipeline_id
+        .unwrap_or(PipelineId::new(mapping.stages.pipeline_id));
+    let (target_pipeline, stage) = match status {
+        // The closing stages are in every pipeline: the deal stays in its own.
+        LeadStatus::Completed => (pipeline, amocrm_sdk::leads::WON),
+        LeadStatus::Lost => (pipeline, amocrm_sdk::leads::LOST),
+        _ => mapping.stages.stage(status).ok_or_else(|| {
+            CrmError::Missing(format!(
+                "pipeline «{}» has no stage for `{status}`; make it with: lead-intake provision",
+                mapping.stages.pipeline_name
+            ))
+        })?,
+    };
+    if lead.pipeline_id == Some(target_pipeline) && lead.status_id == Some(stage) {
+        return Ok((target_pipeline, stage));
+    }
+    let moved = client
+        .leads()
+        .update(deal)
+        .pipeline(target_pipeline)
+        .status(stage)
+        .await;
+    match moved {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(CrmError::Gone(format!("deal {deal} no longer exists")))
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok((target_pipeline, stage)),
+    }
+}
+
+async fn send(
+    client: &Client,
+    order: Order<'_>,
+    contact: Option<ContactId>,
+    mut changes: FieldChanges,
+) -> Result<Deal, CrmError> {
+    let Order {
+        form,
+        config,
+        mapping,
+        ..
+    } = order;
+    let stages = &mapping.stages;
+    let status = stages
+        .by_status
+        .get(&LeadStatus::New)
+        .copied()
+        .or(stages.first)
+        .map(StatusId::new);
+    let pipeline = PipelineId::new(stages.pipeline_id);
+    changes.set(&intake_field(mapping), order.intake_id);
+    let mut lead = ComplexLead::new()
+        .name(deal_name(order))
+        .pipeline(pipeline)
+        .tags(tags(config, form))
+        .fields(changes);
+    if let Some(status) = status {
+        lead = lead.status(status);
+    }
+    if let Some(price) = form.price {
+        lead = lead.price(price);
+    }
+    lead = match contact {
+        Some(id) => lead.contact(id),
+        None => lead.new_contact(new_contact(form)),
+    };
+    let created = client.leads().create_complex([lead]).await?;
+    let created = created
+        .first()
+        .ok_or_else(|| CrmError::Missing("amoCRM answered without the deal it made".to_owned()))?;
+    Ok(Deal {
+        lead_id: created.lead_id,
+        contact_id: created.contact_id.or(contact),
+        pipeline_id: Some(pipeline),
+        status_id: status,
+    })
+}
+
+fn new_contact(form: &LeadForm) -> NewContact {
+    let mut contact = NewContact::new().name(person(form));
+    if let Some(phone) = &form.phone {
+        contact = contact.field(&PHONE, phone.as_str());
+    }
+    if let Some(email) = &form.email {
+        contact = contact.field(&EMAIL, email.as_str());
+    }
+    contact
+}
+
+/// What a person is called: by name, else by what we can reach them with.
+fn person(form: &LeadForm) -> &str {
+    form.name
+        .as_deref()
+        .or(form.phone.as_deref())
+        .or(form.email.as_deref())
+        .unwrap_or_default()
+}
+
+fn deal_name(order: Order<'_>) -> String {
+    let form = order.form;
+    order
+        .config
+        .deal_name
+        .replace("{id}", &order.id.to_string())
+        .replace("{phone}", form.phone.as_deref().unwrap_or_default())
+        .replace("{email}", form.email.as_deref().unwrap_or_default())
+        // Last: a visitor's name may hold braces of its own.
+        .replace("{name}", person(form))
+}
+
+fn tags(config: &IntakeConfig, form: &LeadForm) -> Vec<String> {
+    let mut tags = config.tags();
+    for tag in &form.tags {
+        if !tags.contains(tag) {
+            tags.push(tag.clone());
+        }
+    }
+    tags
+}
+
+/// Puts every value into its field, and tells which found none.
+fn place(order: Order<'_>) -> (FieldChanges, Unplaced) {
+    let mut changes = FieldChanges::new();
+    let mut unplaced = Vec::new();
+    let form = order.form;
+    let marks = form
+        .utm
+        .iter()
+        .map(|(mark, value)| (format!("utm_{mark}"), vec![value.clone()]));
+    let further = form
+        .custom_fields
+        .iter()
+        .map(|(name, values)| (name.clone(), values.clone()));
+    for (name, values) in marks.chain(further) {
+        if !order.mapping.fields.put(&mut changes, &name, &values) {
+            unplaced.push((name, values.join(", ")));
+        }
+    }
+    (changes, unplaced)
+}
+
+fn all_values(form: &LeadForm) -> Unplaced {
+    let marks = form
+        .utm
+        .iter()
+        .map(|(mark, value)| (format!("utm_{mark}"), value.clone()));
+    let further = form
+        .custom_fields
+        .iter()
+        .map(|(name, values)| (name.clone(), values.join(", ")));
+    marks.chain(further).collect()
+}
+
+fn intake_field(mapping: &Mapping) -> Field<kind::Text> {
+    Field::id(mapping.intake_field)
+}
+
+fn carries(lead: &Lead, mapping: &Mapping, intake_id: &str) -> bool {
+    lead.custom_fields_values
+        .get(&intake_field(mapping))
+        .ok()
+        .flatten()
+        .is_some_and(|value| value == intake_id)
+}

@@ -1,0 +1,128 @@
+//! What a failure of amoCRM means for a job.
+
+use std::time::Duration;
+
+use amocrm_sdk::{Delivery, ErrorKind};
+use store::StoreError;
+
+/// Why something could not be done in amoCRM.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CrmError {
+    /// No keys of an integration and no token are configured.
+    #[error(
+        "amoCRM is not configured: set AMOCRM_CLIENT_ID, AMOCRM_CLIENT_SECRET and AMOCRM_REDIRECT_URI, or \
+         AMOCRM_ACCESS_TOKEN with AMOCRM_DOMAIN"
+    )]
+    NotConfigured,
+    /// Nobody has connected an account yet.
+    #[error("amoCRM is not connected: open /api/auth/amo as an administrator of the account")]
+    NotConnected,
+    /// amoCRM, or the way to it.
+    #[error("{0}")]
+    Sdk(#[from] amocrm_sdk::Error),
+    /// The database.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The account lacks something that somebody has to create.
+    #[error("{0}")]
+    Missing(String),
+    /// What was to be changed no longer exists.
+    #[error("{0}")]
+    Gone(String),
+    /// amoCRM refuses the grant that we have.
+    #[error("amoCRM refuses our access: open /api/auth/amo as an administrator of the account")]
+    Refused,
+}
+
+/// What to do with the job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nobody can do anything now: wait for a connection, then go on without counting an attempt.
+    Hold,
+    /// Try again later, at the earliest after this long.
+    Retry(Option<Duration>),
+    /// Trying again changes nothing.
+    Fail,
+}
+
+impl CrmError {
+    /// What to do with the job that met this error.
+    pub(crate) fn verdict(&self) -> Verdict {
+        let error = match self {
+            Self::NotConfigured | Self::NotConnected | Self::Refused => return Verdict::Hold,
+            Self::Gone(_) => return Verdict::Fail,
+            Self::Store(_) | Self::Missing(_) => return Verdict::Retry(None),
+            Self::Sdk(error) => error,
+        };
+        match error.kind() {
+            ErrorKind::NotConnected | ErrorKind::NeedsReconnect | ErrorKind::Unauthorized => {
+                Verdict::Hold
+            }
+            // A refusal of this very request: it will be refused again.
+            ErrorKind::Validation | ErrorKind::Rejected | ErrorKind::InvalidInput => Verdict::Fail,
+            // Rights and tariffs are repaired by people, and then the lead has to arrive.
+            ErrorKind::Forbidden | ErrorKind::PaymentRequired | ErrorKind::NotFound => {
+                Verdict::Retry(None)
+            }
+            _ => Verdict::Retry(error.retry_after()),
+        }
+    }
+
+    /// Whether amoCRM may have acted although no answer came.
+    pub(crate) fn is_unknown(&self) -> bool {
+        matches!(self, Self::Sdk(error) if error.delivery() == Delivery::Unknown || error.kind() == ErrorKind::Decode)
+    }
+
+    /// Whether it will befall other jobs as well.
+    pub(crate) fn is_outage(&self) -> bool {
+        matches!(
+            self,
+            Self::Sdk(error) if matches!(
+                error.kind(),
+                ErrorKind::Connect
+                    | ErrorKind::Timeout
+                    | ErrorKind::Transport
+                    | ErrorKind::RateLimited
+                    | ErrorKind::Blocked
+                    | ErrorKind::PaymentRequired
+                    | ErrorKind::Server
+                    | ErrorKind::Deadline
+            )
+        )
+    }
+
+    /// Whether the refused values, and not the whole request, are at fault.
+    pub(crate) fn is_validation(&self) -> bool {
+        matches!(self, Self::Sdk(error) if error.kind() == ErrorKind::Validation)
+    }
+
+    /// Whether the connection has to be made anew by a person.
+    pub(crate) fn needs_reconnect(&self) -> bool {
+        matches!(
+            self,
+            Self::Sdk(error) if matches!(error.kind(), ErrorKind::NeedsReconnect | ErrorKind::Unauthorized)
+        )
+    }
+
+    /// One word for metrics and logs.
+    pub(crate) fn word(&self) -> String {
+        match self {
+            Self::NotConfigured => "not_configured".to_owned(),
+            Self::NotConnected => "not_connected".to_owned(),
+            Self::Store(_) => "store".to_owned(),
+            Self::Missing(_) => "missing".to_owned(),
+            Self::Gone(_) => "gone".to_owned(),
+            Self::Refused => "refused".to_owned(),
+            Self::Sdk(error) => {
+                let mut word = String::new();
+                for letter in format!("{:?}", error.kind()).chars() {
+                    if letter.is_uppercase() && !word.is_empty() {
+                        word.push('_');
+                    }
+                    word.extend(letter.to_lowercase());
+                }
+                word
+            }
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The account's pipeline, stages and fields, as this service uses them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use amocrm_sdk::custom_fields::{CustomField, FieldOwner, NewCustomField};
+use amocrm_sdk::fields::FieldType;
+use amocrm_sdk::leads::{LOST, WON};
+use amocrm_sdk::pipelines::Pipeline;
+use amocrm_sdk::{Client, PipelineId, StatusId};
+use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt as _;
+use serde::{Deserialize, Serialize};
+
+use super::{Crm, CrmError, FieldDef, FieldSet, Linked};
+use crate::config::IntakeConfig;
+use crate::lead::LeadStatus;
+
+/// Code of the field that tells which deal is which lead. Without it a lost answer could mean a second deal.
+pub(crate) const INTAKE_FIELD_CODE: &str = "INTAKE_ID";
+/// Name of that field.
+pub(crate) const INTAKE_FIELD_NAME: &str = "Intake ID";
+
+/// After this time pipelines and fields are read again: people change them.
+const FRESH_FOR: Duration = Duration::from_secs(10 * 60);
+
+/// What was read from the account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Mapping {
+    pub(crate) account: String,
+    pub(crate) read_at: DateTime<Utc>,
+    pub(crate) stages: Stages,
+    pub(crate) fields: FieldSet,
+    /// The field of [`INTAKE_FIELD_CODE`].
+    pub(crate) intake_field: u64,
+}
+
+/// A pipeline and which of its stages means what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stages {
+    pub(crate) pipeline_id: u64,
+    pub(crate) pipeline_name: String,
+    /// The configured pipeline does not exist; this is the account's main one.
+    pub(crate) is_fallback: bool,
+    /// Where a new deal goes if there is no stage for `new`.
+    pub(crate) first: Option<u64>,
+    pub(crate) by_status: BTreeMap<LeadStatus, u64>,
+}
+
+impl Stages {
+    /// The stages of a pipeline, found by their names.
+    pub(crate) fn of(pipeline: &Pipeline, config: &IntakeConfig, is_fallback: bool) -> Self {
+        let own = LeadStatus::ALL.into_iter().filter_map(|status| {
+            let id = match status {
+                LeadStatus::Completed => WON,
+                LeadStatus::Lost => LOST,
+                _ => {
+                    let name = config.stages.get(status).trim().to_lowercase();
+                    let named = |stage: &&amocrm_sdk::pipelines::Status| {
+                        stage.name.trim().to_lowercase() == name
+                    };
+                    pipeline.statuses().iter().find(named)?.id
+                }
+            };
+            Some((status, id.get()))
+        });
+        Self {
+            pipeline_id: pipeline.id.get(),
+            pipeline_name: pipeline.name.clone(),
+            is_fallback,
+            first: pipeline.first_stage().map(|stage| stage.id.get()),
+            by_status: own.collect(),
+        }
+    }
+
+    /// The stage of a status.
+    pub(crate) fn stage(&self, status: LeadStatus) -> Option<(PipelineId, StatusId)> {
+        let id = self.by_status.get(&status)?;
+        Some((PipelineId::new(self.pipeline_id), StatusId::new(*id)))
+    }
+
+    /// What a stage of amoCRM means. 142 and 143 mean the same in every pipeline; some webhooks name no pipeline.
+    pub(crate) fn status(&self, pipeline: Option<u64>, stage: u64) -> Option<LeadStatus> {
+        if stage == WON.get() {
+            return Some(LeadStatus::Completed);
+        }
+        if stage == LOST.get() {
+            return Some(LeadStatus::Lost);
+        }
+        if pipeline.is_some_and(|pipeline| pipeline != self.pipeline_id) {
+            return None;
+        }
+        self.by_status
+            .iter()
+            .find(|(_, id)| **id == stage)
+            .map(|(status, _)| *status)
+    }
+
+    /// The statuses that have no stage.
+    pub(crate) fn missing(&self) -> Vec<LeadStatus> {
+        LeadStatus::ALL
+            .into_iter()
+            .filter(|status| !self.by_status.contains_key(status))
+            .collect()
+    }
+}
+
+impl Mapping {
+    /// What is known, read from the account if that was long ago.
+    pub(crate) async fn current(
+        crm: &Crm,
+        linked: &Linked,
+        config: &IntakeConfig,
+    ) -> Result<Arc<Self>, CrmError> {
+        let now = crm.now();
+        let fresh = |mapping: &Self| {
+            mapping.account == linked.account
+                && (now - mapping.read_at).abs().to_std().unwrap_or_default() < FRESH_FOR
+        };
+        if let Some(mapping) = crm.cached_mapping().filter(|mapping| fresh(mapping)) {
+            return Ok(mapping);
+        }
+        if let Some(mapping) = Self::stored(crm, &linked.account).await?
+            && fresh(&mapping)
+            && !mapping.stages.is_fallback
+        {
+            let mapping = Arc::new(mapping);
+            crm.cache_mapping(Some(Arc::clone(&mapping)));
+            return Ok(mapping);
+        }
+        Self::read(crm, linked, config).await
+    }
+
+    /// What was read last, however old: enough to understand a webhook without asking.
+    pub(crate) async fn last_known(crm: &Crm) -> Result<Option<Arc<Self>>, CrmError> {
+        if let Some(mapping) = crm.cached_mapping() {
+            return Ok(Some(mapping));
+        }
+        let Some(account) = crm.account_name().await? else {
+            return Ok(None);
+        };
+        let mapping = Self::stored(crm, &account).await?.map(Arc::new);
+        crm.cache_mapping(mapping.clone());
+        Ok(mapping)
+    }
+
+    /// Reads pipelines and fields from the account, and makes the field for intake ids if it is missing.
+    pub(crate) async fn read(
+        crm: &Crm,
+        linked: &Linked,
+        config: &IntakeConfig,
+    ) -> Result<Arc<Self>, CrmError> {
+        let client = &linked.client;
+        let stages = find_stages(client, config).await?;
+        let (fields, intake_field) = read_fields(client).await?;
+        let intake_field = match intake_field {
+            Some(id) => id,
+            None => create_intake_field(client).await?,
+        };
+        let mapping = Arc::new(Self {
+            account: linked.account.clone(),
+            read_at: crm.now(),
+            stages,
+            fields,
+            intake_field,
+        });
+        crm.store()
+            .meta()
+            .put(&setting(&linked.account), mapping.as_ref())
+            .await?;
+        crm.cache_mapping(Some(Arc::clone(&mapping)));
+        if mapping.stages.is_fallback {
+            tracing::warn!(
+                pipeline.wanted = config.pipeline,
+                pipeline.used = mapping.stages.pipeline_name,
+                "the configured pipeline does not exist; deals go to the main one until `lead-intake provision` makes it"
+            );
+        }
+        Ok(mapping)
+    }
+
+    async fn stored(crm: &Crm, account: &str) -> Result<Option<Self>, CrmError> {
+        // A mapping of another release is read anew.
+        let value: Option<serde_json::Value> = crm.store().meta().get(&setting(account)).await?;
+        Ok(value.and_then(|value| serde_json::from_value(value).ok()))
+    }
+}
+
+fn setting(account: &str) -> String {
+    format!("mapping/{account}")
+}
+
+/// The configured pipeline, else the main one: a lead is never held back for a missing pipeline.
+async fn find_stages(client: &Client, config: &IntakeConfig) -> Result<Stages, CrmError> {
+    let pipelines: Vec<Pipeline> = client.pipelines().list().stream().try_collect().await?;
+    if let Some(pipeline) = find_pipeline(&pipelines, &config.pipeline) {
+        return Ok(Stages::of(pipeline, config, false));
+    }
+    pipelines
+        .iter()
+        .find(|pipeline| pipeline.is_main)
+        .or(pipelines.first())
+        .map(|pipeline| Stages::of(pipeline, config, true))
+        .ok_or_else(|| {
+            CrmError::Missing(format!(
+                "the account has no pipeline; make «{}» with: lead-intake provision",
+                config.pipeline
+            ))
+        })
+}
+
+/// The pipeline of this name that is in use.
+pub(crate) fn find_pipeline<'a>(pipelines: &'a [Pipeline], name: &str) -> Option<&'a Pipeline> {
+    let name = name.trim().to_lowercase();
+    pipelines
+        .iter()
+        .find(|pipeline| !pipeline.is_archive && pipeline.name.trim().to_lowercase() == name)
+}
+
+/// The deals' fields, and the one for intake ids.
+pub(crate) async fn read_fields(client: &Client) -> Result<(FieldSet, Option<u64>), CrmError> {
+    let fields: Vec<CustomField> = client
+        .custom_fields(FieldOwner::Leads)
+        .list()
+        .stream()
+        .try_collect()
+        .await?;
+    let intake_field = fields
+        .iter()
+        .find(|field| field.code.as_deref() == Some(INTAKE_FIELD_CODE))
+        .map(|field| field.id.get());
+    let writable = fields
+        .into_iter()
+        .filter(|field| field.is_computed != Some(true))
+        .map(|field| FieldDef {
+            id: field.id.get(),
+            name: field.name,
+            code: field.code,
+            kind: field.field_type.to_string(),
+            choices: field
+                .enums
+                .into_iter()
+                .map(|option| (option.id.get(), option.value))
+                .collect(),
+        });
+    Ok((FieldSet(writable.collect()), intake_field))
+}
+
+/// Makes the field for intake ids. Only administrators may; without it the leads wait.
+pub(crate) async fn create_intake_field(client: &Client) -> Result<u64, CrmError> {
+    let field = NewCustomField::new(INTAKE_FIELD_NAME, FieldType::Text)
+        .code(INTAKE_FIELD_CODE)
+        .api_only(true);
+    let created = client
+        .custom_fields(FieldOwner::Leads)
+        .create([field])
+        .await;
+    match created {
+        Ok(fields) => fields.first().map(|field| field.id.get()).ok_or_else(|| {
+            CrmError::Missing(format!("the field {INTAKE_FIELD_CODE} was not created"))
+        }),
+        // Another process may have been faster: the code is unique.
+        Err(error) => match read_fields(client).await? {
+            (_, Some(id)) => Ok(id),
+            (_, None) => Err(error.into()),
+        },
+    }
+}

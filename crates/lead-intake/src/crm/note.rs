@@ -1,0 +1,56 @@
+//! The note of a deal: the visitor's comment, and what found no field.
+
+use std::fmt::Write as _;
+
+use amocrm_sdk::notes::{NewNote, NoteFilter, NoteType};
+use amocrm_sdk::{Client, LeadId};
+use futures_util::TryStreamExt as _;
+
+use super::CrmError;
+use crate::lead::LeadForm;
+
+/// What the note says; `None` if there is nothing to say. The last line tells later attempts that it is there.
+pub(crate) fn note_text(
+    form: &LeadForm,
+    unplaced: &[(String, String)],
+    intake_id: &str,
+) -> Option<String> {
+    if form.comment.is_none() && unplaced.is_empty() {
+        return None;
+    }
+    let mut text = String::new();
+    if let Some(comment) = &form.comment {
+        let _ = writeln!(text, "{comment}\n");
+    }
+    for (name, value) in unplaced {
+        let _ = writeln!(text, "{name}: {value}");
+    }
+    let _ = write!(text, "{}", marker(intake_id));
+    Some(text)
+}
+
+/// Adds the note unless a note with its marker is there already.
+pub(crate) async fn add_note_once(
+    client: &Client,
+    deal: LeadId,
+    text: String,
+    intake_id: &str,
+) -> Result<(), CrmError> {
+    let marker = marker(intake_id);
+    let mut notes = client
+        .notes(deal)
+        .list()
+        .filter(NoteFilter::new().types([NoteType::Common]))
+        .stream();
+    while let Some(note) = notes.try_next().await? {
+        if note.text().is_some_and(|text| text.contains(&marker)) {
+            return Ok(());
+        }
+    }
+    client.notes(deal).create([NewNote::common(text)]).await?;
+    Ok(())
+}
+
+fn marker(intake_id: &str) -> String {
+    format!("lead-intake {intake_id}")
+}

@@ -1,0 +1,75 @@
+//! The `lead-intake` binary.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use lead_intake::{App, Config, doctor, provision};
+use service_kit::config::Environment;
+use service_kit::{shutdown, telemetry};
+
+/// Takes leads from sites and delivers each to amoCRM exactly once.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    /// A TOML file with settings; the environment wins over it.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Default, Subcommand)]
+enum Command {
+    /// Serves the HTTP interface and delivers leads (the default).
+    #[default]
+    Serve,
+    /// Creates what the account lacks: the pipeline with its stages, the field for intake ids, the webhook.
+    Provision(provision::Arguments),
+    /// Checks configuration, database, clock and account, and says what to do about each failure.
+    Doctor,
+    /// Brings the database's tables up to date; `serve` does it as well.
+    Migrate,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            // The log may not have been started yet, or be in a file.
+            let _ = writeln!(std::io::stderr(), "lead-intake: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let config = Config::load(Environment::of_process()?, cli.config.as_deref())?;
+    let _telemetry = telemetry::init(&config.log, "lead-intake")?;
+    let mut out = std::io::stdout();
+    match cli.command.unwrap_or_default() {
+        Command::Serve => {
+            let token = shutdown::on_signal()?;
+            App::open(config).await?.run(token).await?;
+        }
+        Command::Provision(arguments) => {
+            let app = App::open(config).await?;
+            provision::run(&app, &arguments, &mut out).await?;
+        }
+        Command::Doctor => {
+            let is_well = doctor::run(config, &mut out).await?;
+            return Ok(if is_well {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
+        }
+        Command::Migrate => {
+            let app = App::open(config).await?;
+            writeln!(out, "{}: the tables are up to date", app.config().database)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

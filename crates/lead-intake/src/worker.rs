@@ -1,0 +1,303 @@
+//! Work on the queue: delivering leads, finishing deals, moving them.
+//!
+//! Any number of processes may do this on one database. Each claims no more than it has hands for, keeps its claims
+//! while it works, and stops claiming while amoCRM is away, so that the queue waits in the database and not in
+//! thousands of failing attempts.
+
+mod deliver;
+mod finish;
+mod gate;
+mod job;
+mod moved;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::{Ack, Claimed, RetryAfter, Store};
+use tokio::sync::{Semaphore, broadcast};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub(crate) use self::job::{Job, KINDS};
+
+use self::gate::Gate;
+use crate::config::Config;
+use crate::crm::{Crm, CrmError, Linked, Verdict};
+
+/// How long a claim lasts without being renewed: three renewals may fail. On PostgreSQL this is also how long the
+/// claims of a killed process last.
+const LEASE: Duration = Duration::from_secs(120);
+/// How often a claim is renewed while its job is worked on.
+const RENEW_EVERY: Duration = Duration::from_secs(30);
+/// How long an idle worker sleeps at most.
+const IDLE: Duration = Duration::from_secs(5);
+/// How often an unconnected worker looks whether another process has connected the account.
+const UNCONNECTED: Duration = Duration::from_secs(1);
+/// Pause after the database failed.
+const DATABASE_PAUSE: Duration = Duration::from_millis(500);
+/// How often expired rows are deleted.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+
+/// Tells the requests that wait for a delivery which lead has come further.
+#[derive(Debug, Clone)]
+pub(crate) struct Deliveries(broadcast::Sender<i64>);
+
+impl Deliveries {
+    pub(crate) fn new() -> Self {
+        Self(broadcast::Sender::new(1024))
+    }
+
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<i64> {
+        self.0.subscribe()
+    }
+
+    fn announce(&self, lead: i64) {
+        // Nobody may be listening.
+        let _ = self.0.send(lead);
+    }
+}
+
+/// Everything that work on the queue needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Worker {
+    config: Arc<Config>,
+    store: Store,
+    crm: Arc<Crm>,
+    deliveries: Deliveries,
+    gate: Arc<Gate>,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        store: Store,
+        crm: Arc<Crm>,
+        deliveries: Deliveries,
+    ) -> Self {
+        Self {
+            config,
+            store,
+            crm,
+            deliveries,
+            gate: Arc::default(),
+        }
+    }
+
+    /// Whether a lead accepted now has a chance to be delivered at once.
+    pub(crate) fn is_moving(&self) -> bool {
+        self.gate.is_open()
+    }
+
+    /// Works until the token is cancelled, then lets the jobs in hand end for at most `drain`.
+    pub(crate) async fn run(self, shutdown: CancellationToken, drain: Duration) {
+        let tasks = TaskTracker::new();
+        let abort = CancellationToken::new();
+        if let Err(error) = self
+            .store
+            .jobs()
+            .reclaim_from_the_dead(self.config.intake.settle())
+            .await
+        {
+            tracing::warn!("the jobs of ended processes stay leased for a while: {error}");
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = self.dispatch(&tasks, &abort) => {}
+            () = self.prune() => {}
+        }
+        tasks.close();
+        if tokio::time::timeout(drain, tasks.wait()).await.is_err() {
+            // Their claims are not given back: what they sent may still be at work in amoCRM, and the end of the
+            // lease leaves it time.
+            abort.cancel();
+            tracing::warn!(
+                "deliveries were still in flight after the drain time; they go on after their leases end"
+            );
+        }
+    }
+
+    async fn dispatch(&self, tasks: &TaskTracker, abort: &CancellationToken) {
+        let hands = Arc::new(Semaphore::new(self.config.intake.workers));
+        let claimer = self.store.jobs().worker("lead-intake");
+        loop {
+            self.gate.open().await;
+            let Some(linked) = self.linked().await else {
+                continue;
+            };
+            let Ok(first) = Arc::clone(&hands).acquire_owned().await else {
+                return;
+            };
+            // After an outage one job goes ahead and finds out.
+            let free = if self.gate.is_trying() {
+                0
+            } else {
+                hands.available_permits()
+            };
+            let wanted = u32::try_from(free + 1).unwrap_or(u32::MAX);
+            let jobs = match claimer.claim(KINDS, wanted, LEASE).await {
+                Ok(jobs) => jobs,
+                Err(error) => {
+                    tracing::warn!("the queue cannot be read: {error}");
+                    tokio::time::sleep(DATABASE_PAUSE).await;
+                    continue;
+                }
+            };
+            if jobs.is_empty() {
+                drop(first);
+                if self.store.jobs().wait_for_work(KINDS, IDLE).await.is_err() {
+                    tokio::time::sleep(DATABASE_PAUSE).await;
+                }
+                continue;
+            }
+            let trying = self.gate.is_trying();
+            let mut permit = Some(first);
+            for job in jobs {
+                let permit = match permit.take() {
+                    Some(permit) => permit,
+                    None => match Arc::clone(&hands).acquire_owned().await {
+                        Ok(permit) => permit,
+                        Err(_) => return,
+                    },
+                };
+                let (worker, linked, abort) = (self.clone(), linked.clone(), abort.clone());
+                tasks.spawn(async move {
+                    let _permit = permit;
+                    tokio::select! {
+                        () = worker.keep_and_work(&linked, &job) => {}
+                        () = abort.cancelled() => {}
+                    }
+                });
+            }
+            if trying {
+                // The outcome decides whether the others follow.
+                tokio::select! {
+                    () = self.gate.settled() => {}
+                    _ = hands.acquire_many(u32::try_from(self.config.intake.workers).unwrap_or(u32::MAX)) => {}
+                }
+            }
+        }
+    }
+
+    /// The client, or a pause.
+    async fn linked(&self) -> Option<Linked> {
+        match self.crm.linked().await {
+            Ok(linked) => {
+                self.gate.hold(false);
+                Some(linked)
+            }
+            Err(CrmError::Store(error)) => {
+                tracing::warn!("the connection cannot be read: {error}");
+                tokio::time::sleep(DATABASE_PAUSE).await;
+                None
+            }
+            Err(_) => {
+                self.gate.hold(true);
+                self.crm.changed_within(UNCONNECTED).await;
+                None
+            }
+        }
+    }
+
+    /// Works on a job while renewing its claim; stops when somebody else has it.
+    async fn keep_and_work(&self, linked: &Linked, job: &Claimed) {
+        let renewing = async {
+            loop {
+                tokio::time::sleep(RENEW_EVERY).await;
+                match self.store.jobs().extend(job, LEASE).await {
+                    Ok(ack) if !ack.is_recorded() => return,
+                    _ => {}
+                }
+            }
+        };
+        tokio::select! {
+            () = self.work(linked, job) => {}
+            () = renewing => {
+                tracing::warn!(job.id = job.id(), "the claim was lost to another worker");
+            }
+        }
+    }
+
+    async fn work(&self, linked: &Linked, job: &Claimed) {
+        let outcome = match Job::read(job) {
+            Ok(Job::Deliver { lead }) => {
+                let outcome = self.deliver(linked, job, lead).await;
+                self.deliveries.announce(lead);
+                outcome
+            }
+            Ok(Job::Finish(finish)) => self.finish(linked, job, finish).await,
+            Ok(Job::Move { lead, status }) => self.move_deal(linked, job, lead, status).await,
+            Err(error) => {
+                let jobs = self.store.jobs();
+                jobs.bury(job, "unreadable payload", Some(&error.to_string()))
+                    .await
+            }
+        };
+        match outcome {
+            Ok(Ack::Recorded) => {}
+            Ok(Ack::Stale) => {
+                tracing::warn!(
+                    job.id = job.id(),
+                    "another worker has the job; this outcome does not count"
+                );
+            }
+            // The job stays claimed until its lease ends; then somebody tries again.
+            Err(error) => {
+                tracing::warn!(
+                    job.id = job.id(),
+                    "the outcome of a job could not be stored: {error}"
+                );
+            }
+        }
+    }
+
+    /// What a failure means for everybody else: whether to go on claiming.
+    async fn judge(&self, linked: &Linked, error: &CrmError) -> Verdict {
+        metrics::counter!("amocrm_failures_total", "kind" => error.word()).increment(1);
+        let verdict = error.verdict();
+        match verdict {
+            Verdict::Hold => {
+                // A refused grant is held back by the connection itself until there is another.
+                let is_held = !error.needs_reconnect() || self.crm.note_refusal(linked).await;
+                if !is_held {
+                    self.gate
+                        .shut(self.config.intake.backoff(self.gate.failures() + 1));
+                }
+            }
+            Verdict::Retry(after) if error.is_outage() => {
+                let pause = self.config.intake.backoff(self.gate.failures() + 1);
+                self.gate
+                    .shut(after.unwrap_or(pause).min(self.config.intake.retry_max()));
+            }
+            // amoCRM answers, whatever it thinks of this one.
+            _ if matches!(error, CrmError::Sdk(_)) => self.gate.succeed(),
+            _ => {}
+        }
+        verdict
+    }
+
+    /// When a job that met `verdict` is tried again.
+    fn retry_after(&self, job: &Claimed, verdict: Verdict, error: &CrmError) -> RetryAfter {
+        let text = error.to_string();
+        match verdict {
+            // Nobody claims while the gate is shut, so it may be due at once.
+            Verdict::Hold => RetryAfter::new(Duration::ZERO, text).uncounted(),
+            _ => {
+                let mut pause = self.config.intake.backoff(job.attempts() + 1);
+                if error.is_unknown() {
+                    // What was sent may still be at work there.
+                    pause = pause.max(self.config.intake.settle());
+                }
+                RetryAfter::new(pause, text)
+            }
+        }
+    }
+
+    async fn prune(&self) {
+        loop {
+            tokio::time::sleep(PRUNE_EVERY).await;
+            if let Err(error) = self.store.prune().await {
+                tracing::warn!("expired rows could not be deleted: {error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! A lead becomes a deal, once.
+
+use std::time::Duration;
+
+use amocrm_sdk::ContactId;
+use store::{
+    Ack, Claimed, ContactClaim, Delivered, DeliveryState, Identity, LeadRow, RetryAfter, StoreError,
+};
+
+use super::Worker;
+use super::job::{Finish, Job};
+use crate::crm::{
+    CrmError, Deal, Found, Linked, Mapping, Order, Verdict, create_deal, find_contact,
+    find_delivered,
+};
+use crate::lead::LeadForm;
+
+/// How long a lead may keep others with the same phone or e-mail waiting; as long as its own claim.
+const CLAIM_LIFE: Duration = super::LEASE;
+
+/// How an attempt ended.
+enum End {
+    Delivered(Deal, Finish),
+    /// Another lead of the same person goes first.
+    Wait(Duration),
+    /// The job has passed on to somebody else.
+    Stale,
+}
+
+impl Worker {
+    pub(super) async fn deliver(
+        &self,
+        linked: &Linked,
+        job: &Claimed,
+        lead: i64,
+    ) -> Result<Ack, StoreError> {
+        let Some(row) = self.store.leads().get(lead).await? else {
+            return self
+                .store
+                .jobs()
+                .bury(job, "there is no such lead", None)
+                .await;
+        };
+        if row.delivery == DeliveryState::Delivered {
+            // The process ended between the two; the commit says that it is done.
+            return self.store.jobs().complete(job).await;
+        }
+        match self.attempt(linked, job, &row).await {
+            Ok(End::Delivered(deal, finish)) => self.delivered(job, &row, deal, finish).await,
+            Ok(End::Wait(pause)) => {
+                let wait = RetryAfter::new(pause, "another lead of the same person goes first");
+                self.store.jobs().retry(job, wait.uncounted()).await
+            }
+            Ok(End::Stale) => Ok(Ack::Stale),
+            Err(error) => self.not_delivered(linked, job, &row, &error).await,
+        }
+    }
+
+    async fn attempt(
+        &self,
+        linked: &Linked,
+        job: &Claimed,
+        row: &LeadRow,
+    ) -> Result<End, CrmError> {
+        let form: LeadForm = serde_json::from_value(row.payload.clone())
+            .map_err(|_| CrmError::Gone("the stored form is of another release".to_owned()))?;
+        let mapping = Mapping::current(&self.crm, linked, &self.config.intake).await?;
+        let intake_id = row.intake_id.to_string();
+        let finish = Finish {
+            lead: row.id,
+            ..Finish::default()
+        };
+
+        // An earlier attempt may have reached amoCRM although its answer did not reach us.
+        if let Some(since) = row.attempt_started_at
+            && let Some(deal) = find_delivered(&linked.client, &mapping, &intake_id, since).await?
+        {
+            tracing::info!(lead.id = row.id, deal.id = %deal.lead_id, "an earlier attempt had succeeded");
+            let contact = deal.contact_id.map(ContactId::get);
+            let finish = Finish {
+                contact,
+                unplaced: None,
+                ..finish
+            };
+            return Ok(End::Delivered(deal, finish));
+        }
+
+        let found = match self.find_person(linked, row, &form).await? {
+            Person::Busy(pause) => return Ok(End::Wait(pause)),
+            Person::Free(found) => found,
+        };
+        // From here on amoCRM may hold the lead; this has to be known after a crash.
+        if self
+            .store
+            .leads()
+            .mark_attempt(row.id, job)
+            .await?
+            .is_none()
+        {
+            return Ok(End::Stale);
+        }
+        let order = Order {
+            id: row.id,
+            intake_id: &intake_id,
+            form: &form,
+            config: &self.config.intake,
+            mapping: &mapping,
+        };
+        let contact = found.as_ref().map(|found| found.id);
+        let (deal, unplaced) = create_deal(&linked.client, order, contact).await?;
+        let incomplete = found.filter(|found| !found.is_complete);
+        let finish = Finish {
+            contact: incomplete.map(|found| found.id.get()),
+            unplaced: Some(unplaced),
+            ..finish
+        };
+        Ok(End::Delivered(deal, finish))
+    }
+
+    /// Takes the right to find or make the person's contact, and looks for it.
+    async fn find_person(
+        &self,
+        linked: &Linked,
+        row: &LeadRow,
+        form: &LeadForm,
+    ) -> Result<Person, CrmError> {
+        let email = form.email.iter().map(Identity::email);
+        let phone = form.phone.iter().map(Identity::phone);
+        let identities: Vec<_> = email.chain(phone).collect();
+        let leads = self.store.leads();
+        let known = match leads
+            .claim_identities(row.id, &linked.account, &identities, CLAIM_LIFE)
+            .await?
+        {
+            ContactClaim::Busy { retry_after } => return Ok(Person::Busy(retry_after)),
+            ContactClaim::Granted { known_contact_id } => known_contact_id,
+        };
+        let region = self.config.intake.phone_region();
+        let known = known
+            .and_then(|id| u64::try_from(id).ok())
+            .map(ContactId::new);
+        let found = find_contact(&linked.client, form, known, region).await?;
+        if let Some(known) = known
+            && found.as_ref().map(|found| found.id) != Some(known)
+        {
+            // Deleted or merged in amoCRM: whoever comes next must not rely on it, and one of us makes the new one.
+            leads
+                .forget_contact(&linked.account, raw(known.get()))
+                .await?;
+            let again = leads
+                .claim_identities(row.id, &linked.account, &identities, CLAIM_LIFE)
+                .await?;
+            if let ContactClaim::Busy { retry_after } = again {
+                return Ok(Person::Busy(retry_after));
+            }
+        }
+        Ok(Person::Free(found))
+    }
+
+    async fn delivered(
+        &self,
+        job: &Claimed,
+        row: &LeadRow,
+        deal: Deal,
+        finish: Finish,
+    ) -> Result<Ack, StoreError> {
+        let finish = Finish {
+            deal: deal.lead_id.get(),
+            ..finish
+        };
+        let has_comment = row
+            .payload
+            .get("comment")
+            .is_some_and(|text| !text.is_null());
+        let nothing_left = !has_comment
+            && finish.contact.is_none()
+            && finish.unplaced.as_ref().is_some_and(Vec::is_empty);
+        if !nothing_left {
+            // Before the end of this job, so that a crash cannot lose it; in the lane it waits behind us.
+            self.store
+                .jobs()
+                .enqueue(Job::Finish(finish).spec()?)
+                .await?;
+        }
+        if deal.contact_id.is_none() {
+            // Somebody unlinked it before we looked: there is no contact to remember.
+            self.store.leads().release_identities(row.id).await?;
+        }
+        let made = Delivered {
+            contact_id: deal.contact_id.map_or(0, |id| raw(id.get())),
+            lead_id: raw(deal.lead_id.get()),
+            pipeline_id: deal.pipeline_id.map(|id| raw(id.get())),
+            status_id: deal.status_id.map(|id| raw(id.get())),
+        };
+        let ack = self.store.leads().set_delivered(row.id, made, job).await?;
+        if ack.is_recorded() {
+            self.gate.succeed();
+            metrics::counter!("leads_delivered_total").increment(1);
+            tracing::info!(
+                lead.id = row.id,
+                deal.id = %deal.lead_id,
+                attempts = row.attempts + 1,
+                "lead delivered"
+            );
+        }
+        Ok(ack)
+    }
+
+    async fn not_delivered(
+        &self,
+        linked: &Linked,
+        job: &Claimed,
+        row: &LeadRow,
+        error: &CrmError,
+    ) -> Result<Ack, StoreError> {
+        let verdict = self.judge(linked, error).await;
+        let leads = self.store.leads();
+        if verdict == Verdict::Fail {
+            metrics::counter!("leads_failed_total").increment(1);
+            tracing::error!(lead.id = row.id, "the lead cannot be delivered: {error}");
+            return leads.set_failed(row.id, &error.to_string(), job).await;
+        }
+        tracing::warn!(
+            lead.id = row.id,
+            attempts = row.attempts + 1,
+            "delivery failed, to be tried again: {error}"
+        );
+        let retry = self.retry_after(job, verdict, error);
+        if error.is_unknown() {
+            // The person's contact may exist and not be found yet: others go on waiting for this lead.
+            self.store.jobs().retry(job, retry).await
+        } else {
+            leads.set_retry(row.id, retry, job).await
+        }
+    }
+}
+
+/// The right to the person's contact.
+enum Person {
+    Busy(Duration),
+    Free(Option<Found>),
+}
+
+/// Numbers of amoCRM fit: they are below 2^53.
+pub(super) fn raw(id: u64) -> i64 {
+    i64::try_from(id).unwrap_or(i64::MAX)
+}

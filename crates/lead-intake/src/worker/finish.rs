@@ -1,0 +1,79 @@
+//! What a deal lacks after it was made: its note, and a phone or e-mail that its contact did not have.
+
+use amocrm_sdk::{ContactId, LeadId};
+use store::{Ack, Claimed, StoreError};
+
+use super::Worker;
+use super::job::Finish;
+use crate::crm::{
+    CrmError, Linked, Mapping, Order, Verdict, add_note_once, complete_contact, missing_values,
+    note_text,
+};
+use crate::lead::LeadForm;
+
+impl Worker {
+    pub(super) async fn finish(
+        &self,
+        linked: &Linked,
+        job: &Claimed,
+        finish: Finish,
+    ) -> Result<Ack, StoreError> {
+        let lead = finish.lead;
+        let jobs = self.store.jobs();
+        match self.try_finish(linked, finish).await {
+            Ok(()) => {
+                self.gate.succeed();
+                jobs.complete(job).await
+            }
+            Err(error) => {
+                let verdict = self.judge(linked, &error).await;
+                if verdict == Verdict::Fail {
+                    tracing::error!(lead.id = lead, "the deal's note cannot be added: {error}");
+                    jobs.bury(
+                        job,
+                        "the deal cannot be completed",
+                        Some(&error.to_string()),
+                    )
+                    .await
+                } else {
+                    tracing::warn!(lead.id = lead, "the deal is completed later: {error}");
+                    jobs.retry(job, self.retry_after(job, verdict, &error))
+                        .await
+                }
+            }
+        }
+    }
+
+    /// Every step looks before it writes, so that doing it again changes nothing.
+    async fn try_finish(&self, linked: &Linked, finish: Finish) -> Result<(), CrmError> {
+        let Some(row) = self.store.leads().get(finish.lead).await? else {
+            return Ok(());
+        };
+        let form: LeadForm = serde_json::from_value(row.payload.clone())
+            .map_err(|_| CrmError::Gone("the stored form is of another release".to_owned()))?;
+        let deal = LeadId::new(finish.deal);
+        let intake_id = row.intake_id.to_string();
+        if let Some(contact) = finish.contact {
+            let region = self.config.intake.phone_region();
+            complete_contact(&linked.client, ContactId::new(contact), &form, region).await?;
+        }
+        let unplaced = match finish.unplaced {
+            Some(unplaced) => unplaced,
+            None => {
+                let mapping = Mapping::current(&self.crm, linked, &self.config.intake).await?;
+                let order = Order {
+                    id: row.id,
+                    intake_id: &intake_id,
+                    form: &form,
+                    config: &self.config.intake,
+                    mapping: &mapping,
+                };
+                missing_values(&linked.client, order, deal).await?
+            }
+        };
+        if let Some(text) = note_text(&form, &unplaced, &intake_id) {
+            add_note_once(&linked.client, deal, text, &intake_id).await?;
+        }
+        Ok(())
+    }
+}

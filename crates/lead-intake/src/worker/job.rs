@@ -1,0 +1,73 @@
+//! What is in the queue.
+
+use serde::{Deserialize, Serialize};
+use store::{Claimed, JobSpec, StoreError};
+
+use crate::lead::LeadStatus;
+
+/// Delivers a lead.
+pub(crate) const DELIVER: &str = "lead.deliver";
+/// Adds what a deal lacks after it was made: a note, a phone of its contact.
+pub(crate) const FINISH: &str = "lead.finish";
+/// Moves a deal to the stage of our status.
+pub(crate) const MOVE: &str = "lead.move";
+
+/// All kinds, the most urgent first.
+pub(crate) const KINDS: &[&str] = &[DELIVER, MOVE, FINISH];
+
+/// A job of ours.
+#[derive(Debug, Clone)]
+pub(crate) enum Job {
+    Deliver { lead: i64 },
+    Finish(Finish),
+    Move { lead: i64, status: LeadStatus },
+}
+
+/// What is left to do for a deal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Finish {
+    pub(crate) lead: i64,
+    pub(crate) deal: u64,
+    /// The contact may lack the phone or the e-mail.
+    pub(crate) contact: Option<u64>,
+    /// Names and values that found no field; `None` if nobody remembers, and the deal has to be looked at.
+    pub(crate) unplaced: Option<Vec<(String, String)>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Move {
+    lead: i64,
+    status: LeadStatus,
+}
+
+impl Job {
+    /// The job as it was stored.
+    pub(crate) fn read(job: &Claimed) -> Result<Self, StoreError> {
+        Ok(match job.kind() {
+            FINISH => Self::Finish(job.payload()?),
+            MOVE => {
+                let Move { lead, status } = job.payload()?;
+                Self::Move { lead, status }
+            }
+            _ => Self::Deliver {
+                lead: job.payload()?,
+            },
+        })
+    }
+
+    /// The job as it is stored. The jobs of a lead run one after another.
+    pub(crate) fn spec(&self) -> Result<JobSpec, StoreError> {
+        let (spec, lead) = match self {
+            Self::Deliver { lead } => (JobSpec::new(DELIVER, lead)?, *lead),
+            Self::Finish(finish) => (JobSpec::new(FINISH, finish)?, finish.lead),
+            Self::Move { lead, status } => {
+                let payload = Move {
+                    lead: *lead,
+                    status: *status,
+                };
+                (JobSpec::new(MOVE, &payload)?, *lead)
+            }
+        };
+        Ok(spec.lane(format!("lead/{lead}")))
+    }
+}
