@@ -92,7 +92,7 @@ pub(crate) fn counted_page(url: &str, query: &Query, collection: &str, items: Ve
 }
 
 /// A whole collection with its total and no pages, as pipelines and groups have it.
-pub(crate) fn collection(url: &str, name: &str, items: Vec<Value>) -> Value {
+pub(crate) fn collection(url: &str, name: &str, items: &[Value]) -> Value {
     json!({"_total_items": items.len(), "_links": self_link(url), "_embedded": {name: items}})
 }
 

@@ -8,12 +8,11 @@ const DEFAULT_LIMIT: usize = 50;
 pub(crate) const MAX_LIMIT: usize = 250;
 
 /// A parsed query string.
-#[derive(Debug, Default, Clone)]
+#[derive(Default)]
 pub(crate) struct Query {
     entries: Vec<Entry>,
 }
 
-#[derive(Debug, Clone)]
 struct Entry {
     key: String,
     path: Vec<String>,

@@ -333,7 +333,7 @@ fn add_note(account: &mut Account, lead: u64, text: &str, at: i64) {
     let note = Note {
         id,
         entity_id: lead,
-        note_type: "common".to_owned(),
+        kind: "common".to_owned(),
         params: json!({"text": text}),
         created_by: SECOND_MANAGER_ID,
         updated_by: SECOND_MANAGER_ID,

@@ -19,7 +19,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::{
     account::{Account, Counters, Integration, LossReason, User, WebhookSubscription},
     events::WorldEvent,
-    fields::{ADDRESS_PARTS, EnumOption, FieldDefinition, FieldGroup, StageRef, has_enums},
+    fields::{
+        ADDRESS_PARTS, DEFAULT_GROUP, EnumOption, FieldDefinition, FieldGroup, StageRef, has_enums,
+    },
     links::{ElementLink, Links},
     notes::Note,
     pipelines::{Description, Pipeline, STATUS_LOST, STATUS_WON, Status, is_closing},
@@ -60,5 +62,41 @@ impl fmt::Debug for World {
         f.debug_struct("World")
             .field("accounts", &self.accounts)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::Seed, seed, world::records::Needle};
+
+    #[test]
+    fn a_world_survives_its_state_file() {
+        let world = seed::world(Seed::AsiaDeals, 1_769_000_000);
+        let saved = serde_json::to_string(&world).unwrap();
+        let mut again: World = serde_json::from_str(&saved).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), saved);
+        let id = again.accounts[0].id;
+        let account = again.account(id).unwrap();
+        assert_eq!(account.leads.by_update().count(), account.leads.len());
+        let found = account
+            .contacts
+            .iter()
+            .filter(|contact| contact.matches(&Needle::new("петрова"), 0));
+        assert_eq!(found.count(), 1, "the search index is made again");
+    }
+
+    #[test]
+    fn no_debug_output_shows_secrets_or_people() {
+        let world = seed::world(Seed::AsiaDeals, 1_769_000_000);
+        let account = &world.accounts[0];
+        let contact = account.contacts.iter().next().unwrap();
+        let shown = format!(
+            "{world:?} {:?} {:?} {contact:?}",
+            account.users, account.integrations
+        );
+        for secret in ["+7", "@", "emulatorSecret"] {
+            assert!(!shown.contains(secret), "{secret}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::{
 };
 
 /// The account, with the parts its `with` asks for.
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every operation")]
 pub(crate) fn show(cx: &mut Context<'_>) -> Answer {
     let (account, query) = (&*cx.account, cx.query());
     let owner = account.users.first().map_or(0, |user| user.id);

@@ -34,7 +34,6 @@ pub(crate) fn on(
 }
 
 /// A request, read completely.
-#[derive(Debug)]
 pub(crate) struct Call {
     principal: Principal,
     method: Method,
@@ -96,7 +95,6 @@ impl Call {
 }
 
 /// What an operation works with.
-#[derive(Debug)]
 pub(crate) struct Context<'a> {
     pub(crate) account: &'a mut Account,
     events: &'a mut Vec<WorldEvent>,

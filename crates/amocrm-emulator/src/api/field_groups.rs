@@ -6,10 +6,8 @@ use super::{call::Context, reader::Reader};
 use crate::{
     hal::{Answer, Reply, collection, self_link},
     problem::{BatchErrors, Problem, Violations},
-    world::{Counters, EntityType, FieldGroup},
+    world::{Counters, DEFAULT_GROUP, EntityType, FieldGroup},
 };
-
-const DEFAULT_GROUP: &str = "default";
 
 /// All groups.
 pub(crate) fn list(cx: &mut Context<'_>) -> Answer {
@@ -22,14 +20,14 @@ pub(crate) fn list(cx: &mut Context<'_>) -> Answer {
         .flatten()
         .collect();
     groups.sort_by_key(|group| group.sort);
-    let items = groups
+    let items: Vec<Value> = groups
         .into_iter()
         .map(|group| render(cx, entity, group))
         .collect();
     Ok(Reply::ok(collection(
         &cx.url(),
         "custom_field_groups",
-        items,
+        &items,
     )))
 }
 
@@ -78,7 +76,7 @@ pub(crate) fn create_many(cx: &mut Context<'_>) -> Answer {
     Ok(Reply::created(collection(
         &cx.url(),
         "custom_field_groups",
-        made,
+        &made,
     )))
 }
 

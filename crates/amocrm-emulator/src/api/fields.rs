@@ -2,7 +2,7 @@
 
 mod draft;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use self::draft::{Draft, EnumDraft, read};
 use super::{call::Context, reader::Reader};
@@ -10,7 +10,7 @@ use crate::{
     hal::{Answer, Reply, collection, counted_page, self_link},
     problem::{BatchErrors, Problem, Violations},
     query::Direction,
-    world::{Counters, EntityType, EnumOption, FieldDefinition},
+    world::{Counters, DEFAULT_GROUP, EntityType, EnumOption, FieldDefinition},
 };
 
 /// A page of definitions.
@@ -98,7 +98,11 @@ pub(crate) fn create_many(cx: &mut Context<'_>) -> Answer {
         item
     });
     let made: Vec<Value> = made.collect();
-    Ok(Reply::created(collection(&cx.url(), "custom_fields", made)))
+    Ok(Reply::created(collection(
+        &cx.url(),
+        "custom_fields",
+        &made,
+    )))
 }
 
 /// Changes definitions.
@@ -131,7 +135,7 @@ pub(crate) fn update_many(cx: &mut Context<'_>) -> Answer {
         item["request_id"] = request_id.into();
         changed.push(item);
     }
-    Ok(Reply::ok(collection(&cx.url(), "custom_fields", changed)))
+    Ok(Reply::ok(collection(&cx.url(), "custom_fields", &changed)))
 }
 
 /// Changes one definition.
@@ -194,20 +198,33 @@ fn update(
         .field(entity, id)
         .cloned()
         .ok_or_else(|| Problem::choice("id"))?;
-    let replaces_options = draft.enums.is_some();
+    let before: Vec<u64> = options(&field).collect();
     apply(cx, &mut field, draft);
-    if replaces_options {
+    let lost_options = before.iter().any(|id| field.option(*id).is_none());
+    if lost_options {
         cx.account
             .records_mut(entity)
             .forget_options(id, |option| field.option(option).is_some());
     }
-    let document = render(cx, &field);
+    let mut document = render(cx, &field);
+    if lost_options && let Some(Value::Array(enums)) = document.get_mut("enums").map(Value::take) {
+        // PHP writes a list with gaps as an object, and amoCRM leaves gaps when it takes options out.
+        let keyed = enums.into_iter().enumerate();
+        document["enums"] = keyed
+            .map(|(index, option)| (index.to_string(), option))
+            .collect::<Map<_, _>>()
+            .into();
+    }
     cx.account
         .fields
         .entry(entity)
         .or_default()
         .insert(id, field);
     Ok(document)
+}
+
+fn options(field: &FieldDefinition) -> impl Iterator<Item = u64> {
+    field.enums.iter().flatten().map(|option| option.id)
 }
 
 fn apply(cx: &mut Context<'_>, field: &mut FieldDefinition, draft: Draft) {
@@ -217,7 +234,9 @@ fn apply(cx: &mut Context<'_>, field: &mut FieldDefinition, draft: Draft) {
     field.sort = draft.sort.unwrap_or(field.sort);
     field.is_api_only = draft.is_api_only.unwrap_or(field.is_api_only);
     field.code = draft.code.or(field.code.take());
-    field.group_id = draft.group_id.unwrap_or_else(|| field.group_id.take());
+    if let Some(group) = draft.group_id {
+        field.group_id = (group != DEFAULT_GROUP).then_some(group);
+    }
     field.currency = draft.currency.or(field.currency.take());
     field.remind = draft.remind.or(field.remind.take());
     field.tracking_callback = draft.tracking_callback.or(field.tracking_callback.take());

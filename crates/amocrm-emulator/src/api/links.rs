@@ -106,10 +106,10 @@ fn link(cx: &mut Context<'_>, id: Option<u64>) -> Answer {
                 if *is_main {
                     match (entity, other) {
                         (EntityType::Leads, EntityType::Contacts) => {
-                            cx.account.links.set_main(draft.id, *to)
+                            cx.account.links.set_main(draft.id, *to);
                         }
                         (EntityType::Contacts, EntityType::Leads) => {
-                            cx.account.links.set_main(*to, draft.id)
+                            cx.account.links.set_main(*to, draft.id);
                         }
                         _ => {}
                     }
@@ -142,7 +142,7 @@ fn unlink(cx: &mut Context<'_>, id: Option<u64>) -> Answer {
             Target::Element(link) => {
                 cx.account
                     .links
-                    .unlink_element(entity, draft.id, link.element_id, link.catalog_id)
+                    .unlink_element(entity, draft.id, link.element_id, link.catalog_id);
             }
         }
         touch(cx, entity, draft.id);

@@ -9,6 +9,7 @@ use crate::{
 };
 
 /// All loss reasons.
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every operation")]
 pub(crate) fn list(cx: &mut Context<'_>) -> Answer {
     let reasons: Vec<Value> = cx
         .account
@@ -19,7 +20,7 @@ pub(crate) fn list(cx: &mut Context<'_>) -> Answer {
     if reasons.is_empty() {
         return Ok(Reply::no_content());
     }
-    Ok(Reply::ok(collection(&cx.url(), "loss_reasons", reasons)))
+    Ok(Reply::ok(collection(&cx.url(), "loss_reasons", &reasons)))
 }
 
 /// One loss reason.

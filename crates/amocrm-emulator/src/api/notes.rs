@@ -62,7 +62,7 @@ pub(crate) fn list(cx: &mut Context<'_>) -> Answer {
     let mut found: Vec<&Note> = notes
         .filter(|note| ids.is_empty() || ids.contains(&note.id))
         .filter(|note| parents.is_empty() || parents.contains(&note.entity_id))
-        .filter(|note| kinds.is_empty() || kinds.contains(&note.note_type.as_str()))
+        .filter(|note| kinds.is_empty() || kinds.contains(&note.kind.as_str()))
         .filter(|note| after.is_none_or(|after| note.updated_at >= after))
         .filter(|note| range.is_none_or(|range| range.contains(as_float(note.updated_at))))
         .filter(|note| cx.account.records(entity).live(note.entity_id).is_some())
@@ -118,11 +118,10 @@ pub(crate) fn create_many(cx: &mut Context<'_>) -> Answer {
             .unwrap_or_default();
         match cx.account.records(entity).get(entity_id) {
             Some(record) if record.is_deleted => return Err(Problem::in_trash()),
-            Some(_) => {}
             None if parent.is_some() || item.value("entity_id").is_some() => {
-                out.choice("entity_id")
+                out.choice("entity_id");
             }
-            None => {}
+            Some(_) | None => {}
         }
         let note_type = item
             .required_string("note_type", &mut out)
@@ -137,7 +136,7 @@ pub(crate) fn create_many(cx: &mut Context<'_>) -> Answer {
         let note = Note {
             id: 0,
             entity_id,
-            note_type: note_type.to_owned(),
+            kind: note_type.to_owned(),
             params,
             created_by,
             updated_by: created_by,
@@ -185,7 +184,7 @@ pub(crate) fn update_many(cx: &mut Context<'_>) -> Answer {
                 .and_then(|notes| notes.get(&id))
             {
                 Some(note) => {
-                    drafts.push((id, request_id.clone(), read_change(note, &item, &mut out)))
+                    drafts.push((id, request_id.clone(), read_change(note, &item, &mut out)));
                 }
                 None => out.choice("id"),
             }
@@ -266,7 +265,7 @@ fn read_change(note: &Note, item: &Reader<'_>, out: &mut Violations) -> NoteChan
     let params = item
         .value("params")
         .is_some()
-        .then(|| read_params(kind.unwrap_or(&note.note_type), item, out));
+        .then(|| read_params(kind.unwrap_or(&note.kind), item, out));
     (kind.map(str::to_owned), params)
 }
 
@@ -315,7 +314,7 @@ fn author(cx: &Context<'_>, item: &Reader<'_>, key: &str, out: &mut Violations) 
 fn update(cx: &mut Context<'_>, entity: EntityType, id: u64, change: NoteChange) -> Option<Value> {
     let (now, user) = (cx.now(), cx.user_id());
     let note = cx.account.notes.get_mut(&entity)?.get_mut(&id)?;
-    note.note_type = change.0.unwrap_or_else(|| note.note_type.clone());
+    note.kind = change.0.unwrap_or_else(|| note.kind.clone());
     note.params = change.1.unwrap_or_else(|| note.params.take());
     note.updated_at = now.max(note.updated_at);
     note.updated_by = user;
@@ -340,7 +339,7 @@ fn render(cx: &Context<'_>, entity: EntityType, note: &Note) -> Value {
         "updated_at": note.updated_at,
         "responsible_user_id": note.responsible_user_id,
         "group_id": note.group_id,
-        "note_type": note.note_type,
+        "note_type": note.kind,
         "params": note.params,
         "account_id": cx.account.id,
         "_links": link(cx, entity, note.entity_id, note.id),

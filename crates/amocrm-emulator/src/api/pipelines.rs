@@ -26,14 +26,15 @@ struct Draft {
 }
 
 /// All pipelines; `page` and `limit` mean nothing here.
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every operation")]
 pub(crate) fn list(cx: &mut Context<'_>) -> Answer {
-    let items = cx
+    let items: Vec<Value> = cx
         .account
         .pipelines
         .iter()
         .map(|pipeline| render(cx, pipeline))
         .collect();
-    Ok(Reply::ok(collection(&cx.url(), "pipelines", items)))
+    Ok(Reply::ok(collection(&cx.url(), "pipelines", &items)))
 }
 
 /// One pipeline.
@@ -79,7 +80,7 @@ pub(crate) fn create_many(cx: &mut Context<'_>) -> Answer {
     Ok(Reply::ok(collection(
         &cx.url(),
         "pipelines",
-        made.collect(),
+        &made.collect::<Vec<_>>(),
     )))
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::problem::Violations;
 
 /// A JSON object and where in the request it is.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Reader<'a> {
     object: &'a Map<String, Value>,
     prefix: String,

@@ -63,7 +63,7 @@ pub(crate) fn create_many(cx: &mut Context<'_>) -> Answer {
             created_item(cx, entity, id, &request_id)
         })
         .collect();
-    Ok(Reply::ok(envelope(cx, entity, made)))
+    Ok(Reply::ok(envelope(cx, entity, &made)))
 }
 
 /// `PATCH /{entity}`: all of the items, or none.
@@ -99,7 +99,7 @@ pub(crate) fn update_many(cx: &mut Context<'_>) -> Answer {
             updated_item(cx, entity, id, &request_id)
         })
         .collect();
-    Ok(Reply::ok(envelope(cx, entity, changed)))
+    Ok(Reply::ok(envelope(cx, entity, &changed)))
 }
 
 /// `PATCH /{entity}/{id}`: the answer is the item itself, without an envelope.
@@ -128,7 +128,7 @@ pub(crate) fn update_one(cx: &mut Context<'_>) -> Answer {
     Ok(Reply::ok(updated_item(cx, entity, id, &request_id)))
 }
 
-fn envelope(cx: &Context<'_>, entity: EntityType, items: Vec<Value>) -> Value {
+fn envelope(cx: &Context<'_>, entity: EntityType, items: &[Value]) -> Value {
     json!({"_links": self_link(&cx.url()), "_embedded": {entity.as_str(): items}})
 }
 

@@ -36,12 +36,12 @@ pub(crate) struct StatusDraft {
 /// All stages of a pipeline.
 pub(crate) fn list(cx: &mut Context<'_>) -> Answer {
     let pipeline = pipeline(cx)?;
-    let items = pipeline
+    let items: Vec<Value> = pipeline
         .statuses
         .iter()
         .map(|status| render(cx, pipeline.id, status))
         .collect();
-    Ok(Reply::ok(collection(&cx.url(), "statuses", items)))
+    Ok(Reply::ok(collection(&cx.url(), "statuses", &items)))
 }
 
 /// One stage.
@@ -93,7 +93,11 @@ pub(crate) fn create_many(cx: &mut Context<'_>) -> Answer {
         item["request_id"] = request_id.as_str().into();
         Some(item)
     });
-    Ok(Reply::ok(collection(&cx.url(), "statuses", made.collect())))
+    Ok(Reply::ok(collection(
+        &cx.url(),
+        "statuses",
+        &made.collect::<Vec<_>>(),
+    )))
 }
 
 /// Changes a stage. Of the closing stages only the name can be changed.
@@ -253,10 +257,10 @@ fn make_descriptions(
     counters: &mut Counters,
     now: i64,
 ) -> Vec<Description> {
-    let make = |(level, description)| Description {
+    let make = |(level, text)| Description {
         id: Counters::take(&mut counters.description),
         level,
-        description,
+        text,
         created_at: now,
         updated_at: now,
     };
@@ -288,7 +292,7 @@ pub(crate) fn render(cx: &Context<'_>, pipeline_id: u64, status: &Status) -> Val
                 "pipeline_id": pipeline_id,
                 "status_id": status.id,
                 "level": description.level,
-                "description": description.description,
+                "description": description.text,
             })
         });
         document["descriptions"] = descriptions.collect();

@@ -71,7 +71,7 @@ pub(crate) fn create_many(cx: &mut Context<'_>) -> Answer {
         let tag = change(cx, entity, id, None, color)?;
         made.push(with_request_id(tag, request_id));
     }
-    Ok(Reply::ok(collection(&cx.url(), "tags", made)))
+    Ok(Reply::ok(collection(&cx.url(), "tags", &made)))
 }
 
 /// Changes tags; leads only.
@@ -99,7 +99,7 @@ pub(crate) fn update_many(cx: &mut Context<'_>) -> Answer {
         let tag = change(cx, entity, id, name, color)?;
         changed.push(with_request_id(tag, request_id));
     }
-    Ok(Reply::ok(collection(&cx.url(), "tags", changed)))
+    Ok(Reply::ok(collection(&cx.url(), "tags", &changed)))
 }
 
 /// Changes one tag; leads only.
@@ -123,19 +123,26 @@ fn leads_only(cx: &Context<'_>) -> Result<EntityType, Problem> {
     }
 }
 
-/// A colour to set, or to take away with null.
-fn color(item: &Reader<'_>, out: &mut Violations) -> Option<Option<String>> {
+/// What happens to the colour of a tag.
+#[derive(Debug)]
+enum Coloring {
+    Keep,
+    Clear,
+    Set(String),
+}
+
+fn color(item: &Reader<'_>, out: &mut Violations) -> Coloring {
     if item.is_null("color") {
-        return Some(None);
+        return Coloring::Clear;
     }
-    let color = item
-        .string("color", out)?
-        .trim_start_matches('#')
-        .to_ascii_uppercase();
+    let Some(color) = item.string("color", out) else {
+        return Coloring::Keep;
+    };
+    let color = color.trim_start_matches('#').to_ascii_uppercase();
     if !COLORS.contains(&color.as_str()) {
         out.choice(item.path("color"));
     }
-    Some(Some(color))
+    Coloring::Set(color)
 }
 
 fn change(
@@ -143,7 +150,7 @@ fn change(
     entity: EntityType,
     id: u64,
     name: Option<String>,
-    color: Option<Option<String>>,
+    color: Coloring,
 ) -> Result<Value, Problem> {
     let tags = cx.account.tags.entry(entity).or_default();
     let tag = tags.get_mut(&id).ok_or_else(|| Problem::choice("id"))?;
@@ -151,10 +158,10 @@ fn change(
         tag.name = name;
     }
     // Only tags of leads have colours; on the others a colour is dropped without a word.
-    if let Some(color) = color
-        && entity == EntityType::Leads
-    {
-        tag.color = color;
+    match color {
+        Coloring::Set(color) if entity == EntityType::Leads => tag.color = Some(color),
+        Coloring::Clear => tag.color = None,
+        Coloring::Set(_) | Coloring::Keep => {}
     }
     Ok(render(tag))
 }

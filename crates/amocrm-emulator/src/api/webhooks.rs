@@ -66,7 +66,7 @@ pub(crate) fn list(cx: &mut Context<'_>) -> Answer {
     if hooks.is_empty() {
         return Ok(Reply::no_content());
     }
-    Ok(Reply::ok(collection(&cx.url(), "webhooks", hooks)))
+    Ok(Reply::ok(collection(&cx.url(), "webhooks", &hooks)))
 }
 
 /// Subscribes, or replaces the events of a destination that is subscribed already.

@@ -3,7 +3,7 @@
 //! Every field is a bracket suffix and its value, so the sender only puts `{entity}[{action}][{index}]` before it. Keys and
 //! their order are those of the vendor's samples; companies travel under `contacts` and say `type=company`.
 
-use std::fmt;
+use std::fmt::{self, Display};
 
 use serde_json::Value;
 
@@ -128,11 +128,11 @@ fn code_and_action(entity: EntityType, change: Change) -> (&'static str, &'stati
 struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    fn put(&mut self, key: &str, value: impl ToString) {
-        self.0.push((format!("[{key}]"), value.to_string()));
+    fn put(&mut self, key: &str, value: impl Display) {
+        self.put_path(format!("[{key}]"), value);
     }
 
-    fn put_path(&mut self, path: String, value: impl ToString) {
+    fn put_path(&mut self, path: String, value: impl Display) {
         self.0.push((path, value.to_string()));
     }
 }
@@ -335,7 +335,7 @@ fn note_fields(account: &Account, entity: EntityType, note: &Note) -> Vec<(Strin
     put("date_create", moment(note.created_at));
     put(
         "note_type",
-        if note.note_type == "attachment" {
+        if note.kind == "attachment" {
             FILE_NOTE
         } else {
             TEXT_NOTE

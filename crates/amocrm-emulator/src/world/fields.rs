@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use super::{Account, Counters, EntityType};
 
+/// The group of fields that are in no other.
+pub(crate) const DEFAULT_GROUP: &str = "default";
 /// The group of tracking fields.
 const GROUP_STATISTIC: &str = "statistic";
 
@@ -173,7 +175,7 @@ impl Account {
             self.groups
                 .entry(entity)
                 .or_default()
-                .push(group("default", "Основное", 0));
+                .push(group(DEFAULT_GROUP, "Основное", 0));
         }
         self.groups
             .entry(Leads)

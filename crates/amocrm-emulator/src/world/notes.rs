@@ -13,7 +13,7 @@ pub(crate) struct Note {
     /// The card it lies on.
     pub(crate) entity_id: u64,
     /// `common`, `call_in`, …
-    pub(crate) note_type: String,
+    pub(crate) kind: String,
     /// What the type asks for; kept as sent.
     pub(crate) params: Value,
     /// Who wrote it.
@@ -37,7 +37,7 @@ impl fmt::Debug for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Note")
             .field("id", &self.id)
-            .field("note_type", &self.note_type)
+            .field("kind", &self.kind)
             .finish_non_exhaustive()
     }
 }

@@ -59,7 +59,7 @@ pub(crate) struct Description {
     /// `newbie`, `candidate` or `master`.
     pub(crate) level: String,
     /// The text.
-    pub(crate) description: String,
+    pub(crate) text: String,
     /// Unix seconds.
     pub(crate) created_at: i64,
     /// Unix seconds.

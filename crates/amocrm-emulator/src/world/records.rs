@@ -78,6 +78,9 @@ pub(crate) struct Record {
     /// What `query` looks through; made again after every change.
     #[serde(skip)]
     search: SearchText,
+    /// What it looks through until then.
+    #[serde(skip)]
+    search_before: Option<SearchText>,
 }
 
 /// What only leads have.
@@ -129,6 +132,16 @@ struct SearchText {
     digits: String,
 }
 
+impl SearchText {
+    fn matches(&self, needle: &Needle) -> bool {
+        self.text.contains(&needle.text)
+            || needle
+                .digits
+                .as_ref()
+                .is_some_and(|digits| self.digits.contains(digits))
+    }
+}
+
 impl Record {
     /// An empty record, to be filled in.
     pub(crate) fn new(id: u64, user_id: u64, now: i64) -> Self {
@@ -150,17 +163,27 @@ impl Record {
             lead: None,
             indexed_at_ms: 0,
             search: SearchText::default(),
+            search_before: None,
         }
     }
 
     /// Whether a prepared [`Needle`] is found in the name or a value.
     pub(crate) fn matches(&self, needle: &Needle, now_ms: i64) -> bool {
-        self.indexed_at_ms <= now_ms
-            && (self.search.text.contains(&needle.text)
-                || needle
-                    .digits
-                    .as_ref()
-                    .is_some_and(|digits| self.search.digits.contains(digits)))
+        if self.indexed_at_ms <= now_ms {
+            self.search.matches(needle)
+        } else {
+            self.search_before
+                .as_ref()
+                .is_some_and(|search| search.matches(needle))
+        }
+    }
+
+    /// Lets `query` find the record as it is now until the index has caught up with the change to come.
+    pub(crate) fn lag_search(&mut self, now_ms: i64, indexed_at_ms: i64) {
+        if self.indexed_at_ms <= now_ms {
+            self.search_before = Some(self.search.clone());
+        }
+        self.indexed_at_ms = indexed_at_ms;
     }
 
     fn refresh_search(&mut self) {
@@ -201,7 +224,7 @@ fn phone_digits(text: &str) -> Option<String> {
 }
 
 /// A `query`, prepared once for a whole list.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Needle {
     text: String,
     digits: Option<String>,
@@ -319,11 +342,6 @@ impl Records {
     pub(crate) fn len(&self) -> usize {
         self.by_update.len()
     }
-
-    /// Whether all are in the trash, or there are none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.by_update.is_empty()
-    }
 }
 
 impl fmt::Debug for Records {
@@ -331,7 +349,7 @@ impl fmt::Debug for Records {
         f.debug_struct("Records")
             .field("live", &self.len())
             .field("all", &self.by_id.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     api::{call::Context, reader::Reader},
     problem::Violations,
-    world::{EntityType, FieldDefinition, StageRef, has_enums},
+    world::{DEFAULT_GROUP, EntityType, FieldDefinition, StageRef, has_enums},
 };
 
 /// What a write to a definition asks for. What is `None` stays as it is.
@@ -15,7 +15,8 @@ pub(super) struct Draft {
     pub(super) name: Option<String>,
     pub(super) code: Option<String>,
     pub(super) sort: Option<i64>,
-    pub(super) group_id: Option<Option<String>>,
+    /// The default group is named by its own id here.
+    pub(super) group_id: Option<String>,
     pub(super) is_api_only: Option<bool>,
     pub(super) currency: Option<String>,
     pub(super) remind: Option<String>,
@@ -147,9 +148,9 @@ fn read_group(
     entity: EntityType,
     item: &Reader<'_>,
     out: &mut Violations,
-) -> Option<Option<String>> {
+) -> Option<String> {
     if item.is_null("group_id") {
-        return Some(None);
+        return Some(DEFAULT_GROUP.to_owned());
     }
     let id = item.string("group_id", out)?;
     let known = cx
@@ -160,7 +161,7 @@ fn read_group(
     if !known {
         out.choice(item.path("group_id"));
     }
-    Some((id != "default").then(|| id.to_owned()))
+    Some(id.to_owned())
 }
 
 fn read_stages(
@@ -181,7 +182,7 @@ fn read_stages(
         match cx.account.pipeline(pipeline_id) {
             None => out.choice(item.path("pipeline_id")),
             Some(pipeline) if pipeline.status(status_id).is_none() => {
-                out.choice(item.path("status_id"))
+                out.choice(item.path("status_id"));
             }
             Some(_) => stages.push(StageRef {
                 status_id,

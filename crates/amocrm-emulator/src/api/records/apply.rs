@@ -45,6 +45,7 @@ pub(super) fn update(cx: &mut Context<'_>, entity: EntityType, id: u64, draft: D
         return;
     };
     let mut record = before.clone();
+    record.lag_search(cx.now_ms(), cx.indexed_at_ms());
     record.updated_at = cx.now().max(before.updated_at);
     record.updated_by = cx.user_id();
     fill(cx, entity, &mut record, draft);

@@ -9,7 +9,7 @@ use crate::{
         values::{ValueChange, read_changes},
     },
     problem::Violations,
-    world::{EntityType, Record},
+    world::{EntityType, Pipeline, Record},
 };
 
 /// A checked write to one record. What is `None` stays as it is.
@@ -59,7 +59,7 @@ impl Draft {
             && let Some(stage) = cx
                 .account
                 .pipeline(placing.pipeline_id)
-                .and_then(|pipeline| pipeline.unsorted_stage())
+                .and_then(Pipeline::unsorted_stage)
         {
             placing.status_id = stage;
         }

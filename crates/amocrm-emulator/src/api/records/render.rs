@@ -51,6 +51,16 @@ pub(super) fn render(cx: &Context<'_>, entity: EntityType, record: &Record) -> V
     document
 }
 
+/// What is left of a lead in the trash.
+const KEPT: [&str; 6] = [
+    "id",
+    "is_deleted",
+    "updated_at",
+    "updated_by",
+    "account_id",
+    "_links",
+];
+
 /// A record of the trash, mostly null. Contacts and companies come back whole and say that they are not deleted.
 pub(super) fn render_deleted(cx: &Context<'_>, entity: EntityType, record: &Record) -> Value {
     let mut document = render(cx, entity, record);
@@ -58,14 +68,6 @@ pub(super) fn render_deleted(cx: &Context<'_>, entity: EntityType, record: &Reco
         document["is_deleted"] = false.into();
         return document;
     }
-    const KEPT: [&str; 6] = [
-        "id",
-        "is_deleted",
-        "updated_at",
-        "updated_by",
-        "account_id",
-        "_links",
-    ];
     if let Some(map) = document.as_object_mut() {
         map.remove("_embedded");
         map.iter_mut()

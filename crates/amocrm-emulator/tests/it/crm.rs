@@ -1,0 +1,13 @@
+//! The CRM itself: cards, fields, pipelines, links, and what the webhooks tell of them.
+
+mod batches;
+mod client;
+mod definitions;
+mod events;
+mod lists;
+mod pipelines;
+mod relations;
+mod robustness;
+mod search;
+mod shapes;
+mod values;
