@@ -1,7 +1,14 @@
 //! Integration tests.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails here, with the line"
+)]
+#![expect(unreachable_pub, reason = "nothing of a test binary is reachable")]
+
 mod entities;
 mod fields;
+mod fixtures;
 mod oauth;
 mod quota;
 mod retry;
