@@ -9,6 +9,7 @@ mod schedule;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,7 @@ use crate::faults::{Faults, Reorder};
 const LOG_CAPACITY: usize = 10_000;
 
 /// A delivery on its way. It is part of the state file, so retries survive a restart.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Delivery {
     /// Orders deliveries; given when the delivery is submitted.
     #[serde(default)]
@@ -38,6 +39,18 @@ pub(crate) struct Delivery {
     /// How many attempts were made.
     attempts: u32,
     due_ms: i64,
+}
+
+impl fmt::Debug for Delivery {
+    /// Neither the body, which is about people, nor the destination, whose path is often a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("id", &self.id)
+            .field("code", &self.code)
+            .field("attempts", &self.attempts)
+            .field("due_ms", &self.due_ms)
+            .finish_non_exhaustive()
+    }
 }
 
 /// All deliveries: waiting, under way and done.

@@ -29,23 +29,33 @@ const UNKNOWN_CLIENT: &str = "unknown";
 
 /// The middleware around all routes but the control API.
 pub(crate) async fn pass(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let arrival = Instant::now();
+    // First of all: what the limiter and the tests judge by is the moment of arrival.
+    let (seq, arrival) = app.journal().open(first_entry(&app, &request));
     let site = app.with_world(|world| Site::of(&request, world));
-    let seq = app
-        .journal()
-        .open(arrival, first_entry(&app, &site, &request));
+    app.journal().amend(seq, |entry| {
+        entry.host.clone_from(&site.authority);
+        entry.source = site.source();
+    });
     request.extensions_mut().insert(site.clone());
     // A task of its own: amoCRM finishes what it has begun when the client hangs up, and so does the emulator.
-    let task = tokio::spawn(handle(app.clone(), seq, arrival, site, request, next));
-    let mut response = task
-        .await
-        .unwrap_or_else(|_| answer::problem(StatusCode::INTERNAL_SERVER_ERROR, "Internal error"));
-    let is_dropped = response.extensions().get::<DropConnection>().is_some();
-    app.journal().close(
-        seq,
-        arrival,
-        (!is_dropped).then(|| response.status().as_u16()),
-    );
+    let task = tokio::spawn({
+        let app = app.clone();
+        async move {
+            let response = handle(app.clone(), seq, arrival, site, request, next).await;
+            let is_dropped = response.extensions().get::<DropConnection>().is_some();
+            app.journal().close(
+                seq,
+                arrival,
+                (!is_dropped).then(|| response.status().as_u16()),
+            );
+            response
+        }
+    });
+    let mut response = task.await.unwrap_or_else(|_| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        app.journal().close(seq, arrival, Some(status.as_u16()));
+        answer::problem(status, "Internal error")
+    });
     if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
@@ -290,7 +300,7 @@ fn refuse_host(app: &App, site: &Site, request: &Request) -> Option<Response> {
     }
 }
 
-fn first_entry(app: &App, site: &Site, request: &Request) -> JournalEntry {
+fn first_entry(app: &App, request: &Request) -> JournalEntry {
     let path = request.uri().path();
     let is_api = path.starts_with("/api/");
     JournalEntry {
@@ -303,8 +313,6 @@ fn first_entry(app: &App, site: &Site, request: &Request) -> JournalEntry {
             .filter(|_| is_api)
             .unwrap_or_default()
             .to_owned(),
-        host: site.authority.clone(),
-        source: site.source(),
         ..JournalEntry::default()
     }
 }

@@ -14,7 +14,7 @@ use http::{Method, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -26,8 +26,8 @@ use crate::hosts::{Origin, Via};
 use crate::proxy::{self, OriginForm};
 use crate::tls::Tls;
 
-/// Connections that send no request head within this time are closed.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// A TLS handshake takes no longer than this.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 /// After a failed accept (too many open files) the loop breathes before it tries again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -106,7 +106,7 @@ impl Server {
                     .await
             }
         });
-        let connection = http_builder()
+        let connection = http1::Builder::new()
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         tokio::pin!(connection);
@@ -125,7 +125,7 @@ impl Server {
     ) {
         let Some(tls) = &self.tls else { return };
         let stream = tokio::select! {
-            stream = tokio::time::timeout(HEADER_TIMEOUT, tls.acceptor.accept(stream)) => stream,
+            stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.acceptor.accept(stream)) => stream,
             () = self.stop.cancelled() => return,
         };
         let stream = match stream {
@@ -152,7 +152,7 @@ impl Server {
                     .await
             }
         });
-        let connection = http_builder().serve_connection(TokioIo::new(stream), service);
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
         tokio::select! {
             _ = connection.as_mut() => return,
@@ -179,12 +179,4 @@ impl Server {
         }
         Ok(response)
     }
-}
-
-fn http_builder() -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT);
-    builder
 }

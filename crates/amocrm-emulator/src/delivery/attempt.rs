@@ -1,5 +1,6 @@
 //! One post to a subscriber.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
@@ -14,7 +15,7 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
 const AGENT: &str = "amoCRM-Webhooks/3.0";
 
 /// An attempt to deliver a webhook, as `GET /_emulator/webhooks` lists it. Bodies are not kept: they hold phones and e-mails.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct WebhookAttempt {
     /// The emulator's unix time, in milliseconds.
@@ -35,6 +36,19 @@ pub struct WebhookAttempt {
     pub delivered: bool,
     /// When the next attempt is due, in milliseconds of the emulator's clock; `None` if there is none.
     pub retry_at_ms: Option<i64>,
+}
+
+impl fmt::Debug for WebhookAttempt {
+    /// Without the destination, whose path is often a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookAttempt")
+            .field("webhook_id", &self.webhook_id)
+            .field("code", &self.code)
+            .field("request_id", &self.request_id)
+            .field("attempt", &self.attempt)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Sends a delivery once and says what came of it.

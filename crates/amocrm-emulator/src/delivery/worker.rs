@@ -8,9 +8,6 @@ use tokio_util::task::TaskTracker;
 use crate::app::App;
 use crate::delivery::{Delivery, attempt};
 
-/// How long the worker sleeps without being woken; only a bound, the clock wakes it when it is moved.
-const IDLE: Duration = Duration::from_hours(1);
-
 /// Sends deliveries until `stop`, then waits for those under way.
 pub(crate) async fn run(app: App, stop: CancellationToken) {
     let under_way = TaskTracker::new();
@@ -25,13 +22,9 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
             under_way.spawn(deliver(app.clone(), delivery));
         }
         let next_due = app.deliveries().lock().next_due_ms();
-        let pause = next_due.map_or(IDLE, |due| {
-            let ms = due.saturating_sub(app.clock().now_ms()).max(1);
-            Duration::from_millis(u64::try_from(ms).unwrap_or(1)).min(IDLE)
-        });
         tokio::select! {
             () = changed => {}
-            () = tokio::time::sleep(pause) => {}
+            () = sleep_until(&app, next_due) => {}
             () = stop.cancelled() => break,
         }
     }
@@ -39,8 +32,39 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
     under_way.wait().await;
 }
 
-async fn deliver(app: App, mut delivery: Delivery) {
-    let result = attempt::send(&app, &delivery).await;
+/// Without anything due there is no timer either: under tokio's paused clock an idle timer would make time fly.
+async fn sleep_until(app: &App, due_ms: Option<i64>) {
+    let Some(due_ms) = due_ms else {
+        return std::future::pending().await;
+    };
+    let pause_ms = due_ms.saturating_sub(app.clock().now_ms()).max(1);
+    tokio::time::sleep(Duration::from_millis(u64::try_from(pause_ms).unwrap_or(1))).await;
+}
+
+async fn deliver(app: App, delivery: Delivery) {
+    // A subscription that was deleted or disabled meanwhile gets nothing more, retries included.
+    if is_wanted(&app, &delivery) {
+        attempt_once(&app, &delivery).await;
+    }
+    app.deliveries().lock().busy.remove(&delivery.webhook_id);
+    app.deliveries().changed.notify_waiters();
+    app.mark_changed();
+}
+
+fn is_wanted(app: &App, delivery: &Delivery) -> bool {
+    app.with_world(|world| {
+        let account = world.account(delivery.account_id);
+        account.is_some_and(|account| {
+            account
+                .webhooks
+                .iter()
+                .any(|webhook| webhook.id == delivery.webhook_id && !webhook.disabled)
+        })
+    })
+}
+
+async fn attempt_once(app: &App, delivery: &Delivery) {
+    let result = attempt::send(app, delivery).await;
     tracing::debug!(
         webhook.code = %delivery.code, attempt = result.attempt, status = result.status, "a webhook was sent"
     );
@@ -50,17 +74,19 @@ async fn deliver(app: App, mut delivery: Delivery) {
         let mut state = app.deliveries().lock();
         let is_disabling = state.record(result, webhook_id, now);
         if let Some(due_ms) = retry_at_ms {
-            delivery.attempts += 1;
-            state.enqueue(delivery.clone(), due_ms);
+            state.enqueue(
+                Delivery {
+                    attempts: delivery.attempts + 1,
+                    ..delivery.clone()
+                },
+                due_ms,
+            );
         }
         is_disabling
     };
     if is_disabling {
-        disable(&app, &delivery);
+        disable(app, delivery);
     }
-    app.deliveries().lock().busy.remove(&webhook_id);
-    app.deliveries().changed.notify_waiters();
-    app.mark_changed();
 }
 
 fn disable(app: &App, delivery: &Delivery) {

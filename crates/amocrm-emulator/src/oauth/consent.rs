@@ -252,12 +252,10 @@ fn send_back(request: &ConsentRequest, redirect: &str, query: &[(&str, &str)]) -
          </script>\n<p><a href=\"{}\">Продолжить / Continue</a></p>\n",
         escape(&target)
     );
+    let mut response = answer::html(StatusCode::OK, page);
     // The header tells programs without a window where the browser would go.
-    (
-        answer::html(StatusCode::OK, page).into_parts().0,
-        [(LOCATION, location)],
-    )
-        .into_response()
+    response.headers_mut().insert(LOCATION, location);
+    response
 }
 
 fn find_integration<'a>(

@@ -6,5 +6,7 @@ mod delivery;
 mod faults;
 mod hosts;
 mod limits;
+mod nonsense;
 mod oauth;
 mod process;
+mod subscriber;

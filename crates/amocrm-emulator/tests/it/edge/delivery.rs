@@ -1,107 +1,13 @@
 //! Webhooks as a subscriber receives them.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use amocrm_emulator::Fault;
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::routing::any;
-use http::{HeaderMap, StatusCode, Uri};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::client::{Bench, json_of};
-
-/// A subscriber that answers what it is told and remembers what it got.
-#[derive(Clone)]
-struct Subscriber {
-    url: String,
-    state: Arc<Mutex<SubscriberState>>,
-}
-
-struct SubscriberState {
-    status: StatusCode,
-    pause: Duration,
-    received: Vec<Delivery>,
-}
-
-#[derive(Clone)]
-struct Delivery {
-    headers: HeaderMap,
-    query: Option<String>,
-    form: Vec<(String, String)>,
-}
-
-impl Delivery {
-    fn value(&self, key: &str) -> &str {
-        self.form
-            .iter()
-            .find(|(name, _)| name == key)
-            .map_or("", |(_, value)| value)
-    }
-}
-
-impl Subscriber {
-    async fn start() -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a port");
-        let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
-        let state = SubscriberState {
-            status: StatusCode::OK,
-            pause: Duration::ZERO,
-            received: Vec::new(),
-        };
-        let subscriber = Self {
-            url,
-            state: Arc::new(Mutex::new(state)),
-        };
-        let router = Router::new()
-            .route("/hook", any(receive))
-            .with_state(subscriber.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        subscriber
-    }
-
-    fn answer(&self, status: u16) {
-        self.state.lock().expect("a lock").status = StatusCode::from_u16(status).expect("a status");
-    }
-
-    fn received(&self) -> Vec<Delivery> {
-        self.state.lock().expect("a lock").received.clone()
-    }
-
-    async fn subscribe(&self, bench: &Bench, codes: &[&str]) {
-        let body = json!({ "destination": self.url, "settings": codes });
-        let answer = bench
-            .post_json("/api/v4/webhooks", &body)
-            .send()
-            .await
-            .expect("an answer");
-        assert!(answer.status().is_success(), "{}", answer.status());
-    }
-}
-
-async fn receive(
-    State(subscriber): State<Subscriber>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> StatusCode {
-    let form = form_urlencoded::parse(&body).into_owned().collect();
-    let (status, pause) = {
-        let mut state = subscriber.state.lock().expect("a lock");
-        state.received.push(Delivery {
-            headers,
-            query: uri.query().map(str::to_owned),
-            form,
-        });
-        (state.status, state.pause)
-    };
-    tokio::time::sleep(pause).await;
-    status
-}
+use super::subscriber::Subscriber;
 
 async fn create_lead(bench: &Bench, name: &str) -> u64 {
     let answer = bench
@@ -203,12 +109,12 @@ async fn failed_deliveries_come_back_on_schedule_and_no_sooner() {
 async fn a_subscriber_slower_than_two_seconds_has_not_received() {
     let (bench, subscriber) = (Bench::start().await, Subscriber::start().await);
     subscriber.subscribe(&bench, &["add_lead"]).await;
-    subscriber.state.lock().expect("a lock").pause = Duration::from_millis(2_500);
+    subscriber.pause(Duration::from_millis(2_500));
     create_lead(&bench, "slow").await;
     bench.emulator.settle_webhooks().await;
     assert_eq!(statuses(&bench), [(1, 0)]);
     // Three attempts and no more for those who give no answer at all.
-    subscriber.state.lock().expect("a lock").pause = Duration::ZERO;
+    subscriber.pause(Duration::ZERO);
     subscriber.answer(204);
     bench.emulator.advance(Duration::from_mins(5));
     bench.emulator.settle_webhooks().await;
@@ -308,4 +214,28 @@ async fn an_integration_is_told_that_it_was_disabled_and_a_widget_install_delive
         bench.status_with(&pair.access()).await,
         StatusCode::UNAUTHORIZED
     );
+}
+
+#[tokio::test]
+async fn nothing_more_is_sent_to_a_subscription_that_was_deleted() {
+    let (bench, subscriber) = (Bench::start().await, Subscriber::start().await);
+    subscriber.subscribe(&bench, &["add_lead"]).await;
+    subscriber.answer(500);
+    create_lead(&bench, "to be retried").await;
+    bench.emulator.settle_webhooks().await;
+    let delete = bench
+        .http
+        .delete(bench.url("/api/v4/webhooks"))
+        .bearer_auth(&bench.credentials().access_token);
+    let body = json!({ "destination": subscriber.url }).to_string();
+    let deleted = delete
+        .header("content-type", "application/json")
+        .body(body)
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(deleted.status(), StatusCode::NO_CONTENT);
+    bench.emulator.advance(Duration::from_hours(2));
+    bench.emulator.settle_webhooks().await;
+    assert_eq!(subscriber.received().len(), 1);
 }
