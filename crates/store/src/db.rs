@@ -66,7 +66,7 @@ impl Db {
     pub(crate) async fn write_quota<O: Operation>(&self, operation: O) -> Result<O::Output> {
         match &self.backend {
             Backend::Sqlite(db) => db.write_quota(operation).await,
-            Backend::Postgres(db) => db.write(operation, &self.time, &self.bell).await,
+            Backend::Postgres(db) => db.write_quota(operation, &self.time, &self.bell).await,
         }
     }
 

@@ -37,7 +37,7 @@
 //!    operation may run twice before it is acknowledged, so it touches nothing but its transaction. Use `tx.now()` for
 //!    the time. What must happen together is one operation: call the inner functions of other groups
 //!    (`jobs::add(tx, …)`) with your `tx`.
-//! 5. **Where the databases differ**, [`Sql::either`](db::Sql::either) takes both texts. On PostgreSQL a row that is
+//! 5. **Where the databases differ**, `Sql::either` takes both texts. On PostgreSQL a row that is
 //!    read in order to be changed is read with `FOR UPDATE`, and several rows are locked in one order by everybody; on
 //!    SQLite there is one writer and nothing to lock.
 //! 6. **The test.** `tests/it/notes.rs` takes a `TestDb` and runs on both. State the law it keeps, not the calls.

@@ -255,7 +255,7 @@ impl Store {
     pub async fn close(&self) {
         match &self.inner.db.backend {
             Backend::Sqlite(db) => db.close().await,
-            Backend::Postgres(db) => db.pool.close().await,
+            Backend::Postgres(db) => db.close().await,
         }
     }
 }

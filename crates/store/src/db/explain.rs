@@ -11,22 +11,34 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, SqliteConnection};
 use uuid::Uuid;
 
+use super::sql::Value;
 use crate::{
     Accepted, DeadLetterFilter, Delivered, DeliveryState, IdempotencyKey, Identity, JobSpec,
     Keyring, LeadFilter, LeadOrder, NewLeadRow, Options, RetryAfter, StatusChange, StatusOrigin,
     Store, Utm,
 };
 
-static SEEN: Mutex<BTreeSet<(&str, &str)>> = Mutex::new(BTreeSet::new());
+/// A statement on each database, with the PostgreSQL types of its values.
+type Statement = (&'static str, &'static str, Vec<&'static str>);
+
+static SEEN: Mutex<BTreeSet<Statement>> = Mutex::new(BTreeSet::new());
 
 /// Called for every statement while tests run.
-pub(super) fn note(sqlite: &'static str, postgres: &'static str) {
+pub(super) fn note(sqlite: &'static str, postgres: &'static str, values: &[Value]) {
+    let types = values
+        .iter()
+        .map(|value| match value {
+            Value::Int(_) => "bigint",
+            Value::Text(_) => "text",
+            Value::Bytes(_) => "bytea",
+        })
+        .collect();
     SEEN.lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .insert((sqlite, postgres));
+        .insert((sqlite, postgres, types));
 }
 
-fn seen() -> BTreeSet<(&'static str, &'static str)> {
+fn seen() -> BTreeSet<Statement> {
     SEEN.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
@@ -164,6 +176,11 @@ async fn live_leads(store: &Store) {
     }
 }
 
+/// The list of connected accounts is short and wanted whole.
+fn wants_everything(text: &str) -> bool {
+    text.contains("FROM token_grants WHERE active_generation")
+}
+
 fn options() -> Options {
     let key = Keyring::generate_key().unwrap();
     Options::new().keyring(Keyring::parse(&key).unwrap())
@@ -190,8 +207,8 @@ async fn no_statement_reads_a_whole_table_sqlite() {
         .unwrap();
     let statements: Vec<&str> = seen()
         .into_iter()
-        .map(|(sqlite, _)| sqlite)
-        .filter(|text| !text.starts_with("PRAGMA"))
+        .map(|(sqlite, ..)| sqlite)
+        .filter(|text| !text.starts_with("PRAGMA") && !wants_everything(text))
         .collect();
     assert!(statements.len() > 50);
     for text in statements {
@@ -254,21 +271,21 @@ async fn no_statement_reads_a_whole_table_postgres() {
     store.migrate().await.unwrap();
     live(&store).await;
 
-    for (number, (_, text)) in seen().into_iter().enumerate() {
-        if text.contains("pragma_") || text.starts_with("PRAGMA") {
+    for (number, (_, text, types)) in seen().into_iter().enumerate() {
+        if text.contains("pragma_") || text.starts_with("PRAGMA") || wants_everything(text) {
             continue;
         }
-        let prepare = AssertSqlSafe(format!("PREPARE p{number} AS {text}"));
-        sqlx::raw_sql(prepare).execute(&mut conn).await.unwrap();
-        let values = (1..=20)
-            .take_while(|value| text.contains(&format!("${value}")))
-            .map(|_| "NULL")
-            .collect::<Vec<_>>()
-            .join(", ");
-        let values = if values.is_empty() {
-            values
+        let parameters = if types.is_empty() {
+            String::new()
         } else {
-            format!("({values})")
+            format!("({})", types.join(", "))
+        };
+        let prepare = AssertSqlSafe(format!("PREPARE p{number} {parameters} AS {text}"));
+        sqlx::raw_sql(prepare).execute(&mut conn).await.unwrap();
+        let values = if types.is_empty() {
+            String::new()
+        } else {
+            format!("({})", vec!["NULL"; types.len()].join(", "))
         };
         let explain = AssertSqlSafe(format!("EXPLAIN EXECUTE p{number}{values}"));
         let plan = sqlx::raw_sql(explain).fetch_all(&mut conn).await.unwrap();

@@ -5,25 +5,55 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, PgPool, Postgres};
+use sqlx::{ConnectOptions as _, Connection as _, PgPool, Postgres};
 use tokio::sync::Notify;
 
 use super::{Conn, Effects, Operation, Time, Tx};
 use crate::error::{Result, StoreError, StoreErrorKind};
 
 /// How often an operation is tried when conflicting transactions or broken connections undo it.
-const ATTEMPTS: u32 = 5;
+const ATTEMPTS: u32 = 12;
 /// How long an operation may take in all, the tries included.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// One task of a process asks for a permit at a time; the other connection is for pauses.
+const QUOTA_CONNECTIONS: u32 = 2;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A connection that has been idle for longer is tried before it is used: the server may have been restarted.
+const TRUSTED_IDLE: Duration = Duration::from_millis(500);
+/// The parameters that the driver understands in a URL. It would log the values of others.
+const PARAMETERS: &[&str] = &[
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "ssl-root-cert",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "statement-cache-capacity",
+    "user",
+];
 
 #[derive(Debug)]
 pub(crate) struct PostgresDb {
     pub(crate) pool: PgPool,
+    /// Connections of its own for the request budget: a permit must not queue behind other work for one. With the
+    /// pool of 4 shared, 64 busy tasks made a permit wait 49 ms instead of 1.4.
+    quota: PgPool,
 }
 
 impl PostgresDb {
     pub(crate) async fn open(url: &str, connections: u32) -> Result<Self> {
+        check_parameters(url)?;
         let options: PgConnectOptions = url.parse().map_err(|_| {
             StoreError::invalid(
                 "the database URL cannot be understood: expected postgres://user:password@host:port/database",
@@ -39,12 +69,14 @@ impl PostgresDb {
                 ("synchronous_commit", "on"),
             ])
             .disable_statement_logging();
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(CONNECT_TIMEOUT)
-            .connect_with(options)
-            .await?;
-        Ok(Self { pool })
+        let quota = pool(QUOTA_CONNECTIONS).connect_lazy_with(options.clone());
+        let pool = pool(connections).connect_with(options).await?;
+        Ok(Self { pool, quota })
+    }
+
+    pub(crate) async fn close(&self) {
+        self.quota.close().await;
+        self.pool.close().await;
     }
 
     pub(super) async fn reader(&self) -> Result<PoolConnection<Postgres>> {
@@ -57,10 +89,29 @@ impl PostgresDb {
         time: &Time,
         bell: &Arc<Notify>,
     ) -> Result<O::Output> {
+        Self::write_to(&self.pool, operation, time, bell).await
+    }
+
+    /// Runs `operation` on the connections of the request budget.
+    pub(super) async fn write_quota<O: Operation>(
+        &self,
+        operation: O,
+        time: &Time,
+        bell: &Arc<Notify>,
+    ) -> Result<O::Output> {
+        Self::write_to(&self.quota, operation, time, bell).await
+    }
+
+    async fn write_to<O: Operation>(
+        pool: &PgPool,
+        operation: O,
+        time: &Time,
+        bell: &Arc<Notify>,
+    ) -> Result<O::Output> {
         let tries = async {
             let mut attempt = 1;
             loop {
-                match self.attempt(&operation, time).await {
+                match Self::attempt(pool, &operation, time).await {
                     Ok((output, effects)) => {
                         if effects.work_is_due {
                             bell.notify_waiters();
@@ -88,11 +139,11 @@ impl PostgresDb {
     }
 
     async fn attempt<O: Operation>(
-        &self,
+        pool: &PgPool,
         operation: &O,
         time: &Time,
     ) -> Result<(O::Output, Effects), Failed> {
-        let transaction = self.pool.begin().await.map_err(|error| Failed {
+        let transaction = pool.begin().await.map_err(|error| Failed {
             again: is_lost(&error),
             error: error.into(),
         })?;
@@ -116,6 +167,30 @@ impl PostgresDb {
         }
         Ok(done)
     }
+}
+
+fn pool(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|conn, meta| {
+            Box::pin(async move { Ok(meta.idle_for < TRUSTED_IDLE || conn.ping().await.is_ok()) })
+        })
+}
+
+fn check_parameters(url: &str) -> Result<()> {
+    let (_, parameters) = url.split_once('?').unwrap_or_default();
+    for parameter in parameters.split('&').filter(|it| !it.is_empty()) {
+        let name = parameter.split('=').next().unwrap_or_default();
+        if !PARAMETERS.contains(&name) && !name.starts_with("options[") {
+            return Err(StoreError::invalid(format!(
+                "the database URL has a parameter that nobody understands: one of {} was expected",
+                PARAMETERS.join(", ")
+            )));
+        }
+    }
+    Ok(())
 }
 
 struct Failed {

@@ -63,12 +63,9 @@ pub(crate) struct Query<'t> {
 
 impl Tx {
     pub(crate) fn query(&mut self, sql: impl Into<Sql>) -> Query<'_> {
-        let sql = sql.into();
-        #[cfg(test)]
-        super::explain::note(sql.sqlite, sql.postgres);
         Query {
             tx: self,
-            sql,
+            sql: sql.into(),
             values: Vec::new(),
         }
     }
@@ -107,6 +104,8 @@ macro_rules! bound {
 macro_rules! run {
     ($self:ident, $method:ident, |$row:ident| $sqlite:expr, $postgres:expr) => {{
         let Query { tx, sql, values } = $self;
+        #[cfg(test)]
+        super::explain::note(sql.sqlite, sql.postgres, &values);
         match &mut tx.conn {
             Conn::Sqlite(conn) => {
                 let $row = bound!(sqlx::Sqlite, sql.sqlite, values)

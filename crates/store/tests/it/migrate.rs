@@ -65,6 +65,7 @@ async fn a_url_of_another_kind_is_refused_without_being_repeated() {
 
     for url in [
         "mysql://root:hunter2@localhost/x",
+        "postgres://user@localhost/x?pasword=hunter2",
         "sqlite::memory:",
         "sqlite://",
         "postgres://user:hunter2@[bad/x",
