@@ -190,6 +190,7 @@ impl Listable for Company {
 
 /// A company to be added. Nothing is required.
 #[derive(Clone, Default, Serialize)]
+#[must_use = "it does nothing until it is sent"]
 pub struct NewCompany {
     #[serde(flatten)]
     card: CardFields,
@@ -210,6 +211,7 @@ impl NewCompany {
 
 /// Changes to a company: only what is set travels.
 #[derive(Clone, Serialize)]
+#[must_use = "it does nothing until it is sent"]
 pub struct CompanyPatch {
     #[serde(skip)]
     id: CompanyId,

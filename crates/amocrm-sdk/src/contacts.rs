@@ -212,14 +212,12 @@ macro_rules! contact_setters {
         card_setters!();
 
         /// Sets the first name; the account's settings compose the shown name of it.
-        #[must_use]
         pub fn first_name(mut self, name: impl Into<String>) -> Self {
             self.fields_mut().first_name = Some(name.into());
             self
         }
 
         /// Sets the last name; the account's settings compose the shown name of it.
-        #[must_use]
         pub fn last_name(mut self, name: impl Into<String>) -> Self {
             self.fields_mut().last_name = Some(name.into());
             self
@@ -229,6 +227,7 @@ macro_rules! contact_setters {
 
 /// A contact to be added. Nothing is required.
 #[derive(Clone, Default, Serialize)]
+#[must_use = "it does nothing until it is sent"]
 pub struct NewContact {
     #[serde(flatten)]
     fields: ContactFields,
@@ -253,6 +252,7 @@ impl NewContact {
 
 /// Changes to a contact: only what is set travels.
 #[derive(Clone, Serialize)]
+#[must_use = "it does nothing until it is sent"]
 pub struct ContactPatch {
     #[serde(skip)]
     id: ContactId,

@@ -266,6 +266,7 @@ impl Listable for CustomField {
 /// An option as it is written: with its id it is kept, without one it is new.
 #[skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[must_use = "it does nothing until it is sent"]
 pub struct OptionInput {
     id: Option<FieldEnumId>,
     value: String,
@@ -295,7 +296,6 @@ impl OptionInput {
     }
 
     /// Sets its code.
-    #[must_use]
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
         self
@@ -327,35 +327,30 @@ struct Changes {
 macro_rules! field_setters {
     () => {
         /// Sets the code, unique among the fields of the entity.
-        #[must_use]
         pub fn code(mut self, code: impl Into<String>) -> Self {
             self.changes_mut().code = Some(code.into());
             self
         }
 
         /// Sets its place.
-        #[must_use]
         pub fn sort(mut self, sort: i64) -> Self {
             self.changes_mut().sort = Some(sort);
             self
         }
 
         /// Puts it into a group.
-        #[must_use]
         pub fn group(mut self, group: impl Into<String>) -> Self {
             self.changes_mut().group_id = Some(group.into());
             self
         }
 
         /// Whether only the API may change its values.
-        #[must_use]
         pub fn api_only(mut self, only: bool) -> Self {
             self.changes_mut().is_api_only = Some(only);
             self
         }
 
         /// Sets **all** options, in this order. Options that exist and are missing here are removed with their values.
-        #[must_use]
         pub fn options<O: Into<OptionInput>>(
             mut self,
             options: impl IntoIterator<Item = O>,
@@ -369,28 +364,24 @@ macro_rules! field_setters {
         }
 
         /// Sets the stages at which it must be filled.
-        #[must_use]
         pub fn required_at(mut self, stages: impl IntoIterator<Item = Stage>) -> Self {
             self.changes_mut().required_statuses = Some(stages.into_iter().collect());
             self
         }
 
         /// Sets the currency of money. amoCRM wants it with every change of such a field.
-        #[must_use]
         pub fn currency(mut self, currency: impl Into<String>) -> Self {
             self.changes_mut().currency = Some(currency.into());
             self
         }
 
         /// Sets when a birthday reminds: `never`, `day`, `week`, `month`.
-        #[must_use]
         pub fn remind(mut self, remind: impl Into<String>) -> Self {
             self.changes_mut().remind = Some(remind.into());
             self
         }
 
         /// Sets the script of a tracking field.
-        #[must_use]
         pub fn tracking_callback(mut self, script: impl Into<String>) -> Self {
             self.changes_mut().tracking_callback = Some(script.into());
             self
@@ -398,7 +389,6 @@ macro_rules! field_setters {
 
         /// Sets what a linked entity is searched in: a catalog's id, `contacts`, `companies` or
         /// `contacts_and_companies`.
-        #[must_use]
         pub fn search_in(mut self, place: impl Into<String>) -> Self {
             self.changes_mut().search_in = Some(place.into());
             self
@@ -408,6 +398,7 @@ macro_rules! field_setters {
 
 /// A field to be added.
 #[derive(Debug, Clone, Serialize)]
+#[must_use = "it does nothing until it is sent"]
 pub struct NewCustomField {
     #[serde(rename = "type")]
     field_type: FieldType,
@@ -436,6 +427,7 @@ impl NewCustomField {
 
 /// Changes to a field.
 #[derive(Debug, Clone, Serialize)]
+#[must_use = "it does nothing until it is sent"]
 pub struct CustomFieldPatch {
     #[serde(skip)]
     id: CustomFieldId,
@@ -453,7 +445,6 @@ impl CustomFieldPatch {
     }
 
     /// Sets the name.
-    #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.changes.name = Some(name.into());
         self

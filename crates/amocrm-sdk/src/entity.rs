@@ -65,7 +65,7 @@ pub trait Listable: Entity {
     /// The collection's filter.
     type Filter: IntoQuery;
     /// What the collection can be ordered by.
-    type Order: fmt::Display + Send;
+    type Order: fmt::Display + Copy + Send;
 }
 
 /// An entity that can be added.

@@ -281,7 +281,7 @@ impl fmt::Display for Error {
         match (&inner.status, inner.message.is_empty()) {
             (Some(status), true) => write!(f, "amoCRM answered {}", status.as_u16())?,
             (Some(status), false) => {
-                write!(f, "{} (amoCRM answered {})", inner.message, status.as_u16())?
+                write!(f, "{} (amoCRM answered {})", inner.message, status.as_u16())?;
             }
             (None, _) => f.write_str(&inner.message)?,
         }

@@ -303,41 +303,35 @@ macro_rules! lead_setters {
         card_setters!();
 
         /// Sets the budget, in whole units of the account's currency.
-        #[must_use]
         pub fn price(mut self, price: i64) -> Self {
             self.fields_mut().price = Some(price);
             self
         }
 
         /// Sets the status within the lead's pipeline. [`WON`] and [`LOST`] close it in any.
-        #[must_use]
         pub fn status(mut self, status: StatusId) -> Self {
             self.fields_mut().status_id = Some(status);
             self
         }
 
         /// Sets the pipeline; without a status a new lead gets its first stage.
-        #[must_use]
         pub fn pipeline(mut self, pipeline: PipelineId) -> Self {
             self.fields_mut().pipeline_id = Some(pipeline);
             self
         }
 
         /// Sets the stage: pipeline and status together.
-        #[must_use]
         pub fn stage(self, pipeline: PipelineId, status: StatusId) -> Self {
             self.pipeline(pipeline).status(status)
         }
 
         /// Says why it was lost. amoCRM accepts it only together with the status [`LOST`].
-        #[must_use]
         pub fn loss_reason(mut self, reason: LossReasonId) -> Self {
             self.fields_mut().loss_reason_id = Some(reason);
             self
         }
 
         /// Sets when it was closed, for imports.
-        #[must_use]
         pub fn closed_at(mut self, at: DateTime<Utc>) -> Self {
             self.fields_mut().closed_at = Some(at);
             self
@@ -348,6 +342,7 @@ use lead_setters;
 
 /// A lead to be added. Nothing is required: amoCRM makes up the name, the stage and the responsible user.
 #[derive(Clone, Default, Serialize)]
+#[must_use = "it does nothing until it is sent"]
 pub struct NewLead {
     #[serde(flatten)]
     fields: LeadFields,
@@ -389,7 +384,6 @@ impl NewLead {
     lead_setters!();
 
     /// Links an existing contact; the first one is the main one.
-    #[must_use]
     pub fn contact(mut self, contact: ContactId) -> Self {
         let is_main = self.embedded.contacts.is_empty();
         self.embedded.contacts.push(NewContactLink {
@@ -400,7 +394,6 @@ impl NewLead {
     }
 
     /// Links an existing company; a lead has at most one.
-    #[must_use]
     pub fn company(mut self, company: CompanyId) -> Self {
         self.embedded.companies = vec![NewCompanyLink { id: company }];
         self
@@ -417,6 +410,7 @@ impl NewLead {
 
 /// Changes to a lead: only what is set travels.
 #[derive(Clone, Serialize)]
+#[must_use = "it does nothing until it is sent"]
 pub struct LeadPatch {
     #[serde(skip)]
     id: LeadId,

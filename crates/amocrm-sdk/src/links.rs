@@ -180,6 +180,7 @@ impl Listable for Link {
 
 /// A link to be made or removed.
 #[derive(Debug, Clone, Serialize)]
+#[must_use = "it does nothing until it is sent"]
 pub struct NewLink {
     to_entity_id: u64,
     to_entity_type: EntityType,
@@ -216,28 +217,24 @@ impl NewLink {
     }
 
     /// Makes the contact the main one.
-    #[must_use]
     pub fn main(mut self) -> Self {
         self.metadata_mut().is_main = Some(true);
         self
     }
 
     /// How many of the catalog element.
-    #[must_use]
     pub fn quantity(mut self, quantity: f64) -> Self {
         self.metadata_mut().quantity = Some(quantity);
         self
     }
 
     /// Which price field of the catalog element counts.
-    #[must_use]
     pub fn price_field(mut self, field: CustomFieldId) -> Self {
         self.metadata_mut().price_id = Some(field);
         self
     }
 
     /// On whose behalf the link changes.
-    #[must_use]
     pub fn updated_by(mut self, user: UserId) -> Self {
         self.metadata_mut().updated_by = Some(user);
         self

@@ -185,6 +185,7 @@ impl Listable for Note {
 /// A note to be added.
 #[skip_serializing_none]
 #[derive(Clone, Serialize)]
+#[must_use = "it does nothing until it is sent"]
 pub struct NewNote {
     note_type: NoteType,
     params: Value,
@@ -222,28 +223,24 @@ impl NewNote {
     }
 
     /// Sets who wrote it; `0` is a robot.
-    #[must_use]
     pub fn created_by(mut self, user: UserId) -> Self {
         self.created_by = Some(user);
         self
     }
 
     /// Sets the responsible user.
-    #[must_use]
     pub fn responsible_user_id(mut self, user: UserId) -> Self {
         self.responsible_user_id = Some(user);
         self
     }
 
     /// Sets when it was written, for imports.
-    #[must_use]
     pub fn created_at(mut self, at: DateTime<Utc>) -> Self {
         self.created_at = Some(at);
         self
     }
 
     /// Keeps it from triggering the Digital Pipeline.
-    #[must_use]
     pub fn without_triggers(mut self) -> Self {
         self.is_need_to_trigger_digital_pipeline = Some(false);
         self
@@ -252,6 +249,7 @@ impl NewNote {
 
 /// Changes to a note.
 #[derive(Clone, Serialize)]
+#[must_use = "it does nothing until it is sent"]
 pub struct NotePatch {
     #[serde(skip)]
     id: NoteId,

@@ -141,6 +141,7 @@ impl Listable for Pipeline {
 
 /// A pipeline to be added.
 #[derive(Debug, Clone, Serialize)]
+#[must_use = "it does nothing until it is sent"]
 pub struct NewPipeline {
     name: String,
     sort: i64,
@@ -178,28 +179,24 @@ impl NewPipeline {
     }
 
     /// Sets its place among the pipelines.
-    #[must_use]
     pub fn sort(mut self, sort: i64) -> Self {
         self.sort = sort;
         self
     }
 
     /// Makes it the main one.
-    #[must_use]
     pub fn main(mut self) -> Self {
         self.is_main = true;
         self
     }
 
     /// Whether it takes incoming leads.
-    #[must_use]
     pub fn unsorted(mut self, on: bool) -> Self {
         self.is_unsorted_on = on;
         self
     }
 
     /// Adds a stage after the ones before.
-    #[must_use]
     pub fn status(mut self, status: NewStatus) -> Self {
         let stages = &mut self.embedded.statuses;
         // The first place is that of incoming leads.
@@ -212,13 +209,11 @@ impl NewPipeline {
     }
 
     /// Names the status [`WON`](crate::leads::WON) in this pipeline.
-    #[must_use]
     pub fn won_name(self, name: impl Into<String>) -> Self {
         self.closing(crate::leads::WON, name.into())
     }
 
     /// Names the status [`LOST`](crate::leads::LOST) in this pipeline.
-    #[must_use]
     pub fn lost_name(self, name: impl Into<String>) -> Self {
         self.closing(crate::leads::LOST, name.into())
     }
@@ -234,6 +229,7 @@ impl NewPipeline {
 /// Changes to a pipeline. Its stages are changed one by one: [`Pipelines::statuses`].
 #[skip_serializing_none]
 #[derive(Debug, Clone, Serialize)]
+#[must_use = "it does nothing until it is sent"]
 pub struct PipelinePatch {
     #[serde(skip)]
     id: PipelineId,

@@ -87,6 +87,10 @@ impl Request {
 
     /// Adds a query parameter. Brackets stay readable: `filter[id][]`.
     #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "numbers and ids read better without a reference"
+    )]
     pub fn query(mut self, key: impl Into<String>, value: impl ToString) -> Self {
         self.query.push((key.into(), value.to_string()));
         self
@@ -108,6 +112,7 @@ impl Request {
     pub fn json(mut self, body: &(impl Serialize + ?Sized)) -> Result<Self> {
         let bytes = serde_json::to_vec(body).map_err(|error| {
             Error::invalid_input(format!("the request cannot be written: {error}"))
+                .with_operation(self.operation.name)
         })?;
         self.body = Some(bytes.into());
         Ok(self)

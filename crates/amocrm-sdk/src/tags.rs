@@ -19,6 +19,7 @@ pub struct Tags {
 
 impl Client {
     /// Tags of leads, contacts, companies or customers.
+    #[expect(clippy::needless_pass_by_value, reason = "callers write a constant")]
     pub fn tags(&self, of: EntityType) -> Tags {
         Tags {
             client: self.clone(),
@@ -52,6 +53,7 @@ filter! {
 /// A tag to be added.
 #[skip_serializing_none]
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[must_use = "it does nothing until it is sent"]
 pub struct NewTag {
     name: String,
     color: Option<String>,
@@ -67,7 +69,6 @@ impl NewTag {
     }
 
     /// Sets the colour, one of amoCRM's 23: six hexadecimal digits without `#`. Only tags of leads have one.
-    #[must_use]
     pub fn color(mut self, color: impl Into<String>) -> Self {
         self.color = Some(color.into());
         self

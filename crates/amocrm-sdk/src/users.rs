@@ -113,6 +113,7 @@ pub struct UserRole {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "the vendor's own shape")]
 pub struct UserRights {
     /// With leads.
     #[serde(deserialize_with = "de::object")]

@@ -28,13 +28,13 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A whole call, with its retries and waits for permits.
-const DEFAULT_DEADLINE: Duration = Duration::from_secs(120);
+const DEFAULT_DEADLINE: Duration = Duration::from_mins(2);
 
 /// Pause after a 429 that does not say how long: one second is what the documented rate promises to be enough.
 const DEFAULT_THROTTLED_FOR: Duration = Duration::from_secs(1);
 
 /// Silence after a block page. The vendor documents no end of a block, only that requests prolong it.
-const DEFAULT_BLOCKED_FOR: Duration = Duration::from_secs(10 * 60);
+const DEFAULT_BLOCKED_FOR: Duration = Duration::from_mins(10);
 
 type Wrap = Box<dyn FnOnce(HttpService) -> HttpService + Send>;
 type MakeTransport = Box<dyn FnOnce(Duration) -> HttpService + Send>;

@@ -47,8 +47,8 @@ impl CustomFieldGroups {
         groups: impl IntoIterator<Item = NewCustomFieldGroup>,
     ) -> Result<Vec<CustomFieldGroup>> {
         let groups: Vec<_> = groups.into_iter().collect();
-        let request =
-            Request::post(CustomFieldGroup::CREATE, &self.path).json(&number_items(&groups)?)?;
+        let request = Request::post(CustomFieldGroup::CREATE, &self.path)
+            .json(&number_items(CustomFieldGroup::CREATE, &groups)?)?;
         let answer: Envelope<CustomFieldGroup, Identified<CustomFieldGroup>> =
             self.client.expect(request).await?;
         in_input_order(CustomFieldGroup::CREATE, answer.into_items(), groups.len())

@@ -139,49 +139,42 @@ pub(crate) struct CardFields {
 macro_rules! card_setters {
     () => {
         /// Sets the name.
-        #[must_use]
         pub fn name(mut self, name: impl Into<String>) -> Self {
             self.card_mut().name = Some(name.into());
             self
         }
 
         /// Sets the responsible user.
-        #[must_use]
         pub fn responsible_user_id(mut self, user: crate::UserId) -> Self {
             self.card_mut().responsible_user_id = Some(user);
             self
         }
 
         /// Sets who created it; `0` is a robot.
-        #[must_use]
         pub fn created_by(mut self, user: crate::UserId) -> Self {
             self.card_mut().created_by = Some(user);
             self
         }
 
         /// Sets who changed it; `0` is a robot.
-        #[must_use]
         pub fn updated_by(mut self, user: crate::UserId) -> Self {
             self.card_mut().updated_by = Some(user);
             self
         }
 
         /// Sets when it was created, for imports.
-        #[must_use]
         pub fn created_at(mut self, at: chrono::DateTime<chrono::Utc>) -> Self {
             self.card_mut().created_at = Some(at);
             self
         }
 
         /// Sets when it was changed, for imports.
-        #[must_use]
         pub fn updated_at(mut self, at: chrono::DateTime<chrono::Utc>) -> Self {
             self.card_mut().updated_at = Some(at);
             self
         }
 
         /// Sets a custom field. All its values are replaced.
-        #[must_use]
         pub fn field<K: crate::fields::FieldKind>(
             mut self,
             field: &crate::fields::Field<K>,
@@ -192,7 +185,6 @@ macro_rules! card_setters {
         }
 
         /// Clears a custom field. Fields that are not mentioned keep their values.
-        #[must_use]
         pub fn clear_field<K: crate::fields::FieldKind>(
             mut self,
             field: &crate::fields::Field<K>,
@@ -202,21 +194,18 @@ macro_rules! card_setters {
         }
 
         /// Takes over changes to custom fields; where both change a field, the later wins.
-        #[must_use]
         pub fn fields(mut self, changes: crate::fields::FieldChanges) -> Self {
             self.card_mut().custom_fields_values.extend(changes);
             self
         }
 
         /// Adds a tag, by text or by id.
-        #[must_use]
         pub fn tag(mut self, tag: impl Into<crate::entity::TagRef>) -> Self {
             self.card_mut().tags_to_add.push(tag.into());
             self
         }
 
         /// Adds tags, by text or by id.
-        #[must_use]
         pub fn tags<T: Into<crate::entity::TagRef>>(
             mut self,
             tags: impl IntoIterator<Item = T>,
@@ -234,7 +223,6 @@ pub(crate) use card_setters;
 macro_rules! card_patch_setters {
     () => {
         /// Removes a tag, by text or by id.
-        #[must_use]
         pub fn remove_tag(mut self, tag: impl Into<crate::entity::TagRef>) -> Self {
             self.card_mut().tags_to_delete.push(tag.into());
             self

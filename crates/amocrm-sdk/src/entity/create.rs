@@ -52,7 +52,9 @@ impl<E: Creatable> Create<E> {
     pub fn into_requests(self) -> Result<Vec<Request>> {
         self.items
             .chunks(E::BATCH)
-            .map(|batch| Request::post(E::CREATE, &self.path).json(&number_items(batch)?))
+            .map(|batch| {
+                Request::post(E::CREATE, &self.path).json(&number_items(E::CREATE, batch)?)
+            })
             .collect()
     }
 
@@ -83,24 +85,27 @@ async fn create_batch<E: Creatable>(
 }
 
 /// The items with their position as `request_id`.
-pub(crate) fn number_items(items: &[impl Serialize]) -> Result<Vec<Value>> {
-    let number = |(index, item): (usize, _)| {
-        let mut object = to_object(item)?;
-        object.insert("request_id".to_owned(), Value::String(index.to_string()));
-        Ok(Value::Object(object))
-    };
+pub(crate) fn number_items(operation: Operation, items: &[impl Serialize]) -> Result<Vec<Value>> {
+    let number = |(index, item)| numbered(operation, index, item).map(Value::Object);
     items.iter().enumerate().map(number).collect()
 }
 
-pub(super) fn to_object(item: impl Serialize) -> Result<Map<String, Value>> {
-    match serde_json::to_value(item) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(Error::invalid_input(
-            "an item has to be written as a JSON object",
-        )),
-        Err(error) => Err(Error::invalid_input(format!(
-            "an item cannot be written: {error}"
-        ))),
+/// An item with its position as `request_id`.
+pub(super) fn numbered(
+    operation: Operation,
+    index: usize,
+    item: impl Serialize,
+) -> Result<Map<String, Value>> {
+    let refused = |why: String| {
+        Error::invalid_input(format!("item {index} cannot be written: {why}"))
+            .with_operation(operation.name)
+    };
+    match serde_json::to_value(item).map_err(|error| refused(error.to_string()))? {
+        Value::Object(mut object) => {
+            object.insert("request_id".to_owned(), Value::String(index.to_string()));
+            Ok(object)
+        }
+        _ => Err(refused("it is no JSON object".to_owned())),
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::create::{Identified, in_input_order, to_object};
+use super::create::{Identified, in_input_order, numbered};
 use super::page::Envelope;
 use super::{Entity, HasId, MAX_BATCH, Updatable, awaited};
 use crate::client::Client;
@@ -102,10 +102,9 @@ impl<E: Updatable> UpdateMany<E> {
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when a patch cannot be written as JSON.
     pub fn into_requests(self) -> Result<Vec<Request>> {
-        let numbered = |(index, patch): (usize, &E::Patch)| {
-            let mut object = to_object(patch)?;
+        let item = |(index, patch): (usize, &E::Patch)| {
+            let mut object = numbered(E::UPDATE, index, patch)?;
             object.insert("id".to_owned(), patch.raw_id().into());
-            object.insert("request_id".to_owned(), Value::String(index.to_string()));
             Ok(Value::Object(object))
         };
         self.patches
@@ -114,7 +113,7 @@ impl<E: Updatable> UpdateMany<E> {
                 let items = batch
                     .iter()
                     .enumerate()
-                    .map(numbered)
+                    .map(item)
                     .collect::<Result<Vec<_>>>()?;
                 Request::patch(E::UPDATE, &self.path).json(&items)
             })

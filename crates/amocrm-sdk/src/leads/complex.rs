@@ -31,6 +31,7 @@ const MAX_BATCH: usize = 50;
 /// amoCRM stores all of it or nothing, and links the contact and the company to the lead and to each other. It takes
 /// up to 40 custom-field values for each of the three.
 #[derive(Clone, Default, Serialize)]
+#[must_use = "it does nothing until it is sent"]
 pub struct ComplexLead {
     #[serde(flatten)]
     fields: LeadFields,
@@ -63,28 +64,24 @@ impl ComplexLead {
     lead_setters!();
 
     /// Its contact, which is created.
-    #[must_use]
     pub fn new_contact(mut self, contact: NewContact) -> Self {
         self.embedded.contacts = Some([Part::New(Box::new(contact))]);
         self
     }
 
     /// Its contact, which exists.
-    #[must_use]
     pub fn contact(mut self, id: ContactId) -> Self {
         self.embedded.contacts = Some([Part::Existing { id }]);
         self
     }
 
     /// Its company, which is created.
-    #[must_use]
     pub fn new_company(mut self, company: NewCompany) -> Self {
         self.embedded.companies = Some([Part::New(Box::new(company))]);
         self
     }
 
     /// Its company, which exists.
-    #[must_use]
     pub fn company(mut self, id: CompanyId) -> Self {
         self.embedded.companies = Some([Part::Existing { id }]);
         self
@@ -142,7 +139,7 @@ impl CreateComplex {
     pub fn into_requests(self) -> Result<Vec<Request>> {
         self.leads
             .chunks(MAX_BATCH)
-            .map(|batch| Request::post(CREATE, PATH).json(&number_items(batch)?))
+            .map(|batch| Request::post(CREATE, PATH).json(&number_items(CREATE, batch)?))
             .collect()
     }
 

@@ -24,13 +24,13 @@ use crate::layer::{Deadline, Endpoint};
 const RENEW_AT: f64 = 0.8;
 
 /// A token this close to its end counts as expired: clocks differ, requests take time.
-const LEEWAY: Duration = Duration::from_secs(60);
+const LEEWAY: Duration = Duration::from_mins(1);
 
 /// One exchange may take this long; the vendor's own client allows the same.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long one process may hold the right to renew: it outlives every exchange that begins under it.
-const LEASE_TTL: Duration = Duration::from_secs(60);
+const LEASE_TTL: Duration = Duration::from_mins(1);
 
 /// No new exchange begins when this much of the lease is over.
 const LAST_EXCHANGE: Duration = Duration::from_secs(40);
@@ -361,7 +361,7 @@ impl Renewer {
                 generation,
                 until,
                 error: error.clone(),
-            })
+            });
         });
         error
     }

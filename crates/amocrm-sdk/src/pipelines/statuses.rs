@@ -212,21 +212,18 @@ struct Changes {
 macro_rules! status_setters {
     () => {
         /// Sets its place: statuses stand in the order of these numbers.
-        #[must_use]
         pub fn sort(mut self, sort: i64) -> Self {
             self.changes_mut().sort = Some(sort);
             self
         }
 
         /// Sets the colour.
-        #[must_use]
         pub fn color(mut self, color: StatusColor) -> Self {
             self.changes_mut().color = Some(color);
             self
         }
 
         /// Adds a hint for users, one per level.
-        #[must_use]
         pub fn description(mut self, level: StatusLevel, text: impl Into<String>) -> Self {
             self.changes_mut().descriptions.push(StatusDescription {
                 level,
@@ -239,6 +236,7 @@ macro_rules! status_setters {
 
 /// A status to be added.
 #[derive(Debug, Clone, Serialize)]
+#[must_use = "it does nothing until it is sent"]
 pub struct NewStatus {
     #[serde(flatten)]
     changes: Changes,
@@ -269,6 +267,7 @@ impl NewStatus {
 
 /// Changes to a status.
 #[derive(Debug, Clone, Serialize)]
+#[must_use = "it does nothing until it is sent"]
 pub struct StatusPatch {
     #[serde(skip)]
     id: StatusId,

@@ -425,9 +425,12 @@ mod tests {
             error.to_string(),
             "webhook phone[x]: expected either a value or a group, not both"
         );
-        let long = format!("{0}=1&{0}[\n]=2", "k".repeat(1000));
+        let long = format!("{0}=1&{0}[x]=2", "k".repeat(1000));
         let error = Tree::from_form(long.as_bytes()).unwrap_err();
         assert_eq!(error.key().chars().count(), 121);
+        let not_a_form = br#"{"phone":"secret"}[x]=1&{"phone":"secret"}=1"#;
+        let error = Tree::from_form(not_a_form).unwrap_err();
+        assert_eq!(error.key(), "(odd key)");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::script::Script;
 fn busiest_second(at: &[Duration]) -> usize {
     let within = |from: &Duration| {
         at.iter()
-            .filter(|to| **to >= *from && **to - *from <= Duration::from_secs(1))
+            .filter(|to| **to >= *from && **to <= *from + Duration::from_secs(1))
             .count()
     };
     at.iter().map(within).max().unwrap_or(0)

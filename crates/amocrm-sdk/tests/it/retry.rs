@@ -28,12 +28,14 @@ fn repeat(answer: fn() -> Answer) -> Script {
     Script::then([], move |_| answer())
 }
 
+type Case = (fn() -> Answer, usize, usize, ErrorKind, Delivery);
+
 #[tokio::test(start_paused = true)]
 async fn a_429_is_always_repeated_and_a_lost_answer_only_where_it_is_safe() {
     let too_many = || json(429, "{}");
     let server = || json(502, PROBLEM);
     // Answer, requests of a read, requests of a create, kind, delivery of the create.
-    let cases: [(fn() -> Answer, usize, usize, ErrorKind, Delivery); 4] = [
+    let cases: [Case; 4] = [
         (too_many, 4, 4, ErrorKind::RateLimited, Delivery::Answered),
         (server, 4, 1, ErrorKind::Server, Delivery::Unknown),
         (dropped, 4, 1, ErrorKind::Transport, Delivery::Unknown),
@@ -133,7 +135,7 @@ async fn a_pause_beyond_the_deadline_fails_now_and_says_how_long() {
     assert_eq!(error.kind(), ErrorKind::RateLimited);
     let after = error.retry_after().unwrap();
     assert!(
-        after > Duration::from_secs(290) && after <= Duration::from_secs(300),
+        after > Duration::from_secs(290) && after <= Duration::from_mins(5),
         "{after:?}"
     );
     assert_eq!((error.delivery(), wire.count()), (Delivery::NotSent, 1));
@@ -145,7 +147,7 @@ async fn a_block_page_silences_the_client_until_the_pause_ends() {
     let client = wire
         .builder()
         .long_lived_token("t")
-        .blocked_for(Duration::from_secs(60))
+        .blocked_for(Duration::from_mins(1))
         .build()
         .unwrap();
     let first = read(&client).await.unwrap_err();
@@ -184,7 +186,7 @@ async fn a_block_outlasts_a_throttle_and_support_can_end_it() {
     let client = wire.client();
     client
         .quota()
-        .pause(Duration::from_secs(600), PauseReason::Blocked)
+        .pause(Duration::from_mins(10), PauseReason::Blocked)
         .await
         .unwrap();
     client

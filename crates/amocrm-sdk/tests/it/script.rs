@@ -72,8 +72,6 @@ struct Shared {
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub at: Instant,
-    pub uri: String,
-    pub authorization: Option<String>,
 }
 
 impl Script {
@@ -103,13 +101,6 @@ impl Script {
         self.seen().len()
     }
 
-    pub fn count_of(&self, path: &str) -> usize {
-        self.seen()
-            .iter()
-            .filter(|seen| seen.uri.contains(path))
-            .count()
-    }
-
     pub fn builder(&self) -> ClientBuilder {
         Client::builder("acme.amocrm.ru").transport(self.clone())
     }
@@ -131,15 +122,7 @@ impl Service<http::Request<Full<Bytes>>> for Script {
     }
 
     fn call(&mut self, request: http::Request<Full<Bytes>>) -> Self::Future {
-        let authorization = request
-            .headers()
-            .get("authorization")
-            .map(|value| value.to_str().unwrap().to_owned());
-        let seen = Seen {
-            at: Instant::now(),
-            uri: request.uri().to_string(),
-            authorization,
-        };
+        let seen = Seen { at: Instant::now() };
         self.shared.seen.lock().unwrap().push(seen);
         let next = self.shared.queue.lock().unwrap().pop_front();
         ready(Ok(next.unwrap_or_else(|| (self.shared.rest)(&request))))
