@@ -1,10 +1,13 @@
 //! Codes, grants and tokens: the part of OAuth that has memory. Time and rules are arguments, nothing here does I/O.
 
+mod revocation;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub(crate) use self::revocation::TokenSelector;
 use crate::answer::{hex, random_hex};
 use crate::config::OauthRules;
 use crate::oauth::jwt::{self, Claims};
@@ -92,20 +95,6 @@ pub(crate) struct Authenticated {
     pub(crate) grant: Grant,
     /// This was the first use of its pair, so the state has changed.
     pub(crate) first_use: bool,
-}
-
-/// Which tokens a control call is about; nothing given means all of them.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct TokenSelector {
-    /// One token, by the identifier the journal shows.
-    pub(crate) token_id: Option<String>,
-    /// The tokens of one integration.
-    pub(crate) client_id: Option<String>,
-    /// The tokens of one user.
-    pub(crate) user_id: Option<u64>,
-    /// Whether long-lived tokens are meant, too.
-    pub(crate) long_lived: bool,
 }
 
 impl OauthState {
@@ -292,61 +281,10 @@ impl OauthState {
         self.issue_access(grant_id, None, None, now, expires_at, &domain)
     }
 
-    /// Lets access tokens expire now; refresh tokens stay as they are. Returns how many.
-    pub(crate) fn expire_access(&mut self, selector: &TokenSelector, now: i64) -> usize {
-        let mut count = 0;
-        for pair in self.pairs.values_mut() {
-            if selector.selects(pair, &self.grants) && pair.access_expires_at > now {
-                pair.access_expires_at = now;
-                count += 1;
-            }
-        }
-        count
-    }
-
-    /// Revokes the grants behind the selected tokens: access and refresh tokens die together. Returns how many grants.
-    pub(crate) fn revoke(&mut self, selector: &TokenSelector) -> usize {
-        let pairs = self
-            .pairs
-            .values()
-            .filter(|pair| selector.selects(pair, &self.grants));
-        let mut grants: Vec<u64> = pairs.map(|pair| pair.grant_id).collect();
-        grants.sort_unstable();
-        grants.dedup();
-        grants.retain(|grant| self.grants.get(grant).is_some_and(|grant| !grant.revoked));
-        for grant in &grants {
-            self.revoke_grant(*grant);
-        }
-        grants.len()
-    }
-
-    /// Revokes everything an integration was granted in an account, long-lived tokens and unused codes included.
-    pub(crate) fn revoke_client(&mut self, account_id: u64, client_id: &str) {
-        for grant in self.grants.values_mut() {
-            grant.revoked |= grant.account_id == account_id && grant.client_id == client_id;
-        }
-    }
-
-    /// Whether the integration has a living grant of one of these users: then it is installed.
-    pub(crate) fn is_granted_by(&self, account_id: u64, client_id: &str, users: &[u64]) -> bool {
-        self.grants.values().any(|grant| {
-            !grant.revoked
-                && grant.account_id == account_id
-                && grant.client_id == client_id
-                && users.contains(&grant.user_id)
-        })
-    }
-
     fn add_grant(&mut self, grant: Grant) -> u64 {
         self.last_id += 1;
         self.grants.insert(self.last_id, grant);
         self.last_id
-    }
-
-    fn revoke_grant(&mut self, grant_id: u64) {
-        if let Some(grant) = self.grants.get_mut(&grant_id) {
-            grant.revoked = true;
-        }
     }
 
     fn issue_pair(
@@ -442,23 +380,6 @@ impl OauthState {
                 refresh.state = RefreshState::Revoked;
             }
         }
-    }
-}
-
-impl TokenSelector {
-    fn selects(&self, pair: &Pair, grants: &BTreeMap<u64, Grant>) -> bool {
-        let Some(grant) = grants.get(&pair.grant_id) else {
-            return false;
-        };
-        if let Some(token_id) = &self.token_id {
-            return *token_id == pair.token_id;
-        }
-        (self.long_lived || pair.refresh.is_some())
-            && self
-                .client_id
-                .as_ref()
-                .is_none_or(|client| *client == grant.client_id)
-            && self.user_id.is_none_or(|user| user == grant.user_id)
     }
 }
 

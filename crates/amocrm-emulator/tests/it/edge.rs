@@ -3,6 +3,7 @@
 mod client;
 mod control;
 mod delivery;
+mod external;
 mod faults;
 mod hosts;
 mod limits;
