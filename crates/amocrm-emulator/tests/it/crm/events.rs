@@ -267,3 +267,34 @@ async fn a_destination_is_subscribed_once_and_named_to_unsubscribe() {
         422
     );
 }
+
+#[tokio::test]
+async fn values_are_laid_out_by_their_type() {
+    let (crm, subscriber) = subscribed(&["add_lead", "status_lead"]).await;
+    let mut values = Vec::new();
+    for (kind, value) in [
+        ("radiobutton", json!("Да")),
+        ("multiselect", json!("Да")),
+        ("date", json!(1_768_942_800)),
+        ("birthday", json!("1980-01-12T00:00:00+03:00")),
+        ("checkbox", json!(true)),
+        ("numeric", json!(1.5)),
+    ] {
+        let field = json!({"name": kind, "type": kind, "enums": [{"value": "Да"}]});
+        let id = crm.create("leads/custom_fields", field).await;
+        values.push(json!({"field_id": id, "values": [{"value": value}]}));
+    }
+    crm.create("leads", json!({"custom_fields_values": values}))
+        .await;
+    let told = subscriber.take(&crm).await;
+    let at = |field: usize, place: &str| {
+        told[0].get(&format!("[custom_fields][{field}][values]{place}"))
+    };
+    assert_eq!(at(0, "[value]"), Some("Да"), "a radiobutton is not indexed");
+    assert!(at(0, "[enum]").is_some() && at(1, "[0][enum]").is_some());
+    assert_eq!(at(2, "[0]"), Some("1768942800"), "a date is a scalar item");
+    assert_eq!(at(3, "[0][value]"), Some("12.01.1980"));
+    assert_eq!(at(4, "[0][value]"), Some("1"));
+    assert_eq!(at(5, "[0][value]"), Some("1.5"));
+    assert_eq!(told.len(), 1);
+}
