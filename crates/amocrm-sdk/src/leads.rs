@@ -308,7 +308,7 @@ macro_rules! lead_setters {
             self
         }
 
-        /// Sets the status within the lead's pipeline. [`WON`] and [`LOST`] close it in any.
+        /// Sets the status within the lead's pipeline. [`WON`](crate::leads::WON) and [`LOST`](crate::leads::LOST) close it in any.
         pub fn status(mut self, status: StatusId) -> Self {
             self.fields_mut().status_id = Some(status);
             self
@@ -325,7 +325,7 @@ macro_rules! lead_setters {
             self.pipeline(pipeline).status(status)
         }
 
-        /// Says why it was lost. amoCRM accepts it only together with the status [`LOST`].
+        /// Says why it was lost. amoCRM accepts it only together with the status [`LOST`](crate::leads::LOST).
         pub fn loss_reason(mut self, reason: LossReasonId) -> Self {
             self.fields_mut().loss_reason_id = Some(reason);
             self

@@ -1,4 +1,8 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(feature = "client", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "client"),
+    doc = "Ids, custom-field values and webhook bodies of amoCRM (Kommo). The client is behind the feature `client`."
+)]
 
 mod de;
 pub mod fields;

@@ -255,11 +255,20 @@ pub struct LinkEntities {
 }
 
 impl LinkEntities {
+    /// The requests, one per batch.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when a quantity is not a number.
+    pub fn into_requests(self) -> Result<Vec<Request>> {
+        requests(LINK, &self.path, &self.links)
+    }
+
     async fn run(self) -> Result<Vec<Link>> {
+        let client = self.client.clone();
         let mut linked = Vec::with_capacity(self.links.len());
-        for batch in self.links.chunks(MAX_BATCH) {
-            let request = Request::post(LINK, &self.path).json(batch)?;
-            let answer: Option<Envelope<Link>> = self.client.fetch(request).await?;
+        for request in self.into_requests()? {
+            let answer: Option<Envelope<Link>> = client.fetch(request).await?;
             linked.extend(answer.map(Envelope::into_items).unwrap_or_default());
         }
         Ok(linked)
@@ -276,14 +285,29 @@ pub struct UnlinkEntities {
 }
 
 impl UnlinkEntities {
+    /// The requests, one per batch.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when a quantity is not a number.
+    pub fn into_requests(self) -> Result<Vec<Request>> {
+        requests(UNLINK, &self.path, &self.links)
+    }
+
     async fn run(self) -> Result<()> {
-        for batch in self.links.chunks(MAX_BATCH) {
-            self.client
-                .send(Request::post(UNLINK, &self.path).json(batch)?)
-                .await?;
+        let client = self.client.clone();
+        for request in self.into_requests()? {
+            client.send(request).await?;
         }
         Ok(())
     }
+}
+
+fn requests(operation: Operation, path: &str, links: &[NewLink]) -> Result<Vec<Request>> {
+    links
+        .chunks(MAX_BATCH)
+        .map(|batch| Request::post(operation, path).json(batch))
+        .collect()
 }
 
 awaited!(LinkEntities => Vec<Link>);

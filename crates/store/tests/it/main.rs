@@ -15,3 +15,4 @@ mod migrate;
 mod quota;
 mod status;
 mod tokens;
+mod two_processes;
