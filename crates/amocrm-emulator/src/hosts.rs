@@ -24,9 +24,9 @@ pub(crate) struct Origin {
 pub(crate) enum Via {
     /// Plain HTTP to the emulator's own address: any host name is the first account.
     Plain,
-    /// TLS, on the second port or inside a `CONNECT` tunnel.
+    /// TLS on the second port.
     Tls,
-    /// An absolute-form request, as clients send it to a proxy.
+    /// Through the plain port as a proxy: inside a `CONNECT` tunnel, or in absolute form.
     Proxy,
     /// A call of the router without a socket.
     InProcess,

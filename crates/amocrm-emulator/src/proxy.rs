@@ -41,7 +41,10 @@ pub(crate) fn tunnel(server: Server, request: Request<Incoming>, peer: SocketAdd
     let connections = server.connections.clone();
     connections.spawn(async move {
         match hyper::upgrade::on(request).await {
-            Ok(upgraded) => server.tls_connection(TokioIo::new(upgraded), peer).await,
+            Ok(upgraded) => {
+                let stream = TokioIo::new(upgraded);
+                server.tls_connection(stream, Via::Proxy, peer).await;
+            }
             Err(error) => tracing::info!(%error, "a tunnel was not opened"),
         }
     });

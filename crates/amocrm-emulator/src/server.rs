@@ -55,7 +55,7 @@ impl Server {
         while let Some((stream, peer)) = self.accept(&listener).await {
             let server = self.clone();
             self.connections
-                .spawn(async move { server.tls_connection(stream, peer).await });
+                .spawn(async move { server.tls_connection(stream, Via::Tls, peer).await });
         }
     }
 
@@ -121,6 +121,7 @@ impl Server {
     pub(crate) async fn tls_connection(
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send,
+        via: Via,
         peer: SocketAddr,
     ) {
         let Some(tls) = &self.tls else { return };
@@ -144,7 +145,7 @@ impl Server {
                     .answer(
                         request,
                         Origin {
-                            via: Via::Tls,
+                            via,
                             is_secure: true,
                             peer,
                         },
