@@ -1,0 +1,238 @@
+//! The two programs, their ports and their data.
+
+use std::fs::{self, File, TryLockError};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use amocrm_emulator::Emulator;
+use anyhow::Context as _;
+use lead_intake::{App, Config};
+use service_kit::config::Environment;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::logs;
+
+/// Where lead-intake listens unless somebody else does.
+const INTAKE_PORT: u16 = 8000;
+/// Where the emulator listens unless somebody else does.
+const EMULATOR_PORT: u16 = 8900;
+
+/// Where data are kept, and what is done with those of the last run.
+#[derive(Debug)]
+pub(crate) struct Place {
+    name: &'static str,
+    wipe: bool,
+    /// Other ports will do.
+    any_port: bool,
+}
+
+/// A directory that is ours for this run.
+#[derive(Debug)]
+pub(crate) struct Workshop {
+    directory: PathBuf,
+    any_port: bool,
+    /// Held until the end: a second demo would wipe the data of this one.
+    _lock: File,
+}
+
+impl Place {
+    /// `var/demo`, empty unless `keep`.
+    pub(crate) fn demo(keep: bool) -> Self {
+        Self {
+            name: "demo",
+            wipe: !keep,
+            any_port: true,
+        }
+    }
+
+    /// `var/dev`, which stays, and the usual ports only: other programs rely on them.
+    pub(crate) fn dev() -> Self {
+        Self {
+            name: "dev",
+            wipe: false,
+            any_port: false,
+        }
+    }
+
+    /// Makes the directory, and begins the logs in it.
+    pub(crate) fn open(self) -> anyhow::Result<Workshop> {
+        let var = root().join("var");
+        let directory = var.join(self.name);
+        fs::create_dir_all(&var).with_context(|| var.display().to_string())?;
+        let lock = var.join(format!("{}.lock", self.name));
+        let file = File::create(&lock).with_context(|| lock.display().to_string())?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => anyhow::bail!(
+                "{} is used by another run; end it first (Ctrl-C)",
+                shown(&directory)
+            ),
+            Err(TryLockError::Error(error)) => {
+                return Err(error).context(lock.display().to_string());
+            }
+        }
+        if self.wipe && directory.exists() {
+            fs::remove_dir_all(&directory).with_context(|| directory.display().to_string())?;
+        }
+        let workshop = Workshop {
+            directory,
+            any_port: self.any_port,
+            _lock: file,
+        };
+        fs::create_dir_all(workshop.logs())?;
+        logs::start(&workshop.logs())?;
+        Ok(workshop)
+    }
+}
+
+impl Workshop {
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.directory.join("logs")
+    }
+
+    pub(crate) fn logs_shown(&self) -> String {
+        shown(&self.logs())
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.directory.join("lead-intake.db")
+    }
+
+    async fn listen(&self, port: u16) -> anyhow::Result<TcpListener> {
+        match TcpListener::bind(local(port)).await {
+            Err(_) if self.any_port => Ok(TcpListener::bind(local(0)).await?),
+            bound => bound.with_context(|| format!("127.0.0.1:{port} cannot be listened on")),
+        }
+    }
+}
+
+/// What runs.
+#[derive(Debug)]
+pub(crate) struct House {
+    pub(crate) workshop: Workshop,
+    emulator: Option<Emulator>,
+    intake: Option<Intake>,
+    /// Bound before the emulator starts, which has to know the redirect address.
+    listener: Option<TcpListener>,
+}
+
+#[derive(Debug)]
+struct Intake {
+    app: App,
+    base_url: String,
+    stop: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl House {
+    pub(crate) fn new(workshop: Workshop) -> Self {
+        Self {
+            workshop,
+            emulator: None,
+            intake: None,
+            listener: None,
+        }
+    }
+
+    /// Starts the emulator, with its state in a file.
+    pub(crate) async fn start_emulator(&mut self) -> anyhow::Result<()> {
+        let listener = self.workshop.listen(INTAKE_PORT).await?;
+        let callback = callback(listener.local_addr()?);
+        let builder = Emulator::builder()
+            .state(self.workshop.directory.join("amocrm.json"))
+            .redirect_uri(callback);
+        let usual = builder.clone().listen(local(EMULATOR_PORT)).start().await;
+        self.emulator = Some(match usual {
+            Err(_) if self.workshop.any_port => builder.listen(local(0)).start().await?,
+            started => started?,
+        });
+        self.listener = Some(listener);
+        Ok(())
+    }
+
+    /// Starts lead-intake with nothing configured but where amoCRM is and the integration's keys.
+    pub(crate) async fn start_intake(&mut self) -> anyhow::Result<()> {
+        let listener = self.listener.take().context("the emulator starts first")?;
+        let address = listener.local_addr()?;
+        let base_url = format!("http://{address}");
+        let credentials = self.emulator()?.credentials();
+        let database = format!("sqlite://{}", self.workshop.database().display());
+        let environment = Environment::from_pairs([
+            ("SERVER_HOST", address.ip().to_string()),
+            ("SERVER_PORT", address.port().to_string()),
+            ("PUBLIC_URL", base_url.clone()),
+            ("DATABASE_URL", database),
+            ("AMOCRM_BASE_URL", credentials.base_url.clone()),
+            ("AMOCRM_CLIENT_ID", credentials.client_id.clone()),
+            ("AMOCRM_CLIENT_SECRET", credentials.client_secret.clone()),
+            ("AMOCRM_REDIRECT_URI", callback(address)),
+        ]);
+        let app = App::open(Config::load(environment, None)?).await?;
+        let stop = CancellationToken::new();
+        let task = tokio::spawn({
+            let (app, stop) = (app.clone(), stop.clone());
+            async move { app.run_on(listener, stop).await }
+        });
+        self.intake = Some(Intake {
+            app,
+            base_url,
+            stop,
+            task,
+        });
+        Ok(())
+    }
+
+    pub(crate) fn emulator(&self) -> anyhow::Result<&Emulator> {
+        self.emulator.as_ref().context("the emulator does not run")
+    }
+
+    /// lead-intake as a library, for what its command line does.
+    pub(crate) fn app(&self) -> anyhow::Result<&App> {
+        let intake = self.intake.as_ref().context("lead-intake does not run")?;
+        Ok(&intake.app)
+    }
+
+    /// An address of lead-intake.
+    pub(crate) fn intake_url(&self, path: &str) -> String {
+        let base = self.intake.as_ref().map_or("", |intake| &intake.base_url);
+        format!("{base}{path}")
+    }
+
+    /// Lets both end what they have begun.
+    pub(crate) async fn shutdown(self) {
+        if let Some(intake) = self.intake {
+            intake.stop.cancel();
+            match intake.task.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => eprintln!("warning: lead-intake ended badly: {error:#}"),
+                Err(error) => eprintln!("warning: lead-intake ended badly: {error}"),
+            }
+        }
+        if let Some(emulator) = self.emulator {
+            emulator.shutdown().await;
+        }
+    }
+}
+
+/// A path as a person in the workspace's directory would type it.
+pub(crate) fn shown(path: &Path) -> String {
+    path.strip_prefix(root())
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}
+
+fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
+
+fn callback(address: SocketAddr) -> String {
+    format!("http://{address}/api/auth/amo/callback")
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}

@@ -1,0 +1,71 @@
+//! After the story: what to open and what to paste.
+
+use crate::house::House;
+use crate::http::Http;
+use crate::words::Language;
+
+/// Prints the addresses that answer, and commands to try.
+pub(crate) async fn show(house: &House, language: Language) {
+    let words = |english, russian| language.pick(english, russian);
+    let emulator = house.emulator().map_or("", |emulator| emulator.base_url());
+    let pages = [
+        (
+            house.intake_url("/docs/"),
+            words(
+                "the API of lead-intake, to read and to try",
+                "API lead-intake: читать и пробовать",
+            ),
+        ),
+        (house.intake_url("/health"), words("how it is", "состояние")),
+        (
+            house.intake_url("/metrics"),
+            words("what it counts", "счётчики"),
+        ),
+        (
+            house.intake_url("/api/auth/amo"),
+            words(
+                "connect once more: the consent page",
+                "подключить ещё раз: страница согласия",
+            ),
+        ),
+        (
+            format!("{emulator}/_emulator/requests"),
+            words(
+                "every request amoCRM has received",
+                "все запросы, которые получила amoCRM",
+            ),
+        ),
+    ];
+    println!("\n{}", words("Open in a browser:", "Откройте в браузере:"));
+    for (url, what) in &pages {
+        if answers(url).await {
+            println!("  {url:<44} {what}");
+        }
+    }
+    let leads = house.intake_url("/api/leads");
+    println!(
+        "\n{}",
+        words("Paste into a terminal:", "Вставьте в терминал:")
+    );
+    println!(
+        "  curl -s {leads} -H 'Content-Type: application/json' \\\n    \
+         -d '{{\"name\": \"Тест Тестов\", \"phone\": \"+79001234567\", \"utm_source\": \"google\"}}'"
+    );
+    println!("  curl -s {leads}");
+    println!("  curl -s {leads}/1/amo");
+    println!("  curl -s -X PUT '{leads}/1/status?status=contacted'");
+    println!("  curl -s {}", house.intake_url("/api/auth/amo/status"));
+    println!("  curl -s -X POST {emulator}/_emulator/tokens/expire");
+    println!(
+        "\n{}",
+        words("Ctrl-C ends everything.", "Ctrl-C всё завершит.")
+    );
+}
+
+/// Whether a page is there; a redirect leads to one.
+async fn answers(url: &str) -> bool {
+    let Ok(http) = Http::new() else {
+        return false;
+    };
+    matches!(http.get(url).await, Ok(answer) if (200..400).contains(&answer.status))
+}

@@ -1,0 +1,82 @@
+//! Both programs start, and say so themselves.
+
+use crate::crm::{Crm, list, number, text};
+use crate::house::{House, shown};
+use crate::http::Http;
+use crate::story::Stage;
+use crate::teller::{Broken, Expecting as _, Step, Teller, Told, ensure};
+use crate::wait::{LONG, OFTEN, until};
+use crate::words::{Language, say};
+
+/// The emulator, then lead-intake.
+pub(super) async fn both<'a>(
+    teller: &mut Teller,
+    house: &'a mut House,
+) -> Result<Stage<'a>, Broken> {
+    let language = teller.language();
+    let (http, crm, began) = teller.step(emulator(language, house)).await?;
+    teller.step(intake(language, house, &http)).await?;
+    Ok(Stage {
+        house,
+        http,
+        crm,
+        began,
+    })
+}
+
+async fn emulator(language: Language, house: &mut House) -> Step<(Http, Crm, i64)> {
+    let expected = "an emulator of amoCRM that tells its account";
+    house.start_emulator().await.expecting(expected)?;
+    let emulator = house.emulator().expecting(expected)?;
+    let http = Http::new().expecting(expected)?;
+    let crm = Crm::open(&http, emulator).await.expecting(expected)?;
+    let account = crm.get("/api/v4/account").await.expecting(expected)?;
+    let (id, name, subdomain) = (
+        number(&account, "/id"),
+        text(&account, "/name"),
+        text(&account, "/subdomain"),
+    );
+    ensure(id > 0, expected, &account)?;
+    let url = emulator.base_url();
+    let told = Told::new(say!(
+        language,
+        "amoCRM (the emulator) answers at {url}",
+        "amoCRM (эмулятор) отвечает на {url}"
+    ))
+    .detail(say!(
+        language,
+        "account {id} «{name}», {subdomain}.amocrm.ru",
+        "аккаунт {id} «{name}», {subdomain}.amocrm.ru"
+    ));
+    let began = emulator.now();
+    Ok(((http, crm, began), told))
+}
+
+async fn intake(language: Language, house: &mut House, http: &Http) -> Step<()> {
+    let expected = "lead-intake ready, with its database open";
+    house.start_intake().await.expecting(expected)?;
+    let health = house.intake_url("/health");
+    let report = until(LONG, OFTEN, async || {
+        let answer = http
+            .get(&health)
+            .await
+            .map_err(|error| format!("{error:#}"))?;
+        answer.json_of(&[200]).map_err(|error| format!("{error:#}"))
+    })
+    .await
+    .expecting(expected)?;
+    ensure(report["ready"] == true, expected, &report)?;
+    let database = list(&report, "/parts")
+        .iter()
+        .find(|part| part["name"] == "database")
+        .map(|part| text(part, "/detail"))
+        .unwrap_or_default();
+    let (url, file) = (house.intake_url(""), shown(&house.workshop.database()));
+    let told = Told::new(say!(
+        language,
+        "lead-intake answers at {url}: ready",
+        "lead-intake отвечает на {url}: готов"
+    ))
+    .detail(format!("{database}: {file}"));
+    Ok(((), told))
+}
