@@ -15,9 +15,9 @@ use crate::clock::{Clock, TimeSource};
 use crate::error::Result;
 
 #[cfg(test)]
-mod explain;
+mod disk;
 #[cfg(test)]
-mod full;
+mod explain;
 mod postgres;
 mod sql;
 mod sqlite;

@@ -1,4 +1,4 @@
-//! A full disk, imitated by the number of pages that the writer's connection may use.
+//! The disk: a full one, imitated by the number of pages that the writer may use, and when it is waited for.
 
 use std::time::Duration;
 
@@ -71,4 +71,43 @@ async fn a_full_disk_stops_writing_only_and_heals_without_a_restart() {
     store.inner.db.write(LARGE_DISK).await.unwrap();
     add().await.unwrap();
     assert!(store.check_integrity().await.unwrap().is_empty());
+}
+
+struct ReadPragmas;
+
+impl Operation for ReadPragmas {
+    type Output = (i64, String, i64);
+
+    async fn run(&self, tx: &mut Tx) -> Result<Self::Output> {
+        Ok((
+            tx.query("PRAGMA synchronous")
+                .fetch_one()
+                .await?
+                .int("synchronous")?,
+            tx.query("PRAGMA journal_mode")
+                .fetch_one()
+                .await?
+                .text("journal_mode")?,
+            tx.query("PRAGMA foreign_keys")
+                .fetch_one()
+                .await?
+                .int("foreign_keys")?,
+        ))
+    }
+}
+
+/// `FULL` is 2: the log is synced before every acknowledgement. Permits need no more than `NORMAL`, which is 1.
+#[tokio::test]
+async fn only_permits_do_not_wait_for_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/s.db", folder.path().display());
+    let store = Store::open(&SecretString::from(url), Options::new())
+        .await
+        .unwrap();
+    let db = &store.inner.db;
+    assert_eq!(db.write(ReadPragmas).await.unwrap(), (2, "wal".into(), 1));
+    assert_eq!(
+        db.write_quota(ReadPragmas).await.unwrap(),
+        (1, "wal".into(), 1)
+    );
 }
