@@ -19,11 +19,14 @@ const INTAKE_PORT: u16 = 8000;
 /// Where the emulator listens unless somebody else does.
 const EMULATOR_PORT: u16 = 8900;
 
+/// What the emulator keeps across runs.
+const EMULATOR_STATE: &str = "amocrm.json";
+
 /// Where data are kept, and what is done with those of the last run.
 #[derive(Debug)]
 pub(crate) struct Place {
     name: &'static str,
-    wipe: bool,
+    keep: bool,
     /// Other ports will do.
     any_port: bool,
 }
@@ -32,17 +35,18 @@ pub(crate) struct Place {
 #[derive(Debug)]
 pub(crate) struct Workshop {
     directory: PathBuf,
+    keep: bool,
     any_port: bool,
     /// Held until the end: a second demo would wipe the data of this one.
     _lock: File,
 }
 
 impl Place {
-    /// `var/demo`, empty unless `keep`.
+    /// `var/demo`, which begins empty unless `keep`.
     pub(crate) fn demo(keep: bool) -> Self {
         Self {
             name: "demo",
-            wipe: !keep,
+            keep,
             any_port: true,
         }
     }
@@ -51,7 +55,7 @@ impl Place {
     pub(crate) fn dev() -> Self {
         Self {
             name: "dev",
-            wipe: false,
+            keep: true,
             any_port: false,
         }
     }
@@ -73,11 +77,14 @@ impl Place {
                 return Err(error).context(lock.display().to_string());
             }
         }
-        if self.wipe && directory.exists() {
+        // Leads of a database without the amoCRM they were delivered to would make no sense.
+        let goes_on = self.keep && directory.join(EMULATOR_STATE).exists();
+        if !goes_on && directory.exists() {
             fs::remove_dir_all(&directory).with_context(|| directory.display().to_string())?;
         }
         let workshop = Workshop {
             directory,
+            keep: self.keep,
             any_port: self.any_port,
             _lock: file,
         };
@@ -136,13 +143,14 @@ impl House {
         }
     }
 
-    /// Starts the emulator, with its state in a file.
+    /// Starts the emulator; its state is in a file only if somebody will need it.
     pub(crate) async fn start_emulator(&mut self) -> anyhow::Result<()> {
         let listener = self.workshop.listen(INTAKE_PORT).await?;
         let callback = callback(listener.local_addr()?);
-        let builder = Emulator::builder()
-            .state(self.workshop.directory.join("amocrm.json"))
-            .redirect_uri(callback);
+        let mut builder = Emulator::builder().redirect_uri(callback);
+        if self.workshop.keep {
+            builder = builder.state(self.workshop.directory.join(EMULATOR_STATE));
+        }
         let usual = builder.clone().listen(local(EMULATOR_PORT)).start().await;
         self.emulator = Some(match usual {
             Err(_) if self.workshop.any_port => builder.listen(local(0)).start().await?,

@@ -36,7 +36,7 @@ struct Arguments {
     /// Stop after the story; exit status 0 only if every step held.
     #[arg(long)]
     exit: bool,
-    /// Go on with the data of the last run instead of beginning with nothing.
+    /// Keep the data for the next run with --keep, and go on with those of the last one.
     #[arg(long)]
     keep: bool,
     /// Language of the story [default: that of LANG].

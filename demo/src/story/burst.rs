@@ -11,12 +11,14 @@ use crate::http::Answer;
 use crate::story::Stage;
 use crate::teller::{Broken, Expecting as _, Failed, Progress, Step, Teller, Told, ensure};
 use crate::traffic::Mark;
-use crate::wait::{OFTEN, until};
+use crate::wait::until;
 use crate::words::{Language, say};
 
 const VISITORS: usize = 20;
 /// Requests that amoCRM allows an integration within a second.
 const PER_SECOND: usize = 7;
+/// How often to look; every look is a line in the log.
+const EVERY: Duration = Duration::from_millis(100);
 /// Twenty leads of a handful of requests each, at seven a second, several times over.
 const LONGEST: Duration = Duration::from_mins(1);
 
@@ -104,7 +106,7 @@ async fn all_delivered(
         .house
         .intake_url("/api/leads?limit=250&state=delivered");
     let wanted: BTreeSet<i64> = ids.iter().copied().collect();
-    until(LONGEST, OFTEN, async || {
+    until(LONGEST, EVERY, async || {
         let look =
             async || -> anyhow::Result<Value> { stage.http.get(&url).await?.json_of(&[200]) };
         let leads = look().await.map_err(|error| format!("{error:#}"))?;
