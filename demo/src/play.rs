@@ -2,7 +2,7 @@
 
 use crate::house::House;
 use crate::http::Http;
-use crate::words::Language;
+use crate::words::{Language, say};
 
 /// Prints the addresses that answer, and commands to try.
 pub(crate) async fn show(house: &House, language: Language) {
@@ -56,10 +56,13 @@ pub(crate) async fn show(house: &House, language: Language) {
     println!("  curl -s -X PUT '{leads}/1/status?status=contacted'");
     println!("  curl -s {}", house.intake_url("/api/auth/amo/status"));
     println!("  curl -s -X POST {emulator}/_emulator/tokens/expire");
-    println!(
-        "\n{}",
-        words("Ctrl-C ends everything.", "Ctrl-C всё завершит.")
+    let logs = house.workshop.logs_shown();
+    let last = say!(
+        language,
+        "Logs are in {logs}. Ctrl-C ends everything.",
+        "Журналы — в {logs}. Ctrl-C всё завершит."
     );
+    println!("\n{last}");
 }
 
 /// Whether a page is there; a redirect leads to one.
