@@ -279,6 +279,12 @@ enum Torn {
     Lost(StoreError),
 }
 
+/// Operations that another process kept from being tried.
+struct LockedOut {
+    group: Vec<Box<dyn Erased>>,
+    error: StoreError,
+}
+
 impl Writer {
     async fn run(mut self, mut queue: mpsc::Receiver<Message>) {
         let mut group: Vec<Box<dyn Erased>> = Vec::with_capacity(GROUP);
@@ -302,8 +308,9 @@ impl Writer {
                     None
                 };
             }
-            if let Err(error) = self.commit(std::mem::take(&mut group)).await {
+            if let Some(locked_out) = self.commit(std::mem::take(&mut group)).await {
                 // Those who queued up meanwhile have waited too, and would wait as long again.
+                group = locked_out.group;
                 while group.len() < QUEUE {
                     match queue.try_recv() {
                         Ok(Message::Write(operation)) => group.push(operation),
@@ -314,7 +321,7 @@ impl Writer {
                         Err(_) => break,
                     }
                 }
-                refuse(std::mem::take(&mut group), &error);
+                refuse(std::mem::take(&mut group), &locked_out.error);
             }
         }
         drop(queue);
@@ -328,18 +335,15 @@ impl Writer {
         }
     }
 
-    /// Runs the group and answers every caller. An error says that the write lock was not given.
-    async fn commit(&mut self, mut group: Vec<Box<dyn Erased>>) -> Result<()> {
+    /// Runs the group and answers every caller, but those for whom the write lock was not given.
+    async fn commit(&mut self, mut group: Vec<Box<dyn Erased>>) -> Option<LockedOut> {
         group.retain(|operation| !operation.is_abandoned());
         if group.is_empty() {
-            return Ok(());
+            return None;
         }
         match self.attempt(&mut group).await {
             Ok(outcomes) => acknowledge(group, outcomes),
-            Err(Torn::NotBegun(error)) => {
-                refuse(group, &error);
-                return Err(error);
-            }
+            Err(Torn::NotBegun(error)) => return Some(LockedOut { group, error }),
             Err(Torn::Lost(error)) if group.len() == 1 => refuse(group, &error),
             Err(Torn::Lost(_)) => {
                 let mut rest = group.into_iter();
@@ -349,15 +353,17 @@ impl Writer {
                         Ok(outcomes) => acknowledge(alone, outcomes),
                         Err(Torn::Lost(error)) => refuse(alone, &error),
                         Err(Torn::NotBegun(error)) => {
-                            alone.extend(rest.by_ref());
-                            refuse(alone, &error);
-                            return Err(error);
+                            alone.extend(rest);
+                            return Some(LockedOut {
+                                group: alone,
+                                error,
+                            });
                         }
                     }
                 }
             }
         }
-        Ok(())
+        None
     }
 
     /// One transaction. `Ok` means that it is durable, or that there was nothing to commit.

@@ -194,7 +194,7 @@ on_both! {
         let calls = &arrivals[1..];
         let watched = WATCHED.as_secs_f64() * 1000.0;
         let used = calls.iter().filter(|at| **at - calls[0] < watched).count();
-        let budget = limit * WATCHED.as_secs() as usize;
+        let budget = limit * usize::try_from(WATCHED.as_secs()).unwrap();
         println!("{used} of {budget} requests in 5 s; the closest {} span {closest:.0} ms", limit + 1);
         assert!(used * 10 >= budget * 9, "{used} of {budget}");
     }
