@@ -12,6 +12,9 @@ use crate::postgres::{Found, Postgres, Tools};
 use crate::report::{self, Line, Verdict};
 use crate::{environment, examples, process};
 
+/// Tests that measure seconds or kill processes, by parts of their names: they run alone, as in `.config/nextest.toml`.
+const HEAVY: [&str; 3] = ["sliding_second", "sigkill", "two_processes"];
+
 /// What to test, and how strictly.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -154,28 +157,43 @@ impl Run<'_> {
     fn tests(&mut self) -> anyhow::Result<()> {
         report::heading("tests");
         // Everything runs even if something failed: the count at the end shall be the whole count.
-        let mut command = if has_subcommand("nextest") {
+        let commands = if has_subcommand("nextest") {
             let mut command = cargo(["nextest", "run", "--no-fail-fast"]);
             if let Some(profile) = self.profile {
                 command.args(["--profile", profile]);
             }
-            command
+            command.args(self.workspace()).args(self.selection);
+            vec![command]
         } else {
             println!("cargo-nextest is not installed; cargo test does the same, only slower");
-            let mut command = cargo(["test", "--no-fail-fast"]);
-            if self.selection.is_empty() {
-                command.args(["--lib", "--bins", "--tests"]);
-            }
-            command
+            self.plain_tests()
         };
-        command.args(self.workspace()).args(self.selection);
-        self.run_counted("tests", command)
+        self.run_counted("tests", commands)
+    }
+
+    /// The tests by plain cargo: first those that do not mind company.
+    fn plain_tests(&self) -> Vec<Command> {
+        let mut command = cargo(["test", "--no-fail-fast", "--quiet"]);
+        command.args(self.workspace());
+        if !self.selection.is_empty() {
+            command.args(self.selection);
+            return vec![command];
+        }
+        let targets = ["--lib", "--bins", "--tests"];
+        command.args(targets).arg("--");
+        command.args(HEAVY.iter().flat_map(|name| ["--skip", name]));
+        let mut heavy = cargo(["test", "--no-fail-fast", "--quiet", "--workspace"]);
+        heavy
+            .args(targets)
+            .args(["--", "--test-threads=1"])
+            .args(HEAVY);
+        vec![command, heavy]
     }
 
     fn doc_tests(&mut self) -> anyhow::Result<()> {
         report::heading("doc tests");
         let command = cargo(["test", "--doc", "--workspace", "--no-fail-fast", "--quiet"]);
-        self.run_counted("doc tests", command)
+        self.run_counted("doc tests", vec![command])
     }
 
     fn examples(&mut self) -> anyhow::Result<()> {
@@ -186,22 +204,28 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Runs a test command, and counts by what it says.
-    fn run_counted(&mut self, name: &str, mut command: Command) -> anyhow::Result<()> {
-        if let Some(url) = &self.postgres_url {
-            command.env(TEST_POSTGRES_URL, url);
-        }
-        if self.require_all {
-            command.env(REQUIRE_ALL, "1");
-        }
-        let mut counts = Counts::default();
-        let ended = process::run_watched(name, &mut command, |line| counts.read(line))?;
+    /// Runs test commands, and counts by what they say.
+    fn run_counted(&mut self, name: &str, commands: Vec<Command>) -> anyhow::Result<()> {
+        let mut all = Counts::default();
+        let mut took = Duration::ZERO;
         let mut note = "";
-        if !ended.success && counts.failed == 0 {
-            counts.failed = 1;
-            note = "ended before it could count";
+        for mut command in commands {
+            if let Some(url) = &self.postgres_url {
+                command.env(TEST_POSTGRES_URL, url);
+            }
+            if self.require_all {
+                command.env(REQUIRE_ALL, "1");
+            }
+            let mut counts = Counts::default();
+            let ended = process::run_watched(name, &mut command, |line| counts.read(line))?;
+            if !ended.success && counts.failed == 0 {
+                counts.failed = 1;
+                note = "ended before it could count";
+            }
+            all += counts;
+            took += ended.took;
         }
-        self.add(name, counts, note, ended.took);
+        self.add(name, all, note, took);
         Ok(())
     }
 
