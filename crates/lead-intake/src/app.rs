@@ -114,15 +114,16 @@ impl App {
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         self.say_hello().await;
-        // Workers stop after the last request has its answer: until then a delivery may be waited for.
-        let work_shutdown = CancellationToken::new();
+        // Beside the start, not before it; a request that needs the table at once waits for it anyway.
+        tokio::task::spawn_blocking(crate::lead::phone::load_table);
         let work = tokio::spawn({
-            let (app, token) = (self.clone(), work_shutdown.clone());
+            let (app, token) = (self.clone(), shutdown.clone());
             async move { app.work(token).await }
         });
         let drain = self.state.config.server.drain();
-        let served = serve(listener, self.router(), shutdown, drain).await;
-        work_shutdown.cancel();
+        let served = serve(listener, self.router(), shutdown.clone(), drain).await;
+        // A listener that failed ends the work as well.
+        shutdown.cancel();
         work.await.context("the workers ended badly")?;
         self.state.store.close().await;
         tracing::info!("stopped");

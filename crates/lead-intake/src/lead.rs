@@ -7,6 +7,7 @@ pub(crate) mod phone;
 mod status;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -52,7 +53,6 @@ impl LeadForm {
     pub(crate) fn fingerprint(&self) -> String {
         // Maps are sorted and fields in order, so the text is the same for the same lead.
         let text = serde_json::to_vec(self).unwrap_or_default();
-        use std::fmt::Write as _;
         Sha256::digest(&text)
             .iter()
             .fold(String::with_capacity(64), |mut hex, byte| {

@@ -24,11 +24,11 @@ use self::gate::Gate;
 use crate::config::Config;
 use crate::crm::{Crm, CrmError, Linked, Verdict};
 
-/// How long a claim lasts without being renewed: three renewals may fail. On PostgreSQL this is also how long the
-/// claims of a killed process last.
-const LEASE: Duration = Duration::from_secs(120);
-/// How often a claim is renewed while its job is worked on.
-const RENEW_EVERY: Duration = Duration::from_secs(30);
+/// How long a claim lasts without being renewed. On PostgreSQL this is also how long the claims of a killed process
+/// last; by then a request that it sent has ended, for one attempt takes at most 20 s.
+const LEASE: Duration = Duration::from_secs(45);
+/// How often a claim is renewed while its job is worked on: three renewals may fail.
+const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// How long an idle worker sleeps at most.
 const IDLE: Duration = Duration::from_secs(5);
 /// How often an unconnected worker looks whether another process has connected the account.
@@ -36,7 +36,7 @@ const UNCONNECTED: Duration = Duration::from_secs(1);
 /// Pause after the database failed.
 const DATABASE_PAUSE: Duration = Duration::from_millis(500);
 /// How often expired rows are deleted.
-const PRUNE_EVERY: Duration = Duration::from_secs(60);
+const PRUNE_EVERY: Duration = Duration::from_mins(1);
 
 /// Tells the requests that wait for a delivery which lead has come further.
 #[derive(Debug, Clone)]
@@ -278,18 +278,16 @@ impl Worker {
     /// When a job that met `verdict` is tried again.
     fn retry_after(&self, job: &Claimed, verdict: Verdict, error: &CrmError) -> RetryAfter {
         let text = error.to_string();
-        match verdict {
-            // Nobody claims while the gate is shut, so it may be due at once.
-            Verdict::Hold => RetryAfter::new(Duration::ZERO, text).uncounted(),
-            _ => {
-                let mut pause = self.config.intake.backoff(job.attempts() + 1);
-                if error.is_unknown() {
-                    // What was sent may still be at work there.
-                    pause = pause.max(self.config.intake.settle());
-                }
-                RetryAfter::new(pause, text)
-            }
+        if verdict == Verdict::Hold {
+            // Nobody claims while there is no connection, so it may be due at once.
+            return RetryAfter::new(Duration::ZERO, text).uncounted();
         }
+        let mut pause = self.config.intake.backoff(job.attempts() + 1);
+        if error.is_unknown() {
+            // What was sent may still be at work there.
+            pause = pause.max(self.config.intake.settle());
+        }
+        RetryAfter::new(pause, text)
     }
 
     async fn prune(&self) {

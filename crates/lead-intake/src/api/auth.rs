@@ -1,5 +1,6 @@
 //! `/api/auth/amo`: connecting an account of amoCRM, and looking after the connection.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::config::Config;
 use crate::crm::{Crm, CrmError, Standing};
 
 /// How long an administrator may take to give consent.
-const STATE_LIFE: Duration = Duration::from_secs(15 * 60);
+const STATE_LIFE: Duration = Duration::from_mins(15);
 /// Random bytes of a state.
 const STATE_BYTES: usize = 24;
 
@@ -320,7 +321,6 @@ fn random_state() -> Result<String, ApiError> {
         tracing::error!("the system gives no random numbers: {error}");
         ApiError::from(Problem::internal())
     })?;
-    use std::fmt::Write as _;
     Ok(bytes.iter().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amocrm_sdk::webhook::{self, Action, Event, LeadEvent, Payload};
+use amocrm_sdk::{AccountId, PipelineId, StatusId};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -157,7 +158,7 @@ async fn take(
 
 /// A webhook of another account is none of our business.
 async fn check_account(crm: &Crm, payload: &Payload) -> Result<(), ApiError> {
-    let theirs = payload.account.id.map(|id| id.get());
+    let theirs = payload.account.id.map(AccountId::get);
     let ours = crm.account_id().await?;
     match (theirs, ours) {
         (Some(theirs), Some(ours)) if theirs != ours => {
@@ -225,10 +226,10 @@ async fn apply(
     crm: &Arc<Crm>,
     lead: &LeadEvent,
 ) -> Result<Option<StatusChanged>, ApiError> {
-    let Some(stage) = lead.status_id.map(|id| id.get()) else {
+    let Some(stage) = lead.status_id.map(StatusId::get) else {
         return Ok(None);
     };
-    let pipeline = lead.pipeline_id.map(|id| id.get());
+    let pipeline = lead.pipeline_id.map(PipelineId::get);
     let Some(mapping) = Mapping::last_known(crm).await? else {
         return Ok(None);
     };

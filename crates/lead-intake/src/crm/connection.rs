@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use amocrm_sdk::oauth::{AuthorizeUrl, Connection, Credentials, Grant, TokenKey};
+use amocrm_sdk::oauth::{AuthorizeUrl, Connection, ConsentMode, Credentials, Grant, TokenKey};
 use amocrm_sdk::quota::Limits;
 use amocrm_sdk::{Client, ErrorKind};
 use chrono::{DateTime, Utc};
@@ -14,7 +14,7 @@ use store::Store;
 use tokio::sync::Notify;
 use url::Url;
 
-use super::{CrmError, Mapping};
+use super::CrmError;
 
 /// Setting that remembers which account gave consent, when none is configured.
 const ACCOUNT_SETTING: &str = "amocrm.account";
@@ -22,7 +22,7 @@ const ACCOUNT_SETTING: &str = "amocrm.account";
 const ACCOUNT_ID_SETTING: &str = "amocrm.account_id";
 
 /// A whole call of a delivery with its retries; the lease of a job outlives it.
-const CALL_DEADLINE: Duration = Duration::from_secs(60);
+const CALL_DEADLINE: Duration = Duration::from_mins(1);
 /// One attempt of a call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -44,7 +44,8 @@ struct State {
     linked: Option<Linked>,
     /// The grant that amoCRM refuses: nothing is sent until there is another.
     broken: Option<Broken>,
-    mapping: Option<Arc<Mapping>>,
+    /// When the tokens in use were received.
+    obtained_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +106,7 @@ impl Crm {
             if connection.is_none() && !self.adopt_configured(&linked).await? {
                 return Err(CrmError::NotConnected);
             }
-            self.forgive_new_grant(connection.as_ref());
+            self.notice(connection.as_ref());
         }
         if self.with(|state| state.broken.is_some()) {
             return Err(CrmError::Refused);
@@ -146,16 +147,17 @@ impl Crm {
     /// How the connection is.
     pub(crate) async fn standing(&self) -> Result<Standing, CrmError> {
         let long_lived = self.config.access_token().is_some();
-        let linked = match self.is_configured() {
-            true => self.client().await?,
-            false => None,
+        let linked = if self.is_configured() {
+            self.client().await?
+        } else {
+            None
         };
         let connection = match &linked {
             Some(linked) if !long_lived => linked.client.oauth().connection().await?,
             _ => None,
         };
         if !long_lived {
-            self.forgive_new_grant(connection.as_ref());
+            self.notice(connection.as_ref());
         }
         Ok(Standing {
             configured: self.is_configured(),
@@ -186,7 +188,10 @@ impl Crm {
     /// The page where an administrator gives consent.
     pub(crate) fn authorize_url(&self, state: &str) -> Result<Url, CrmError> {
         let credentials = self.credentials().ok_or(CrmError::NotConfigured)?;
-        let mut url = AuthorizeUrl::new(credentials.client_id).state(state);
+        // The administrator's own tab is sent there and has to come back in it: no other window waits for this one.
+        let mut url = AuthorizeUrl::new(credentials.client_id)
+            .state(state)
+            .mode(ConsentMode::PostMessage);
         let is_kommo = self
             .config
             .domain()
@@ -251,7 +256,6 @@ impl Crm {
         let renewed = linked.client.oauth().renew().await;
         match &renewed {
             Ok(_) => {
-                metrics::counter!("amocrm_renewals_total").increment(1);
                 self.with(|state| state.broken = None);
                 self.changed.notify_waiters();
             }
@@ -293,16 +297,6 @@ impl Crm {
     /// The account's number, as far as we know it.
     pub(crate) async fn account_id(&self) -> Result<Option<u64>, CrmError> {
         Ok(self.store.meta().get(ACCOUNT_ID_SETTING).await?)
-    }
-
-    /// The pipeline and fields that were read last.
-    pub(crate) fn cached_mapping(&self) -> Option<Arc<Mapping>> {
-        self.with(|state| state.mapping.clone())
-    }
-
-    /// Replaces what was read.
-    pub(crate) fn cache_mapping(&self, mapping: Option<Arc<Mapping>>) {
-        self.with(|state| state.mapping = mapping);
     }
 
     /// The present instant.
@@ -390,10 +384,18 @@ impl Crm {
         Ok(true)
     }
 
-    /// A grant other than the refused one deserves a try.
-    fn forgive_new_grant(&self, connection: Option<&Connection>) {
+    /// Counts renewals, which happen by themselves and in any process; and a grant other than the refused one
+    /// deserves a try.
+    fn notice(&self, connection: Option<&Connection>) {
         let obtained_at = connection.map(|connection| connection.obtained_at);
         self.with(|state| {
+            if state.obtained_at.is_some()
+                && obtained_at.is_some()
+                && state.obtained_at != obtained_at
+            {
+                metrics::counter!("amocrm_renewals_total").increment(1);
+            }
+            state.obtained_at = obtained_at.or(state.obtained_at);
             if state
                 .broken
                 .as_ref()

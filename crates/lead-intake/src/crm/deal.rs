@@ -18,10 +18,10 @@ const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 /// A deal as it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Deal {
-    pub(crate) lead_id: LeadId,
-    pub(crate) contact_id: Option<ContactId>,
-    pub(crate) pipeline_id: Option<PipelineId>,
-    pub(crate) status_id: Option<StatusId>,
+    pub(crate) id: LeadId,
+    pub(crate) contact: Option<ContactId>,
+    pub(crate) pipeline: Option<PipelineId>,
+    pub(crate) status: Option<StatusId>,
 }
 
 /// What a deal is made of.
@@ -78,10 +78,10 @@ pub(crate) async fn find_delivered(
     while let Some(lead) = deals.try_next().await? {
         if carries(&lead, mapping, intake_id) {
             return Ok(Some(Deal {
-                lead_id: lead.id,
-                contact_id: lead.main_contact(),
-                pipeline_id: lead.pipeline_id,
-                status_id: lead.status_id,
+                id: lead.id,
+                contact: lead.main_contact(),
+                pipeline: lead.pipeline_id,
+                status: lead.status_id,
             }));
         }
     }
@@ -192,10 +192,10 @@ async fn send(
         .first()
         .ok_or_else(|| CrmError::Missing("amoCRM answered without the deal it made".to_owned()))?;
     Ok(Deal {
-        lead_id: created.lead_id,
-        contact_id: created.contact_id.or(contact),
-        pipeline_id: Some(pipeline),
-        status_id: status,
+        id: created.lead_id,
+        contact: created.contact_id.or(contact),
+        pipeline: Some(pipeline),
+        status,
     })
 }
 

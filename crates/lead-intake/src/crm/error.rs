@@ -84,6 +84,7 @@ impl CrmError {
                     | ErrorKind::Transport
                     | ErrorKind::RateLimited
                     | ErrorKind::Blocked
+                    | ErrorKind::Forbidden
                     | ErrorKind::PaymentRequired
                     | ErrorKind::Server
                     | ErrorKind::Deadline

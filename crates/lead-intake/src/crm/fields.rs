@@ -66,13 +66,8 @@ impl FieldDef {
     fn write(&self, values: &[String]) -> Option<Vec<Value>> {
         match self.kind.as_str() {
             "multiselect" => values.iter().map(|text| self.choice(text)).collect(),
-            _ => match values {
-                [one] => self.write_one(one).map(|item| vec![item]),
-                _ => {
-                    let joined = values.join(", ");
-                    self.write_one(&joined).map(|item| vec![item])
-                }
-            },
+            // A field of one value takes several as one text.
+            _ => self.write_one(&values.join(", ")).map(|item| vec![item]),
         }
     }
 

@@ -1,7 +1,6 @@
 //! The account's pipeline, stages and fields, as this service uses them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use amocrm_sdk::custom_fields::{CustomField, FieldOwner, NewCustomField};
@@ -23,7 +22,9 @@ pub(crate) const INTAKE_FIELD_CODE: &str = "INTAKE_ID";
 pub(crate) const INTAKE_FIELD_NAME: &str = "Intake ID";
 
 /// After this time pipelines and fields are read again: people change them.
-const FRESH_FOR: Duration = Duration::from_secs(10 * 60);
+const FRESH_FOR: Duration = Duration::from_mins(10);
+/// The same while the configured pipeline is missing, which somebody may be about to mend.
+const FALLBACK_FRESH_FOR: Duration = Duration::from_secs(30);
 
 /// What was read from the account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,41 +109,26 @@ impl Stages {
 
 impl Mapping {
     /// What is known, read from the account if that was long ago.
+    ///
+    /// It is kept in the database and not in memory, so that `lead-intake provision` is noticed at once by every process.
     pub(crate) async fn current(
         crm: &Crm,
         linked: &Linked,
         config: &IntakeConfig,
-    ) -> Result<Arc<Self>, CrmError> {
-        let now = crm.now();
-        let fresh = |mapping: &Self| {
-            mapping.account == linked.account
-                && (now - mapping.read_at).abs().to_std().unwrap_or_default() < FRESH_FOR
-        };
-        if let Some(mapping) = crm.cached_mapping().filter(|mapping| fresh(mapping)) {
-            return Ok(mapping);
+    ) -> Result<Self, CrmError> {
+        let stored = Self::stored(crm, &linked.account).await?;
+        match stored.filter(|mapping| mapping.is_fresh(crm.now())) {
+            Some(mapping) => Ok(mapping),
+            None => Self::read(crm, linked, config).await,
         }
-        if let Some(mapping) = Self::stored(crm, &linked.account).await?
-            && fresh(&mapping)
-            && !mapping.stages.is_fallback
-        {
-            let mapping = Arc::new(mapping);
-            crm.cache_mapping(Some(Arc::clone(&mapping)));
-            return Ok(mapping);
-        }
-        Self::read(crm, linked, config).await
     }
 
     /// What was read last, however old: enough to understand a webhook without asking.
-    pub(crate) async fn last_known(crm: &Crm) -> Result<Option<Arc<Self>>, CrmError> {
-        if let Some(mapping) = crm.cached_mapping() {
-            return Ok(Some(mapping));
+    pub(crate) async fn last_known(crm: &Crm) -> Result<Option<Self>, CrmError> {
+        match crm.account_name().await? {
+            Some(account) => Self::stored(crm, &account).await,
+            None => Ok(None),
         }
-        let Some(account) = crm.account_name().await? else {
-            return Ok(None);
-        };
-        let mapping = Self::stored(crm, &account).await?.map(Arc::new);
-        crm.cache_mapping(mapping.clone());
-        Ok(mapping)
     }
 
     /// Reads pipelines and fields from the account, and makes the field for intake ids if it is missing.
@@ -150,7 +136,7 @@ impl Mapping {
         crm: &Crm,
         linked: &Linked,
         config: &IntakeConfig,
-    ) -> Result<Arc<Self>, CrmError> {
+    ) -> Result<Self, CrmError> {
         let client = &linked.client;
         let stages = find_stages(client, config).await?;
         let (fields, intake_field) = read_fields(client).await?;
@@ -158,18 +144,17 @@ impl Mapping {
             Some(id) => id,
             None => create_intake_field(client).await?,
         };
-        let mapping = Arc::new(Self {
+        let mapping = Self {
             account: linked.account.clone(),
             read_at: crm.now(),
             stages,
             fields,
             intake_field,
-        });
+        };
         crm.store()
             .meta()
-            .put(&setting(&linked.account), mapping.as_ref())
+            .put(&setting(&linked.account), &mapping)
             .await?;
-        crm.cache_mapping(Some(Arc::clone(&mapping)));
         if mapping.stages.is_fallback {
             tracing::warn!(
                 pipeline.wanted = config.pipeline,
@@ -178,6 +163,18 @@ impl Mapping {
             );
         }
         Ok(mapping)
+    }
+
+    fn is_fresh(&self, now: DateTime<Utc>) -> bool {
+        let fresh_for = if self.stages.is_fallback {
+            FALLBACK_FRESH_FOR
+        } else {
+            FRESH_FOR
+        };
+        (now - self.read_at)
+            .abs()
+            .to_std()
+            .is_ok_and(|age| age < fresh_for)
     }
 
     async fn stored(crm: &Crm, account: &str) -> Result<Option<Self>, CrmError> {

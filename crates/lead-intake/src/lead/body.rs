@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn a_landing_pages_lead_is_normalised() {
         let read = read(json!({
-            "Name": "  Тест\u{0} Тестов ", "phone": 89001234567_u64, "EMAIL": "Test@Example.com",
+            "Name": "  Тест\u{0} Тестов ", "phone": 89_001_234_567_u64, "EMAIL": "Test@Example.com",
             "utm_source": "google", "utm_medium": "", "tags": "vip, site,,vip", "price": "1 500.00",
             "comment": "two\r\nlines", "custom_fields": {"Budget": 150_000, "Parking": true, "Nothing": null},
             "gclid": "x", "_token": "y"
@@ -318,12 +318,12 @@ mod tests {
         assert_eq!(
             errors,
             [
+                "custom_fields",
+                "email",
                 "name",
                 "phone",
-                "email",
                 "price",
                 "tags",
-                "custom_fields",
                 "utm_source"
             ]
         );

@@ -15,8 +15,12 @@ use crate::crm::{
 };
 use crate::lead::LeadForm;
 
-/// How long a lead may keep others with the same phone or e-mail waiting; as long as its own claim.
-const CLAIM_LIFE: Duration = super::LEASE;
+/// How long a lead may keep others with the same phone or e-mail waiting when its process was killed: longer than its
+/// own job waits for another worker, or the others would overtake it and make a second contact.
+const CLAIM_LIFE: Duration = Duration::from_mins(10);
+
+/// How soon a lead that waits for another of the same person looks again: a delivery takes about as long.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// How an attempt ended.
 enum End {
@@ -48,6 +52,7 @@ impl Worker {
         match self.attempt(linked, job, &row).await {
             Ok(End::Delivered(deal, finish)) => self.delivered(job, &row, deal, finish).await,
             Ok(End::Wait(pause)) => {
+                let pause = pause.min(LOOK_AGAIN);
                 let wait = RetryAfter::new(pause, "another lead of the same person goes first");
                 self.store.jobs().retry(job, wait.uncounted()).await
             }
@@ -75,8 +80,8 @@ impl Worker {
         if let Some(since) = row.attempt_started_at
             && let Some(deal) = find_delivered(&linked.client, &mapping, &intake_id, since).await?
         {
-            tracing::info!(lead.id = row.id, deal.id = %deal.lead_id, "an earlier attempt had succeeded");
-            let contact = deal.contact_id.map(ContactId::get);
+            tracing::info!(lead.id = row.id, deal.id = %deal.id, "an earlier attempt had succeeded");
+            let contact = deal.contact.map(ContactId::get);
             let finish = Finish {
                 contact,
                 unplaced: None,
@@ -165,7 +170,7 @@ impl Worker {
         finish: Finish,
     ) -> Result<Ack, StoreError> {
         let finish = Finish {
-            deal: deal.lead_id.get(),
+            deal: deal.id.get(),
             ..finish
         };
         let has_comment = row
@@ -182,15 +187,15 @@ impl Worker {
                 .enqueue(Job::Finish(finish).spec()?)
                 .await?;
         }
-        if deal.contact_id.is_none() {
+        if deal.contact.is_none() {
             // Somebody unlinked it before we looked: there is no contact to remember.
             self.store.leads().release_identities(row.id).await?;
         }
         let made = Delivered {
-            contact_id: deal.contact_id.map_or(0, |id| raw(id.get())),
-            lead_id: raw(deal.lead_id.get()),
-            pipeline_id: deal.pipeline_id.map(|id| raw(id.get())),
-            status_id: deal.status_id.map(|id| raw(id.get())),
+            contact_id: deal.contact.map_or(0, |id| raw(id.get())),
+            lead_id: raw(deal.id.get()),
+            pipeline_id: deal.pipeline.map(|id| raw(id.get())),
+            status_id: deal.status.map(|id| raw(id.get())),
         };
         let ack = self.store.leads().set_delivered(row.id, made, job).await?;
         if ack.is_recorded() {
@@ -198,7 +203,7 @@ impl Worker {
             metrics::counter!("leads_delivered_total").increment(1);
             tracing::info!(
                 lead.id = row.id,
-                deal.id = %deal.lead_id,
+                deal.id = %deal.id,
                 attempts = row.attempts + 1,
                 "lead delivered"
             );

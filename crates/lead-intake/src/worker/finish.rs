@@ -57,19 +57,18 @@ impl Worker {
             let region = self.config.intake.phone_region();
             complete_contact(&linked.client, ContactId::new(contact), &form, region).await?;
         }
-        let unplaced = match finish.unplaced {
-            Some(unplaced) => unplaced,
-            None => {
-                let mapping = Mapping::current(&self.crm, linked, &self.config.intake).await?;
-                let order = Order {
-                    id: row.id,
-                    intake_id: &intake_id,
-                    form: &form,
-                    config: &self.config.intake,
-                    mapping: &mapping,
-                };
-                missing_values(&linked.client, order, deal).await?
-            }
+        let unplaced = if let Some(unplaced) = finish.unplaced {
+            unplaced
+        } else {
+            let mapping = Mapping::current(&self.crm, linked, &self.config.intake).await?;
+            let order = Order {
+                id: row.id,
+                intake_id: &intake_id,
+                form: &form,
+                config: &self.config.intake,
+                mapping: &mapping,
+            };
+            missing_values(&linked.client, order, deal).await?
         };
         if let Some(text) = note_text(&form, &unplaced, &intake_id) {
             add_note_once(&linked.client, deal, text, &intake_id).await?;

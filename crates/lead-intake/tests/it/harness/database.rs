@@ -1,0 +1,70 @@
+//! A database of a test's own, on either backend.
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use tempfile::TempDir;
+
+/// Reads a variable: where PostgreSQL is, and whether it may be missing.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests are configured by their runner, in this one place"
+)]
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Where a test keeps its data.
+#[derive(Debug)]
+pub(crate) struct TestDatabase {
+    pub(crate) url: String,
+    pub(crate) folder: TempDir,
+    schema: Option<(String, String)>,
+}
+
+impl TestDatabase {
+    pub(crate) fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self {
+            url: format!("sqlite://{}/var/intake.db", folder.path().display()),
+            folder,
+            schema: None,
+        }
+    }
+
+    /// A schema on the server of `TEST_POSTGRES_URL`; `None` without one, unless `REQUIRE_ALL=1` wants it.
+    pub(crate) async fn postgres() -> Option<Self> {
+        let Some(server) = env("TEST_POSTGRES_URL") else {
+            assert!(
+                env("REQUIRE_ALL").as_deref() != Some("1"),
+                "REQUIRE_ALL=1, but TEST_POSTGRES_URL is not set"
+            );
+            println!("skipped: PostgreSQL");
+            return None;
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().file_name().unwrap().to_str().unwrap();
+        let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+        let schema = format!("intake_{}_{}", std::process::id(), letters.to_lowercase());
+        run(&server, format!("CREATE SCHEMA {schema}")).await;
+        let glue = if server.contains('?') { '&' } else { '?' };
+        Some(Self {
+            url: format!("{server}{glue}options[search_path]={schema}"),
+            folder,
+            schema: Some((server, schema)),
+        })
+    }
+
+    pub(crate) async fn drop_schema(&self) {
+        if let Some((server, schema)) = &self.schema {
+            run(server, format!("DROP SCHEMA {schema} CASCADE")).await;
+        }
+    }
+}
+
+async fn run(server: &str, statement: String) {
+    let mut admin = PgConnection::connect(server).await.unwrap();
+    sqlx::query(AssertSqlSafe(statement))
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    admin.close().await.unwrap();
+}

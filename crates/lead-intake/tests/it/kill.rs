@@ -1,0 +1,174 @@
+//! Real processes, killed without warning.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::harness::{TestApp, TestCrm, TestDatabase, all_settings, eventually, field};
+
+const LEADS: usize = 100;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_service_delivers_every_lead_once_after_its_restart() {
+    killed(TestDatabase::sqlite()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_service_delivers_every_lead_once_after_its_restart_on_postgres() {
+    if let Some(database) = TestDatabase::postgres().await {
+        killed(database).await;
+    }
+}
+
+async fn killed(database: TestDatabase) {
+    // Queue the leads while nobody delivers: the account is connected, the workers have not been started.
+    let app = TestApp::ready_on(database, &[("INTAKE_SHORT_WAIT_MS", "0")]).await;
+    app.crm.emulator.fault(
+        amocrm_emulator::Fault::server_error(503)
+            .path("/leads/complex")
+            .always(),
+    );
+    for number in 0..LEADS {
+        let body = serde_json::json!({
+            "name": format!("Visitor {number}"), "email": format!("v{number}@example.com"),
+            "phone": format!("+7901{number:07}"), "comment": "please call",
+        });
+        let answer = app.submit(&body.to_string()).await;
+        assert_eq!(answer.status, 202, "{}", answer.text);
+    }
+    let (crm, database) = app.stop().await;
+    crm.emulator.clear_faults();
+
+    // Let it deliver, and kill it at one point after another; in the middle of whatever it does.
+    let mut kills = 0;
+    while crm.deals().await.len() < LEADS {
+        let target = (crm.deals().await.len() + 17).min(LEADS);
+        let mut service = Service::start(&crm, &database).await;
+        eventually("some leads are delivered", || async {
+            (crm.deals().await.len() >= target).then_some(())
+        })
+        .await;
+        if target < LEADS {
+            service.child.start_kill().unwrap();
+            service.child.wait().await.unwrap();
+            kills += 1;
+        } else {
+            service.queue_is_empty().await;
+            service.stop().await;
+        }
+    }
+    assert!(kills >= 3, "only {kills} kills");
+    let service = Service::start(&crm, &database).await;
+    service.queue_is_empty().await;
+    service.stop().await;
+
+    let deals = crm.deals().await;
+    assert_eq!(deals.len(), LEADS, "one deal for each lead");
+    assert_eq!(
+        crm.contacts().await.len(),
+        LEADS,
+        "one contact for each visitor"
+    );
+    let mut intake_ids: Vec<_> = deals
+        .iter()
+        .filter_map(|deal| field(deal, "INTAKE_ID"))
+        .collect();
+    intake_ids.sort_unstable();
+    intake_ids.dedup();
+    assert_eq!(intake_ids.len(), LEADS);
+    for deal in &deals {
+        assert_eq!(
+            crm.notes(deal["id"].as_i64().unwrap()).await.len(),
+            1,
+            "one note for each deal"
+        );
+    }
+    database.drop_schema().await;
+}
+
+/// The binary, running.
+struct Service {
+    child: Child,
+    url: String,
+    http: reqwest::Client,
+}
+
+impl Service {
+    async fn start(crm: &TestCrm, database: &TestDatabase) -> Self {
+        let settings = all_settings(crm, database, "http://127.0.0.1:1", &[("SERVER_PORT", "0")]);
+        let mut child = Command::new(Path::new(env!("CARGO_BIN_EXE_lead-intake")))
+            .env_clear()
+            .envs(settings)
+            .current_dir(database.folder.path())
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        // The log says where it listens; it is read to its end, or the process would block.
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (tell, told) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move {
+            let mut tell = Some(tell);
+            while let Ok(Some(line)) = lines.next_line().await {
+                if let Some((_, address)) = line.split_once("server.address=")
+                    && let Some(tell) = tell.take()
+                {
+                    let _ = tell.send(format!("http://{}", address.trim()));
+                }
+            }
+        });
+        let url = tokio::time::timeout(Duration::from_secs(30), told)
+            .await
+            .unwrap()
+            .unwrap();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { child, url, http }
+    }
+
+    async fn queue_is_empty(&self) {
+        eventually("the queue runs empty", || async {
+            let answer = self
+                .http
+                .get(format!("{}/metrics", self.url))
+                .send()
+                .await
+                .unwrap();
+            let text = answer.text().await.unwrap();
+            let mut depths = text.lines().filter(|line| line.starts_with("queue_depth"));
+            depths.all(|line| line.ends_with(" 0")).then_some(())
+        })
+        .await;
+        let failed = format!("{}/api/leads?state=failed", self.url);
+        let failed = self
+            .http
+            .get(failed)
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+        let failed: Value = serde_json::from_str(&failed).unwrap();
+        assert_eq!(failed["leads"], serde_json::json!([]));
+    }
+
+    async fn stop(mut self) {
+        let id = self.child.id().unwrap().to_string();
+        let status = Command::new("kill")
+            .args(["-TERM", &id])
+            .status()
+            .await
+            .unwrap();
+        assert!(status.success());
+        let ended = tokio::time::timeout(Duration::from_secs(25), self.child.wait()).await;
+        assert!(
+            ended.unwrap().unwrap().success(),
+            "SIGTERM ends it in good order"
+        );
+    }
+}

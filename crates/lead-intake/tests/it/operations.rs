@@ -1,0 +1,193 @@
+//! The first day and the bad days: provision, doctor, health, metrics, documentation.
+
+use std::path::Path;
+
+use lead_intake::provision::{self, Arguments};
+use lead_intake::{Config, INTAKE_VARIABLES, doctor};
+use serde_json::Value;
+use service_kit::config::{COMMON_VARIABLES, Environment};
+
+use crate::harness::{LEAD, TestApp, TestDatabase};
+
+#[test]
+fn the_example_file_names_every_variable_and_can_be_used_as_it_is() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.env.example");
+    let environment = Environment::from_file(Path::new(path)).unwrap();
+    let config = Config::load(environment, None).unwrap();
+    assert_eq!(config.server.address(), "127.0.0.1:8000");
+    assert_eq!(config.intake.pipeline, "Asia Deals");
+    for (file, what) in [
+        (path, "=".to_owned()),
+        (
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md"),
+            "`".to_owned(),
+        ),
+        (
+            concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/../../docs/configuration.ru.md"
+            ),
+            "`".to_owned(),
+        ),
+    ] {
+        let text = std::fs::read_to_string(file).unwrap();
+        for variable in COMMON_VARIABLES.iter().chain(INTAKE_VARIABLES) {
+            assert!(
+                text.contains(&format!("{}{what}", variable.name)),
+                "{} is not in {file}",
+                variable.name
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn provisioning_creates_what_is_missing_and_nothing_twice() {
+    let app = TestApp::start(TestDatabase::sqlite(), &[]).await;
+    app.connect().await;
+    let pipelines = || app.crm.get("/api/v4/leads/pipelines");
+    let fields = || app.crm.get("/api/v4/leads/custom_fields?limit=250");
+    let before = (pipelines().await, fields().await);
+
+    let mut out = Vec::new();
+    let dry = Arguments {
+        dry_run: true,
+        ..Arguments::default()
+    };
+    provision::run(&app.app, &dry, &mut out).await.unwrap();
+    assert!(
+        String::from_utf8(out)
+            .unwrap()
+            .contains("would create «Asia Deals»")
+    );
+    assert_eq!(
+        (pipelines().await, fields().await),
+        before,
+        "a dry run changes nothing"
+    );
+
+    let said = app.provision().await;
+    assert!(
+        said.contains("created «Asia Deals»") && said.contains("created INTAKE_ID"),
+        "{said}"
+    );
+    for stage in [
+        "Новый лид",
+        "Первичный контакт",
+        "Презентация",
+        "Выбор объекта",
+        "Резервирование",
+        "Сделка",
+    ] {
+        assert!(said.contains(&format!("«{stage}»")), "{stage}: {said}");
+    }
+    assert!(
+        said.contains("completed = «Завершено» (142)") && said.contains("(143)"),
+        "{said}"
+    );
+    assert!(said.contains("subscribed"), "{said}");
+
+    let after = (pipelines().await, fields().await);
+    let said = app.provision().await;
+    assert!(!said.contains("created"), "{said}");
+    assert_eq!((pipelines().await, fields().await), after);
+    let hooks = app.crm.get("/api/v4/webhooks").await;
+    assert_eq!(
+        hooks["_embedded"]["webhooks"].as_array().map(Vec::len),
+        Some(1),
+        "{hooks}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_says_what_to_do_and_is_content_only_when_all_is_well() {
+    let app = TestApp::start(TestDatabase::sqlite(), &[]).await;
+    let examine = || async {
+        let mut out = Vec::new();
+        let well = doctor::run(app.app.config().clone(), &mut out)
+            .await
+            .unwrap();
+        (well, String::from_utf8(out).unwrap())
+    };
+    let (well, said) = examine().await;
+    assert!(
+        !well && said.contains("✘ connection") && said.contains("/api/auth/amo"),
+        "{said}"
+    );
+    app.connect().await;
+    let (well, said) = examine().await;
+    assert!(
+        !well && said.contains("✘ fields") && said.contains("lead-intake provision"),
+        "{said}"
+    );
+    app.provision().await;
+    let (well, said) = examine().await;
+    assert!(well && !said.contains('✘'), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_metrics_and_documentation_tell_the_truth() {
+    let app = TestApp::start(TestDatabase::sqlite(), &[]).await;
+    let health = app.get("/health").await.json();
+    assert_eq!(
+        (&health["status"], &health["ready"]),
+        (&"degraded".into(), &true.into())
+    );
+    app.submit(LEAD).await;
+    let metrics = app.get("/metrics").await.text;
+    assert!(
+        metrics.contains(r#"queue_depth{kind="lead.deliver"} 1"#),
+        "{metrics}"
+    );
+    app.connect().await;
+    app.queue_is_empty().await;
+    let health = app.get("/health").await.json();
+    assert_eq!(health["status"], "ok", "{health}");
+    let metrics = app.get("/metrics").await.text;
+    for line in [
+        r#"queue_depth{kind="lead.deliver"} 0"#,
+        r#"leads{state="delivered"} 1"#,
+        "leads_accepted_total",
+        "leads_delivered_total",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in:\n{metrics}");
+    }
+
+    let page = app.get("/docs/").await;
+    assert_eq!(page.status, 200);
+    assert!(
+        !page.text.contains("https://"),
+        "the page loads nothing from elsewhere: {}",
+        page.text
+    );
+    let api = app.get("/openapi.json").await.json();
+    let paths: Vec<_> = api["paths"].as_object().unwrap().keys().cloned().collect();
+    for path in [
+        "/api/leads",
+        "/api/leads/{id}",
+        "/api/leads/{id}/status",
+        "/api/leads/{id}/amo",
+        "/api/auth/amo",
+        "/api/auth/amo/callback",
+        "/api/auth/amo/status",
+        "/api/auth/amo/test",
+        "/api/auth/amo/refresh",
+        "/api/auth/amo/revoke",
+        "/api/auth/amo/disabled",
+        "/api/webhooks/amo",
+        "/api/webhooks/amo/test",
+    ] {
+        assert!(
+            paths.iter().any(|known| known == path),
+            "{path} is not documented: {paths:?}"
+        );
+    }
+    let schemas = api["components"]["schemas"]
+        .as_object()
+        .map_or(0, serde_json::Map::len);
+    assert!(
+        schemas > 5,
+        "{}",
+        Value::String(format!("{schemas} schemas"))
+    );
+}
