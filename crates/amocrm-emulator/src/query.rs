@@ -1,5 +1,7 @@
 //! The query string as PHP reads it: `filter[id][]=5`, `filter%5Bid%5D%5B0%5D=5`, `order[updated_at]=desc`.
 
+use std::collections::HashMap;
+
 use form_urlencoded::{Serializer, parse};
 
 /// Page size when none is asked for.
@@ -40,35 +42,41 @@ impl Range {
 }
 
 impl Query {
+    /// A key that is repeated keeps its place and gets the last value; `[]` takes the next free index. Clients that repeat
+    /// `filter[id]=` for a list filter by the last id only, here as there.
     pub(crate) fn parse(raw: &str) -> Self {
         let mut entries: Vec<Entry> = Vec::new();
+        let mut places: HashMap<Vec<String>, usize> = HashMap::new();
+        let mut next_indexes: HashMap<Vec<String>, u64> = HashMap::new();
         for (key, value) in parse(raw.as_bytes()) {
             let mut path = segments(&key);
-            if let Some(last) = path.last()
-                && last.is_empty()
-                && path.len() > 1
+            if let [parent @ .., last] = path.as_mut_slice()
+                && !parent.is_empty()
             {
-                let prefix = path.len() - 1;
-                let index = entries
-                    .iter()
-                    .filter(|e| e.path.len() == path.len() && e.path[..prefix] == path[..prefix])
-                    .count();
-                path[prefix] = index.to_string();
+                let next = next_indexes.entry(parent.to_vec()).or_default();
+                if last.is_empty() {
+                    *last = next.to_string();
+                }
+                if let Ok(index) = last.parse::<u64>() {
+                    *next = (*next).max(index.saturating_add(1));
+                }
             }
-            entries.push(Entry {
-                key: key.into_owned(),
-                path,
-                value: value.into_owned(),
-            });
+            let value = value.into_owned();
+            if let Some(&place) = places.get(&path) {
+                entries[place].value = value;
+            } else {
+                places.insert(path.clone(), entries.len());
+                let key = key.into_owned();
+                entries.push(Entry { key, path, value });
+            }
         }
         Self { entries }
     }
 
-    /// The value of exactly this key; the last one wins, as in PHP.
+    /// The value of exactly this key.
     pub(crate) fn get(&self, path: &[&str]) -> Option<&str> {
         self.entries
             .iter()
-            .rev()
             .find(|e| e.path == path)
             .map(|e| e.value.as_str())
     }
@@ -209,6 +217,20 @@ mod tests {
             );
         }
         assert_eq!(Query::parse("filter[id]=5").list(&["filter", "id"]), ["5"]);
+    }
+
+    #[test]
+    fn a_repeated_key_has_its_last_value() {
+        for (raw, ids) in [
+            ("filter[id]=5&filter[id]=6", &["6"][..]),
+            ("filter[id][0]=5&filter[id][0]=6", &["6"]),
+            (
+                "filter[id][3]=5&filter[id][]=6&filter[id][3]=7",
+                &["7", "6"],
+            ),
+        ] {
+            assert_eq!(Query::parse(raw).list(&["filter", "id"]), ids, "{raw}");
+        }
     }
 
     #[test]
