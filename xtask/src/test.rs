@@ -13,7 +13,7 @@ use crate::report::{self, Line, Verdict};
 use crate::{environment, examples, process};
 
 /// Tests that measure seconds or kill processes, by parts of their names: they run alone, as in `.config/nextest.toml`.
-const HEAVY: [&str; 3] = ["sliding_second", "sigkill", "two_processes"];
+const HEAVY: [&str; 3] = ["sliding_second", "two_processes", "kill"];
 
 /// What to test, and how strictly.
 #[derive(Debug, clap::Args)]
