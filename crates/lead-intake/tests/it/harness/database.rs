@@ -30,6 +30,7 @@ impl TestDatabase {
         }
     }
 
+    #[expect(clippy::print_stdout, reason = "a test that did not run should say so")]
     /// A schema on the server of `TEST_POSTGRES_URL`; `None` without one, unless `REQUIRE_ALL=1` wants it.
     pub(crate) async fn postgres() -> Option<Self> {
         let Some(server) = env("TEST_POSTGRES_URL") else {
