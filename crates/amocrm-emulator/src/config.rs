@@ -71,8 +71,8 @@ pub struct OauthRules {
     pub revoke_family_on_reuse: bool,
     /// The status for a code older than 20 minutes (400, or 401 as one fixture shows).
     pub expired_code_status: u16,
-    /// The status for a refresh token that was never issued: 401 "Cannot decrypt the refresh token", or 400 "Invalid refresh
-    /// token".
+    /// The status for a refresh token that was never issued: 400 "Invalid refresh token", the only one seen, or 401 "Cannot decrypt
+    /// the refresh token", the words of the server package amoCRM's other hints come from.
     pub unknown_refresh_status: u16,
     /// The status when `X-Context-User-ID` names a user who may not be acted for (401 or 403).
     pub context_user_status: u16,
@@ -88,7 +88,7 @@ impl Default for OauthRules {
             revoke_old_access: false,
             revoke_family_on_reuse: false,
             expired_code_status: 400,
-            unknown_refresh_status: 401,
+            unknown_refresh_status: 400,
             context_user_status: 403,
             unknown_account_status: 401,
         }

@@ -32,9 +32,11 @@ pub(crate) struct ConsentRequest {
 }
 
 impl ConsentRequest {
-    fn parse(text: &[u8]) -> Self {
+    /// Reads the query and the form, which wins.
+    fn parse(query: Option<&str>, form: &[u8]) -> Self {
         let mut request = Self::default();
-        for (name, value) in form_urlencoded::parse(text) {
+        let query = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        for (name, value) in query.chain(form_urlencoded::parse(form)) {
             let value = value.into_owned();
             match &*name {
                 "client_id" => request.client_id = Some(value),
@@ -46,7 +48,9 @@ impl ConsentRequest {
                 "account" => request.account = value.parse().ok(),
                 "user" => request.user = value.parse().ok(),
                 "action" => request.action = Some(value),
-                name if name.starts_with("scopes[") => request.scopes.push(value),
+                name if name.starts_with("scopes[") && !request.scopes.contains(&value) => {
+                    request.scopes.push(value);
+                }
                 _ => {}
             }
         }
@@ -90,7 +94,7 @@ pub(crate) async fn show(
     Extension(site): Extension<Site>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let request = ConsentRequest::parse(query.unwrap_or_default().as_bytes());
+    let request = ConsentRequest::parse(query.as_deref(), &[]);
     app.with_world(|world| {
         let name = if request.is_external() {
             request.name.clone()
@@ -112,11 +116,13 @@ pub(crate) async fn show(
 pub(crate) async fn decide(
     State(app): State<App>,
     Extension(site): Extension<Site>,
+    RawQuery(query): RawQuery,
     body: Bytes,
 ) -> Response {
-    let mut request = ConsentRequest::parse(&body);
+    let mut request = ConsentRequest::parse(query.as_deref(), &body);
     let is_allowed = match request.action.as_deref() {
-        Some("allow") => true,
+        // A form that is sent without a button is sent with the first one.
+        Some("allow") | None => true,
         Some("deny") => false,
         _ => {
             return answer::problem(

@@ -45,6 +45,15 @@ async fn a_person_allows_an_integration_and_its_code_becomes_tokens_that_work() 
             .header("content-type", "application/x-www-form-urlencoded");
         request.body(form).send()
     };
+    // A form that is sent without a button, to the address of the page, is sent with the first one.
+    let bare = bench.http.post(bench.url(&format!("/oauth?{query}")));
+    let bare = bare.send().await.expect("an answer");
+    assert!(
+        bare.headers()["location"]
+            .to_str()
+            .is_ok_and(|it| it.contains("?code=def502"))
+    );
+
     let answer = press("allow").await.expect("an answer");
     assert_eq!(answer.status(), StatusCode::FOUND);
     let location = Url::parse(answer.headers()["location"].to_str().expect("text")).expect("a URL");
@@ -149,8 +158,8 @@ async fn every_refusal_of_the_token_endpoint_names_its_reason_in_the_hint() {
         ),
         (
             json!({ "grant_type": "refresh_token", "refresh_token": "garbage" }),
-            401,
-            "Cannot decrypt the refresh token",
+            400,
+            "Invalid refresh token",
         ),
     ];
     for (request, status, hint) in cases {
@@ -233,7 +242,7 @@ async fn the_unsure_facts_of_rotation_are_switches() {
         "reuse took the family with it"
     );
 
-    let changes = json!({ "strict_rotation": false, "grace_seconds": 60, "revoke_old_access": true, "unknown_refresh_status": 400 });
+    let changes = json!({ "strict_rotation": false, "grace_seconds": 60, "revoke_old_access": true, "unknown_refresh_status": 401 });
     bench.control("oauth", &changes).await;
     let first = bench.exchange_code(&bench.emulator.code()).await;
     bench.refresh(&first.refresh()).await.access();
@@ -245,7 +254,7 @@ async fn the_unsure_facts_of_rotation_are_switches() {
     );
     assert_eq!(
         bench.refresh("garbage").await.refusal(),
-        (400, "Invalid refresh token")
+        (401, "Cannot decrypt the refresh token")
     );
 }
 
