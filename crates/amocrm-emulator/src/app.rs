@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Notify;
-
 use crate::clock::Clock;
 use crate::config::{Config, OauthRules};
 use crate::delivery::Deliveries;
@@ -11,6 +9,7 @@ use crate::faults::Faults;
 use crate::journal::Journal;
 use crate::limits::Limiter;
 use crate::oauth::{OauthState, Registration};
+use crate::persistence::Progress;
 use crate::seed;
 use crate::world::World;
 
@@ -27,8 +26,7 @@ struct Inner {
     journal: Journal,
     faults: Faults,
     deliveries: Deliveries,
-    /// Something worth saving has happened.
-    changed: Notify,
+    progress: Progress,
     /// What a reset goes back to.
     start: Mutex<Start>,
 }
@@ -51,7 +49,7 @@ impl App {
             journal: Journal::start(),
             faults: Faults::default(),
             deliveries: Deliveries::default(),
-            changed: Notify::new(),
+            progress: Progress::default(),
             start: Mutex::default(),
             config,
         };
@@ -105,12 +103,18 @@ impl App {
 
     /// Says that the state file is out of date.
     pub(crate) fn mark_changed(&self) {
-        self.0.changed.notify_one();
+        self.0.progress.mark_changed();
     }
 
-    /// Waits until there is something to save.
-    pub(crate) async fn changed(&self) {
-        self.0.changed.notified().await;
+    /// Waits until the state file, if there is one, holds everything that has happened so far.
+    pub(crate) async fn saved(&self) {
+        if self.0.config.state.is_some() {
+            self.0.progress.saved().await;
+        }
+    }
+
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.0.progress
     }
 
     /// Turns what happened in the CRM into webhook deliveries.

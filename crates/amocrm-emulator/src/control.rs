@@ -3,17 +3,23 @@
 
 mod handlers;
 mod index;
+mod input;
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::{delete, get, post};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use axum::routing::{any, delete, get, post};
+use axum::{Router, middleware};
+use http::{Method, StatusCode};
 
+use crate::answer;
 use crate::app::App;
 use crate::oauth::TokenSelector;
 
 /// The routes of the control API.
-pub(crate) fn routes() -> Router<App> {
+pub(crate) fn routes(app: &App) -> Router<App> {
     Router::new()
         .route("/", get(index::show))
         .route("/_emulator", get(index::show))
@@ -62,6 +68,25 @@ pub(crate) fn routes() -> Router<App> {
             post(handlers::install_integration),
         )
         .route("/_emulator/reset", post(handlers::reset))
+        .route("/_emulator/{*rest}", any(unknown))
+        .layer(middleware::from_fn_with_state(app.clone(), save))
+}
+
+async fn unknown() -> Response {
+    answer::problem(
+        StatusCode::NOT_FOUND,
+        "There is no such control request; the README of amocrm-emulator lists them",
+    )
+}
+
+/// Answers when what was changed is in the state file.
+async fn save(State(app): State<App>, request: Request, next: Next) -> Response {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let response = next.run(request).await;
+    if !is_read {
+        app.saved().await;
+    }
+    response
 }
 
 /// Lets the selected access tokens expire now. Returns how many.
@@ -82,8 +107,22 @@ pub(crate) fn revoke_tokens(app: &App, selector: &TokenSelector) -> usize {
 /// Moves the clock forward and wakes whoever waits for it.
 pub(crate) fn advance(app: &App, by: Duration) {
     app.clock().advance(by);
+    app.deliveries().release_held(app.clock().now_ms());
     app.deliveries().wake();
     app.mark_changed();
+}
+
+/// Forgets all planned faults; webhooks that were kept back are sent.
+pub(crate) fn clear_faults(app: &App) {
+    app.faults().clear();
+    app.deliveries().release_held(app.clock().now_ms());
+}
+
+/// Forgets one planned fault; tells whether it was there.
+pub(crate) fn remove_fault(app: &App, id: u64) -> bool {
+    let was_there = app.faults().remove(id);
+    app.deliveries().release_held(app.clock().now_ms());
+    was_there
 }
 
 /// Waits until the webhooks due by now are through.

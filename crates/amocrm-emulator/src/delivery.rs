@@ -8,7 +8,7 @@ mod body;
 mod schedule;
 mod worker;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -68,8 +68,8 @@ struct State {
     waiting: BTreeMap<(i64, u64), Delivery>,
     /// Kept back by `reorder_webhooks`.
     held: Vec<Delivery>,
-    /// Subscriptions with a delivery under way.
-    busy: BTreeSet<u64>,
+    /// What is being sent now, by subscription: one at a time.
+    under_way: BTreeMap<u64, Delivery>,
     /// Invalid answers by subscription, with their time.
     invalid: BTreeMap<u64, VecDeque<i64>>,
     log: VecDeque<WebhookAttempt>,
@@ -106,17 +106,24 @@ impl Deliveries {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
+            self.release_held(now_ms());
             {
-                let mut state = self.lock();
-                if !state.held.is_empty() {
-                    state.release(now_ms());
-                    self.changed.notify_waiters();
-                }
-                if state.busy.is_empty() && state.next_due_ms().is_none_or(|due| due > now_ms()) {
+                let state = self.lock();
+                let is_due = |due| due <= now_ms();
+                if state.under_way.is_empty() && !state.next_due_ms().is_some_and(is_due) {
                     return;
                 }
             }
             changed.await;
+        }
+    }
+
+    /// Lets go what is kept back for reordering: nobody else may come to be put before it.
+    pub(crate) fn release_held(&self, now_ms: i64) {
+        let mut state = self.lock();
+        if !state.held.is_empty() {
+            state.release(now_ms);
+            self.changed.notify_waiters();
         }
     }
 
@@ -130,27 +137,29 @@ impl Deliveries {
         self.lock().log.iter().cloned().collect()
     }
 
-    /// How many deliveries wait for their first attempt or a retry.
+    /// How many deliveries wait for their first attempt or for a retry.
     pub(crate) fn waiting(&self) -> usize {
         let state = self.lock();
         state.waiting.len() + state.held.len()
     }
 
-    /// Forgets what waits and the log.
+    /// Forgets what waits and the log. What is under way arrives, but nothing comes of it.
     pub(crate) fn clear(&self) {
         let mut state = self.lock();
         state.waiting.clear();
         state.held.clear();
+        state.under_way.clear();
         state.invalid.clear();
         state.log.clear();
         drop(state);
         self.changed.notify_waiters();
     }
 
-    /// What has to survive a restart.
+    /// What has to survive a restart. What is under way may then arrive twice, which is better than not at all.
     pub(crate) fn pending(&self) -> Vec<Delivery> {
         let state = self.lock();
-        state.waiting.values().chain(&state.held).cloned().collect()
+        let first = state.under_way.values().chain(state.waiting.values());
+        first.chain(&state.held).cloned().collect()
     }
 
     /// Takes over what an earlier run left.
@@ -196,18 +205,31 @@ impl State {
         let mut free = self
             .waiting
             .values()
-            .filter(|delivery| !self.busy.contains(&delivery.webhook_id));
+            .filter(|delivery| !self.under_way.contains_key(&delivery.webhook_id));
         free.next().map(|delivery| delivery.due_ms)
     }
 
     /// Takes the next delivery that is due and whose subscription is free.
     fn take_due(&mut self, now_ms: i64) -> Option<Delivery> {
         let mut due = self.waiting.range(..=(now_ms, u64::MAX));
-        let (key, _) = due.find(|(_, delivery)| !self.busy.contains(&delivery.webhook_id))?;
+        let (key, _) =
+            due.find(|(_, delivery)| !self.under_way.contains_key(&delivery.webhook_id))?;
         let key = *key;
         let delivery = self.waiting.remove(&key)?;
-        self.busy.insert(delivery.webhook_id);
+        self.under_way.insert(delivery.webhook_id, delivery.clone());
         Some(delivery)
+    }
+
+    /// Whether a delivery is still under way: a reset forgets it.
+    fn is_under_way(&self, delivery: &Delivery) -> bool {
+        let current = self.under_way.get(&delivery.webhook_id);
+        current.is_some_and(|current| current.id == delivery.id)
+    }
+
+    fn finish(&mut self, delivery: &Delivery) {
+        if self.is_under_way(delivery) {
+            self.under_way.remove(&delivery.webhook_id);
+        }
     }
 
     /// Writes an attempt down and counts invalid answers. Returns whether the subscription has earned its disabling.

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::{Router, middleware};
+use http::StatusCode;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -19,7 +20,7 @@ use crate::faults::{Fault, PlannedFault};
 use crate::journal::{JournalCounters, JournalEntry};
 use crate::limits::LimitSettings;
 use crate::oauth::{IssueRequest, TokenSelector};
-use crate::{api, auth, control, gate, oauth};
+use crate::{answer, api, auth, control, gate, oauth};
 
 /// How long a shutdown waits for requests and webhooks under way; longer than the two seconds of a webhook.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
@@ -126,7 +127,7 @@ impl Emulator {
 
     /// Forgets all planned faults.
     pub fn clear_faults(&self) {
-        self.app.faults().clear();
+        control::clear_faults(&self.app);
     }
 
     /// The journal: every request that arrived, in order.
@@ -225,6 +226,8 @@ fn router(app: &App) -> Router {
     let api = api::routes().layer(middleware::from_fn_with_state(app.clone(), auth::require));
     let crm = api
         .merge(oauth::routes())
+        // What amoCRM has and the emulator has not: the journal shows that somebody asked for it.
+        .fallback(|| std::future::ready(answer::gateway_page(StatusCode::NOT_FOUND)))
         .layer(middleware::from_fn_with_state(app.clone(), gate::pass));
-    crm.merge(control::routes()).with_state(app.clone())
+    crm.merge(control::routes(app)).with_state(app.clone())
 }

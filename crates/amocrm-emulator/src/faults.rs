@@ -35,7 +35,8 @@ pub enum FaultKind {
     },
     /// Waits before the request is handled.
     Slow {
-        /// How long, in real milliseconds.
+        /// How long, in real milliseconds; 3000 unless given, longer than amoCRM itself waits for anybody.
+        #[serde(default = "three_seconds")]
         ms: u64,
     },
     /// Closes the connection without an answer; the request was not handled.
@@ -48,7 +49,8 @@ pub enum FaultKind {
     ExpireToken,
     /// Delivers a webhook twice. `path` is matched against the destination.
     DuplicateWebhook,
-    /// Collects as many webhooks as `count` says and delivers them in reverse. `path` is matched against the destination.
+    /// Collects as many webhooks as `count` says, at least two, and delivers them in reverse. `path` is matched against the
+    /// destination. What has been collected is also let go when the faults are deleted or the clock is moved.
     ReorderWebhooks,
 }
 
@@ -83,6 +85,10 @@ const fn bad_gateway() -> u16 {
     502
 }
 
+const fn three_seconds() -> u64 {
+    3_000
+}
+
 /// A planned fault: what happens, to which requests, how often.
 ///
 /// ```
@@ -98,10 +104,10 @@ pub struct Fault {
     /// What happens.
     #[serde(flatten)]
     pub kind: FaultKind,
-    /// How many requests it still hits; `null` means all of them until the fault is deleted.
+    /// How many requests it still hits, one unless given; `null` means all of them until the fault is deleted.
     #[serde(default = "once")]
     pub count: Option<u32>,
-    /// Only requests whose path contains this text.
+    /// Only requests whose path contains this text; `*` stands for anything.
     #[serde(default)]
     pub path: Option<String>,
     /// Only requests with this method.
@@ -208,7 +214,7 @@ impl Fault {
         }
     }
 
-    /// Only requests whose path contains `part`.
+    /// Only requests whose path contains `part`; `*` stands for anything.
     #[must_use]
     pub fn path(self, part: impl Into<String>) -> Self {
         Self {
@@ -236,7 +242,7 @@ impl Fault {
     }
 
     fn matches(&self, method: Option<&Method>, path: &str) -> bool {
-        self.path.as_deref().is_none_or(|part| path.contains(part))
+        self.path.as_deref().is_none_or(|part| contains(path, part))
             && match (&self.method, method) {
                 (Some(wanted), Some(method)) => wanted.eq_ignore_ascii_case(method.as_str()),
                 _ => true,
@@ -258,6 +264,15 @@ impl Fault {
             }
         }
     }
+}
+
+/// Whether the pieces of `pattern` between its asterisks follow each other in `path`.
+fn contains(path: &str, pattern: &str) -> bool {
+    let mut rest = Some(path);
+    for piece in pattern.split('*') {
+        rest = rest.and_then(|rest| rest.split_once(piece).map(|(_, after)| after));
+    }
+    rest.is_some()
 }
 
 /// A fault with the number it can be deleted by.
@@ -294,7 +309,11 @@ pub(crate) enum Reorder {
 }
 
 impl Faults {
-    pub(crate) fn plan(&self, fault: Fault) -> PlannedFault {
+    pub(crate) fn plan(&self, mut fault: Fault) -> PlannedFault {
+        if fault.kind == FaultKind::ReorderWebhooks {
+            // One webhook has no order.
+            fault.count = fault.count.map(|count| count.max(2));
+        }
         let mut state = self.lock();
         state.last_id += 1;
         let planned = PlannedFault {

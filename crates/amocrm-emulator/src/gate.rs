@@ -112,7 +112,11 @@ async fn handle(
     let response = next.run(request).await;
     app.deliver_events();
     if is_write {
-        app.mark_changed();
+        // A refused write has changed nothing; where it has, the handler said so.
+        if !response.status().is_client_error() {
+            app.mark_changed();
+        }
+        app.saved().await;
     }
     apply_after(&faults, response).await
 }

@@ -1,4 +1,7 @@
 //! The state file: the world, waiting webhooks and the clock's offset, written as a whole and replaced atomically.
+//!
+//! A request that changed something is answered when the change is in the file, so that whoever kills the emulator finds again
+//! what had been answered. Requests that wait at the same time share one write.
 
 use std::fs;
 use std::io::Write as _;
@@ -7,13 +10,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::delivery::Delivery;
 use crate::world::World;
 
-/// Changes that follow each other within this time are written together.
+/// Changes nobody waits for (a token's first use, an attempt to deliver) are written together after this time.
 const DEBOUNCE: Duration = Duration::from_millis(250);
 /// Raised when an old file cannot be read any more.
 const FORMAT: u32 = 1;
@@ -57,25 +61,80 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<Option<Saved>> {
     Ok(Some(saved))
 }
 
+/// How many changes there were, and up to which of them the file has come.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    changed: watch::Sender<u64>,
+    saved: watch::Sender<u64>,
+    /// Somebody waits for the file.
+    is_awaited: Notify,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            changed: watch::Sender::new(0),
+            saved: watch::Sender::new(0),
+            is_awaited: Notify::new(),
+        }
+    }
+}
+
+impl Progress {
+    /// Says that the file is out of date.
+    pub(crate) fn mark_changed(&self) {
+        self.changed.send_modify(|changes| *changes += 1);
+    }
+
+    /// Waits until everything marked so far is in the file.
+    pub(crate) async fn saved(&self) {
+        let changes = *self.changed.borrow();
+        if *self.saved.borrow() < changes {
+            self.is_awaited.notify_one();
+            // It fails only without a sender, and that is part of `self`.
+            let _ = self
+                .saved
+                .subscribe()
+                .wait_for(|saved| *saved >= changes)
+                .await;
+        }
+    }
+
+    async fn unsaved(&self) {
+        let _ = self
+            .changed
+            .subscribe()
+            .wait_for(|changes| *changes > *self.saved.borrow())
+            .await;
+    }
+}
+
 /// Writes the file after changes until `stop`, and once more then.
 pub(crate) async fn run(app: App, path: PathBuf, stop: CancellationToken) {
+    let progress = app.progress();
     let mut is_stopping = false;
     while !is_stopping {
         tokio::select! {
-            () = app.changed() => {
+            () = progress.unsaved() => {
                 tokio::select! {
                     () = tokio::time::sleep(DEBOUNCE) => {}
+                    () = progress.is_awaited.notified() => {}
                     () = stop.cancelled() => is_stopping = true,
                 }
             }
             () = stop.cancelled() => is_stopping = true,
         }
+        let changes = *progress.changed.borrow();
         let (snapshot, target) = (app.clone(), path.clone());
         let saved = tokio::task::spawn_blocking(move || save(&snapshot, &target)).await;
         if let Ok(Err(error)) = saved {
             tracing::error!(error = format!("{error:#}"), "the state could not be saved");
         }
+        // Also when it failed: an emulator that hangs would tell its user less than the log does.
+        progress.saved.send_replace(changes);
     }
+    // Nobody is going to write any more, so nobody may wait.
+    progress.saved.send_replace(u64::MAX);
 }
 
 /// Writes the file now.

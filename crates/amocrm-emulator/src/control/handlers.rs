@@ -5,12 +5,12 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::input::Input;
 use crate::app::App;
 use crate::config::OauthRules;
 use crate::faults::Fault;
@@ -24,7 +24,7 @@ type Answer = Result<Response, Mistake>;
 pub(super) struct Mistake(String);
 
 impl Mistake {
-    fn new(detail: impl Into<String>) -> Self {
+    pub(super) fn new(detail: impl Into<String>) -> Self {
         Self(detail.into())
     }
 }
@@ -39,18 +39,18 @@ pub(super) async fn health() -> Response {
     Json(json!({ "status": "ok" })).into_response()
 }
 
-pub(super) async fn issue_code(State(app): State<App>, body: Bytes) -> Answer {
-    let request: IssueRequest = read(&body)?;
+pub(super) async fn issue_code(State(app): State<App>, input: Input) -> Answer {
+    let request: IssueRequest = input.read()?;
     Ok(Json(json!({ "code": request.code(&app).map_err(Mistake::new)? })).into_response())
 }
 
-pub(super) async fn issue_long_lived(State(app): State<App>, body: Bytes) -> Answer {
-    let request: IssueRequest = read(&body)?;
+pub(super) async fn issue_long_lived(State(app): State<App>, input: Input) -> Answer {
+    let request: IssueRequest = input.read()?;
     Ok(Json(request.long_lived(&app).map_err(Mistake::new)?).into_response())
 }
 
-pub(super) async fn issue_pair(State(app): State<App>, body: Bytes) -> Answer {
-    let request: IssueRequest = read(&body)?;
+pub(super) async fn issue_pair(State(app): State<App>, input: Input) -> Answer {
+    let request: IssueRequest = input.read()?;
     let pair = request.pair(&app).map_err(Mistake::new)?;
     Ok(Json(json!({
         "access_token": pair.access_token,
@@ -61,13 +61,13 @@ pub(super) async fn issue_pair(State(app): State<App>, body: Bytes) -> Answer {
     .into_response())
 }
 
-pub(super) async fn expire_tokens(State(app): State<App>, body: Bytes) -> Answer {
-    let selector: TokenSelector = read(&body)?;
+pub(super) async fn expire_tokens(State(app): State<App>, input: Input) -> Answer {
+    let selector: TokenSelector = input.read()?;
     Ok(Json(json!({ "expired": control::expire_tokens(&app, &selector) })).into_response())
 }
 
-pub(super) async fn revoke_tokens(State(app): State<App>, body: Bytes) -> Answer {
-    let selector: TokenSelector = read(&body)?;
+pub(super) async fn revoke_tokens(State(app): State<App>, input: Input) -> Answer {
+    let selector: TokenSelector = input.read()?;
     Ok(Json(json!({ "revoked_grants": control::revoke_tokens(&app, &selector) })).into_response())
 }
 
@@ -75,15 +75,17 @@ pub(super) async fn clock(State(app): State<App>) -> Response {
     clock_answer(&app)
 }
 
-pub(super) async fn advance_clock(State(app): State<App>, body: Bytes) -> Answer {
+pub(super) async fn advance_clock(State(app): State<App>, input: Input) -> Answer {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Advance {
-        seconds: u64,
+        #[serde(alias = "secs")]
+        seconds: f64,
     }
-    let Advance { seconds } = serde_json::from_slice(&body)
-        .map_err(|_| Mistake::new("seconds: expected a whole number of seconds"))?;
-    control::advance(&app, Duration::from_secs(seconds));
+    let Advance { seconds } = input.read()?;
+    let by = Duration::try_from_secs_f64(seconds)
+        .map_err(|_| Mistake::new("seconds: expected a number that is not negative"))?;
+    control::advance(&app, by);
     Ok(clock_answer(&app))
 }
 
@@ -95,18 +97,18 @@ pub(super) async fn faults(State(app): State<App>) -> Response {
     Json(json!({ "faults": app.faults().planned() })).into_response()
 }
 
-pub(super) async fn plan_fault(State(app): State<App>, body: Bytes) -> Answer {
-    let fault = read_fault(&body).map_err(Mistake::new)?;
+pub(super) async fn plan_fault(State(app): State<App>, input: Input) -> Answer {
+    let fault = read_fault(input)?;
     Ok((StatusCode::CREATED, Json(app.faults().plan(fault))).into_response())
 }
 
 pub(super) async fn clear_faults(State(app): State<App>) -> StatusCode {
-    app.faults().clear();
+    control::clear_faults(&app);
     StatusCode::NO_CONTENT
 }
 
 pub(super) async fn remove_fault(State(app): State<App>, Path(id): Path<u64>) -> Response {
-    if app.faults().remove(id) {
+    if control::remove_fault(&app, id) {
         StatusCode::NO_CONTENT.into_response()
     } else {
         answer::problem(StatusCode::NOT_FOUND, "There is no fault with this id")
@@ -147,8 +149,8 @@ pub(super) async fn limits(State(app): State<App>) -> Response {
     Json(app.limiter().settings()).into_response()
 }
 
-pub(super) async fn set_limits(State(app): State<App>, body: Bytes) -> Answer {
-    let mut changes: Map<String, Value> = read(&body)?;
+pub(super) async fn set_limits(State(app): State<App>, input: Input) -> Answer {
+    let mut changes = input.into_members();
     // `"off"` is what the command line calls it.
     for value in changes
         .values_mut()
@@ -161,14 +163,14 @@ pub(super) async fn set_limits(State(app): State<App>, body: Bytes) -> Answer {
     Ok(limits(State(app)).await)
 }
 
-pub(super) async fn block(State(app): State<App>, body: Bytes) -> Answer {
+pub(super) async fn block(State(app): State<App>, input: Input) -> Answer {
     #[derive(Default, Deserialize)]
     #[serde(default, deny_unknown_fields)]
     struct Block {
         account_id: Option<u64>,
         ms: Option<u64>,
     }
-    let Block { account_id, ms } = read(&body)?;
+    let Block { account_id, ms } = input.read()?;
     if !control::block(&app, account_id, ms.map(Duration::from_millis)) {
         return Err(Mistake::new("account_id: no such account"));
     }
@@ -184,13 +186,13 @@ pub(super) async fn oauth_rules(State(app): State<App>) -> Response {
     Json(app.oauth_rules()).into_response()
 }
 
-pub(super) async fn set_oauth_rules(State(app): State<App>, body: Bytes) -> Answer {
-    let rules: OauthRules = merged(&app.oauth_rules(), read(&body)?)?;
+pub(super) async fn set_oauth_rules(State(app): State<App>, input: Input) -> Answer {
+    let rules: OauthRules = merged(&app.oauth_rules(), input.into_members())?;
     app.set_oauth_rules(rules);
     Ok(oauth_rules(State(app)).await)
 }
 
-pub(super) async fn rename_account(State(app): State<App>, body: Bytes) -> Answer {
+pub(super) async fn rename_account(State(app): State<App>, input: Input) -> Answer {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Rename {
@@ -205,8 +207,7 @@ pub(super) async fn rename_account(State(app): State<App>, body: Bytes) -> Answe
         subdomain,
         account_id,
         old_host_status,
-    } = serde_json::from_slice(&body)
-        .map_err(|error| Mistake::new(format!("subdomain: expected a text ({error})")))?;
+    } = input.read()?;
     control::rename(&app, account_id, &subdomain).map_err(Mistake::new)?;
     if let Some(status) = old_host_status {
         app.set_oauth_rules(OauthRules {
@@ -223,7 +224,7 @@ struct ClientId {
     client_id: Option<String>,
 }
 
-pub(super) async fn disable_integration(State(app): State<App>, body: Bytes) -> Answer {
+pub(super) async fn disable_integration(State(app): State<App>, input: Input) -> Answer {
     #[derive(Default, Deserialize)]
     #[serde(default, deny_unknown_fields)]
     struct Disable {
@@ -233,13 +234,13 @@ pub(super) async fn disable_integration(State(app): State<App>, body: Bytes) -> 
     let Disable {
         client_id,
         hook_url,
-    } = read(&body)?;
+    } = input.read()?;
     let told = oauth::disable_integration(&app, client_id.as_deref(), hook_url.as_deref()).await;
     hook_answer(told)
 }
 
-pub(super) async fn install_integration(State(app): State<App>, body: Bytes) -> Answer {
-    let ClientId { client_id } = read(&body)?;
+pub(super) async fn install_integration(State(app): State<App>, input: Input) -> Answer {
+    let ClientId { client_id } = input.read()?;
     let told = oauth::install_from_widget(&app, client_id.as_deref()).await;
     hook_answer(told)
 }
@@ -255,15 +256,6 @@ fn hook_answer(told: Result<Option<u16>, oauth::HookError>) -> Answer {
 pub(super) async fn reset(State(app): State<App>) -> StatusCode {
     app.reset();
     StatusCode::NO_CONTENT
-}
-
-/// An empty body stands for the defaults.
-fn read<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Mistake> {
-    if body.trim_ascii().is_empty() {
-        return Ok(T::default());
-    }
-    serde_json::from_slice(body)
-        .map_err(|error| Mistake::new(format!("the request body does not fit: {error}")))
 }
 
 /// Settings with some members replaced.
@@ -284,32 +276,34 @@ fn merged<T: serde::Serialize + DeserializeOwned>(
 }
 
 /// A fault with its parameters beside the name or under `params`.
-fn read_fault(body: &[u8]) -> Result<Fault, String> {
-    let value: Value = serde_json::from_slice(body)
-        .map_err(|error| format!("the request body is no JSON: {error}"))?;
-    let Value::Object(mut members) = value else {
-        return Err("expected an object with a name".to_owned());
-    };
-    if let Some(params) = members.remove("params") {
-        let Value::Object(params) = params else {
-            return Err("params: expected an object".to_owned());
-        };
-        members.extend(params);
-    }
-    let known = [
+fn read_fault(input: Input) -> Result<Fault, Mistake> {
+    const MEMBERS: [&str; 10] = [
         "name",
         "count",
         "path",
         "method",
         "skip",
         "ms",
+        "delay_ms",
         "status",
         "html",
         "retry_after",
     ];
-    if let Some(unknown) = members.keys().find(|name| !known.contains(&name.as_str())) {
-        return Err(format!("{unknown}: no fault has this parameter"));
+    let mut members = input.into_members();
+    if let Some(params) = members.remove("params") {
+        let Value::Object(params) = params else {
+            return Err(Mistake::new("params: expected an object"));
+        };
+        members.extend(params);
+    }
+    if let Some(unknown) = members.keys().find(|name| !MEMBERS.contains(&&***name)) {
+        return Err(Mistake::new(format!(
+            "{unknown}: no fault has this parameter"
+        )));
+    }
+    if let Some(ms) = members.remove("delay_ms") {
+        members.entry("ms").or_insert(ms);
     }
     serde_json::from_value(Value::Object(members))
-        .map_err(|error| format!("the fault does not fit: {error}"))
+        .map_err(|error| Mistake::new(format!("the fault does not fit: {error}")))
 }

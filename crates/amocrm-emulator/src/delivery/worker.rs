@@ -46,7 +46,7 @@ async fn deliver(app: App, delivery: Delivery) {
     if is_wanted(&app, &delivery) {
         attempt_once(&app, &delivery).await;
     }
-    app.deliveries().lock().busy.remove(&delivery.webhook_id);
+    app.deliveries().lock().finish(&delivery);
     app.deliveries().changed.notify_waiters();
     app.mark_changed();
 }
@@ -72,7 +72,12 @@ async fn attempt_once(app: &App, delivery: &Delivery) {
         (delivery.webhook_id, app.clock().now(), result.retry_at_ms);
     let is_disabling = {
         let mut state = app.deliveries().lock();
+        if !state.is_under_way(delivery) {
+            return;
+        }
         let is_disabling = state.record(result, webhook_id, now);
+        // In one step: a state file written in between would hold the delivery twice.
+        state.finish(delivery);
         if let Some(due_ms) = retry_at_ms {
             state.enqueue(
                 Delivery {

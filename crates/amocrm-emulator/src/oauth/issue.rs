@@ -28,6 +28,8 @@ pub(crate) struct IssueRequest {
 /// A long-lived token, as the integration's settings show it once.
 #[derive(Serialize)]
 pub(crate) struct LongLived {
+    /// The same as `access_token`, as `POST /_emulator/codes` answers a `code`.
+    pub(crate) token: String,
     pub(crate) access_token: String,
     pub(crate) token_id: String,
     pub(crate) expires_at: i64,
@@ -79,6 +81,7 @@ impl IssueRequest {
         })?;
         app.mark_changed();
         Ok(LongLived {
+            token: access_token.clone(),
             access_token,
             token_id,
             expires_at,

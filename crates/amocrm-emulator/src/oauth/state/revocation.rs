@@ -1,15 +1,18 @@
 //! How tokens end before their time: by the control API, by an administrator, by being stolen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::{Grant, OauthState, Pair};
+use super::{Grant, OauthState, Pair, digest};
 
-/// Which tokens a control call is about; nothing given means all of them.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// Which tokens a control call is about; nothing given means all of them. No `Debug`: it may hold a token.
+#[derive(Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct TokenSelector {
+    /// One token, by itself; of a pair either half.
+    #[serde(alias = "access_token", alias = "refresh_token")]
+    pub(crate) token: Option<String>,
     /// One token, by the identifier the journal shows.
     pub(crate) token_id: Option<String>,
     /// The tokens of one integration.
@@ -24,8 +27,10 @@ impl OauthState {
     /// Lets access tokens expire now; refresh tokens stay as they are. Returns how many.
     pub(crate) fn expire_access(&mut self, selector: &TokenSelector, now: i64) -> usize {
         let mut count = 0;
-        for pair in self.pairs.values_mut() {
-            if selector.selects(pair, &self.grants) && pair.access_expires_at > now {
+        for id in self.selected(selector) {
+            if let Some(pair) = self.pairs.get_mut(&id)
+                && pair.access_expires_at > now
+            {
                 pair.access_expires_at = now;
                 count += 1;
             }
@@ -35,18 +40,33 @@ impl OauthState {
 
     /// Revokes the grants behind the selected tokens: access and refresh tokens die together. Returns how many grants.
     pub(crate) fn revoke(&mut self, selector: &TokenSelector) -> usize {
-        let pairs = self
-            .pairs
-            .values()
-            .filter(|pair| selector.selects(pair, &self.grants));
-        let mut grants: Vec<u64> = pairs.map(|pair| pair.grant_id).collect();
-        grants.sort_unstable();
-        grants.dedup();
-        grants.retain(|grant| self.grants.get(grant).is_some_and(|grant| !grant.revoked));
+        let pairs = self.selected(selector);
+        let grants: BTreeSet<u64> = pairs
+            .iter()
+            .filter_map(|id| Some(self.pairs.get(id)?.grant_id))
+            .filter(|grant| self.grants.get(grant).is_some_and(|grant| !grant.revoked))
+            .collect();
         for grant in &grants {
             self.revoke_grant(*grant);
         }
         grants.len()
+    }
+
+    fn selected(&self, selector: &TokenSelector) -> Vec<u64> {
+        if let Some(token) = &selector.token {
+            let digest = digest(token);
+            let access = self.access_index.get(&digest);
+            return access
+                .or_else(|| self.refresh_index.get(&digest))
+                .copied()
+                .into_iter()
+                .collect();
+        }
+        let selected = self
+            .pairs
+            .iter()
+            .filter(|(_, pair)| selector.selects(pair, &self.grants));
+        selected.map(|(id, _)| *id).collect()
     }
 
     /// Revokes everything an integration was granted in an account, long-lived tokens and unused codes included.

@@ -108,6 +108,67 @@ async fn the_control_api_is_out_of_reach_of_limits_faults_and_the_journal() {
 }
 
 #[tokio::test]
+async fn a_control_request_may_be_json_a_form_a_query_or_empty() {
+    let bench = Bench::start().await;
+    let post = |path: &str, body: &str| {
+        let request = bench.http.post(bench.url(&format!("/_emulator/{path}")));
+        let request = request.body(body.to_owned());
+        async { json_of(request.send().await.expect("an answer")).await }
+    };
+    let start = post("clock/advance", "{\"seconds\": 10}").await["offset_ms"]
+        .as_u64()
+        .expect("milliseconds");
+    post("clock/advance", "secs=10").await;
+    let end = post("clock/advance?seconds=10.5", "").await["offset_ms"].clone();
+    assert_eq!(end, start + 20_500);
+
+    for (path, body) in [
+        ("faults", r#"{"name": "slow", "path": "/api/*/notes"}"#),
+        ("faults", "name=slow&path=/api/*/notes"),
+        ("faults?name=slow&path=/api/*/notes", ""),
+    ] {
+        let planned = post(path, body).await;
+        let expected = json!({ "id": planned["id"], "name": "slow", "ms": 3000, "count": 1, "path": "/api/*/notes", "method": null, "skip": 0 });
+        assert_eq!(planned, expected, "{path} {body}");
+    }
+    bench.emulator.fault(Fault::throttle().path("/api/*/leads"));
+    for (path, status) in [("/api/v4/contacts", 200), ("/api/v4/leads", 429)] {
+        let answer = bench.get(path).send().await.expect("an answer");
+        assert_eq!(answer.status(), status, "{path}");
+    }
+
+    let issued = post("tokens", "").await;
+    assert_eq!(issued["token"], issued["access_token"]);
+    let token = issued["token"].as_str().expect("a token");
+    assert_eq!(bench.status_with(token).await, StatusCode::OK);
+    assert_eq!(
+        post("tokens/revoke", "").await["revoked_grants"],
+        1,
+        "the pair"
+    );
+    assert_eq!(bench.status_with(token).await, StatusCode::OK);
+    let revoked = post("tokens/revoke", &json!({ "token": token }).to_string()).await;
+    assert_eq!(revoked["revoked_grants"], 1);
+    assert_eq!(bench.status_with(token).await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn the_journal_shows_requests_for_what_is_not_emulated() {
+    let bench = Bench::start().await;
+    for (path, status) in [
+        ("/private/api/auth.php", 404),
+        ("/_emulator/no-such-call", 404),
+        ("/_emulator/reset", 405),
+    ] {
+        let answer = bench.http.get(bench.url(path)).send().await;
+        assert_eq!(answer.expect("an answer").status(), status, "{path}");
+    }
+    let requests = bench.emulator.requests();
+    let seen: Vec<_> = requests.iter().map(|it| (&*it.path, it.status)).collect();
+    assert_eq!(seen, [("/private/api/auth.php", Some(404))]);
+}
+
+#[tokio::test]
 async fn neither_journal_nor_debug_output_holds_a_secret() {
     let bench = Bench::start().await;
     let pair = bench.exchange_code(&bench.emulator.code()).await;

@@ -172,6 +172,42 @@ async fn webhooks_can_be_doubled_and_reordered_on_demand() {
     }
     bench.emulator.settle_webhooks().await;
     assert_eq!(names()[2..], ["3", "2", "1", "4"]);
+    // Without a count two change places; what waits in vain for a second one is let go with the fault.
+    bench
+        .control("faults", &json!({ "name": "reorder_webhooks" }))
+        .await;
+    create_lead(&bench, "5").await;
+    assert_eq!(bench.emulator.faults()[0].fault.count, Some(1));
+    bench.emulator.clear_faults();
+    create_lead(&bench, "6").await;
+    bench.emulator.settle_webhooks().await;
+    assert_eq!(names()[6..], ["5", "6"]);
+}
+
+#[tokio::test]
+async fn nothing_comes_of_a_delivery_that_a_reset_has_overtaken() {
+    let (bench, old, new) = (
+        Bench::start().await,
+        Subscriber::start().await,
+        Subscriber::start().await,
+    );
+    old.subscribe(&bench, &["add_lead"]).await;
+    old.answer(500);
+    old.pause(Duration::from_millis(300));
+    create_lead(&bench, "before").await;
+    while old.received().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    bench.emulator.reset();
+    // The new subscription has the number of the old one.
+    new.subscribe(&bench, &["add_lead"]).await;
+    create_lead(&bench, "after").await;
+    bench.emulator.settle_webhooks().await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    bench.emulator.advance(Duration::from_hours(1));
+    bench.emulator.settle_webhooks().await;
+    assert_eq!((old.received().len(), new.received().len()), (1, 1));
+    assert_eq!(statuses(&bench), [(1, 200)]);
 }
 
 #[tokio::test]

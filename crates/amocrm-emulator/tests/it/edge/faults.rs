@@ -213,7 +213,8 @@ async fn a_misspelt_fault_is_refused_by_name() {
     let bench = Bench::start().await;
     for (body, word) in [
         (json!({ "name": "explode" }), "explode"),
-        (json!({ "name": "slow" }), "ms"),
+        (json!({ "name": "slow", "ms": "long" }), "u64"),
+        (json!({ "count": 2 }), "name"),
         (json!({ "name": "slow", "ms": 1, "times": 3 }), "times"),
         (json!({ "name": "slow", "params": 3 }), "params"),
     ] {

@@ -134,6 +134,41 @@ async fn what_a_client_did_survives_a_restart_and_no_secret_is_logged() {
     second.terminate();
 }
 
+#[tokio::test]
+async fn what_was_answered_survives_a_kill() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let arguments = ["--state", "state.json", "--seed", "empty"];
+    let mut program = Program::start(directory.path(), &arguments);
+    let token = program.text("long_lived_token").to_owned();
+    for number in 0..5 {
+        let base = program.text("base_url").to_owned();
+        let create = http().post(format!("{base}/api/v4/leads"));
+        let body = json!([{ "name": format!("lead {number}") }]).to_string();
+        let created = create.bearer_auth(&token).body(body).send().await;
+        assert_eq!(created.expect("an answer").status(), StatusCode::OK);
+        let code = http().post(format!("{base}/_emulator/codes")).send().await;
+        let code = json_of(code.expect("an answer")).await;
+        program.child.kill().expect("a kill");
+        program.child.wait().expect("an end");
+
+        program = Program::start(directory.path(), &arguments);
+        assert_eq!(
+            program.leads(&token).await.matches("\"lead ").count(),
+            number + 1
+        );
+        let exchange = json!({
+            "client_id": program.text("client_id"),
+            "client_secret": program.text("client_secret"),
+            "redirect_uri": program.text("redirect_uri"),
+            "grant_type": "authorization_code",
+            "code": code["code"],
+        });
+        let request = http().post(format!("{}/oauth2/access_token", program.text("base_url")));
+        let pair = request.body(exchange.to_string()).send().await;
+        assert_eq!(pair.expect("an answer").status(), StatusCode::OK);
+    }
+}
+
 #[test]
 fn a_broken_state_file_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().expect("a directory");
