@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use store::{Ack, Claimed, RetryAfter, Store};
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -101,8 +101,7 @@ impl Worker {
             tracing::warn!("the jobs of ended processes stay leased for a while: {error}");
         }
         tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = self.dispatch(&tasks, &abort) => {}
+            () = self.dispatch(&tasks, &abort, &shutdown) => {}
             () = self.prune() => {}
         }
         tasks.close();
@@ -116,49 +115,52 @@ impl Worker {
         }
     }
 
-    async fn dispatch(&self, tasks: &TaskTracker, abort: &CancellationToken) {
+    /// Claims and hands out jobs until the token is cancelled. Only waits are cut short by it: a claim that has begun
+    /// has to find its jobs a worker, or they would be nobody's until the lease ends.
+    async fn dispatch(
+        &self,
+        tasks: &TaskTracker,
+        abort: &CancellationToken,
+        shutdown: &CancellationToken,
+    ) {
         let hands = Arc::new(Semaphore::new(self.config.intake.workers));
+        let all_hands = u32::try_from(self.config.intake.workers).unwrap_or(u32::MAX);
         let claimer = self.store.jobs().worker("lead-intake");
         loop {
-            self.gate.open().await;
-            let Some(linked) = self.linked().await else {
-                continue;
+            let ready = async {
+                self.gate.open().await;
+                let linked = self.linked().await?;
+                let first = Arc::clone(&hands).acquire_owned().await.ok()?;
+                Some((linked, first))
             };
-            let Ok(first) = Arc::clone(&hands).acquire_owned().await else {
-                return;
+            let (linked, first) = match shutdown.run_until_cancelled(ready).await {
+                Some(Some(ready)) => ready,
+                Some(None) => continue,
+                None => return,
             };
             // After an outage one job goes ahead and finds out.
-            let free = if self.gate.is_trying() {
-                0
+            let is_trial = self.gate.is_trying();
+            let more = if is_trial {
+                None
             } else {
-                hands.available_permits()
+                let free = u32::try_from(hands.available_permits()).unwrap_or(u32::MAX);
+                Arc::clone(&hands).try_acquire_many_owned(free).ok()
             };
-            let wanted = u32::try_from(free + 1).unwrap_or(u32::MAX);
+            let mut permits: Vec<_> = more.into_iter().flat_map(one_by_one).collect();
+            permits.push(first);
+            let wanted = u32::try_from(permits.len()).unwrap_or(u32::MAX);
             let jobs = match claimer.claim(KINDS, wanted, LEASE).await {
                 Ok(jobs) => jobs,
                 Err(error) => {
                     tracing::warn!("the queue cannot be read: {error}");
-                    tokio::time::sleep(DATABASE_PAUSE).await;
+                    let _ = shutdown
+                        .run_until_cancelled(tokio::time::sleep(DATABASE_PAUSE))
+                        .await;
                     continue;
                 }
             };
-            if jobs.is_empty() {
-                drop(first);
-                if self.store.jobs().wait_for_work(KINDS, IDLE).await.is_err() {
-                    tokio::time::sleep(DATABASE_PAUSE).await;
-                }
-                continue;
-            }
-            let trying = self.gate.is_trying();
-            let mut permit = Some(first);
-            for job in jobs {
-                let permit = match permit.take() {
-                    Some(permit) => permit,
-                    None => match Arc::clone(&hands).acquire_owned().await {
-                        Ok(permit) => permit,
-                        Err(_) => return,
-                    },
-                };
+            let is_idle = jobs.is_empty();
+            for (job, permit) in jobs.into_iter().zip(permits) {
                 let (worker, linked, abort) = (self.clone(), linked.clone(), abort.clone());
                 tasks.spawn(async move {
                     let _permit = permit;
@@ -168,13 +170,21 @@ impl Worker {
                     }
                 });
             }
-            if trying {
-                // The outcome decides whether the others follow.
-                tokio::select! {
-                    () = self.gate.settled() => {}
-                    _ = hands.acquire_many(u32::try_from(self.config.intake.workers).unwrap_or(u32::MAX)) => {}
+            let pause = async {
+                if is_idle {
+                    let waited = self.store.jobs().wait_for_work(KINDS, IDLE).await;
+                    if waited.is_err() {
+                        tokio::time::sleep(DATABASE_PAUSE).await;
+                    }
+                } else if is_trial {
+                    // The outcome decides whether the others follow.
+                    tokio::select! {
+                        () = self.gate.settled() => {}
+                        _ = hands.acquire_many(all_hands) => {}
+                    }
                 }
-            }
+            };
+            let _ = shutdown.run_until_cancelled(pause).await;
         }
     }
 
@@ -298,4 +308,13 @@ impl Worker {
             }
         }
     }
+}
+
+/// Cuts a permit for several hands into one for each.
+fn one_by_one(mut permit: OwnedSemaphorePermit) -> Vec<OwnedSemaphorePermit> {
+    let mut single = Vec::with_capacity(permit.num_permits());
+    while let Some(one) = permit.split(1) {
+        single.push(one);
+    }
+    single
 }

@@ -93,13 +93,15 @@ where
 /// Files `service.2026-01-31.log`; the newest is also reached as `app.log`, the name that the user's guide tails.
 fn appender(directory: &Path, service: &str) -> anyhow::Result<RollingFileAppender> {
     use anyhow::Context as _;
+    // The link holds the path as it is given here, and is read from the directory it lies in.
+    let directory = std::path::absolute(directory).context("LOG_DIR")?;
     RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix(service)
         .filename_suffix("log")
         .latest_symlink("app.log")
         .max_log_files(KEPT_FILES)
-        .build(directory)
+        .build(&directory)
         .with_context(|| {
             format!(
                 "LOG_DIR: {} cannot be written to; expected a directory of this user, for example LOG_DIR=logs",

@@ -62,6 +62,9 @@ async fn killed(database: TestDatabase) {
     service.queue_is_empty().await;
     service.stop().await;
 
+    let log = std::fs::read_to_string(database.folder.path().join("logs/app.log")).unwrap();
+    assert!(log.contains("lead delivered") && !log.contains("@example.com"));
+
     let deals = crm.deals().await;
     assert_eq!(deals.len(), LEADS, "one deal for each lead");
     assert_eq!(
@@ -95,7 +98,12 @@ struct Service {
 
 impl Service {
     async fn start(crm: &TestCrm, database: &TestDatabase) -> Self {
-        let settings = all_settings(crm, database, "http://127.0.0.1:1", &[("SERVER_PORT", "0")]);
+        let settings = all_settings(
+            crm,
+            database,
+            "http://127.0.0.1:1",
+            &[("SERVER_PORT", "0"), ("LOG_DIR", "logs")],
+        );
         let mut child = Command::new(Path::new(env!("CARGO_BIN_EXE_lead-intake")))
             .env_clear()
             .envs(settings)

@@ -71,7 +71,8 @@ impl ServerConfig {
 
     /// Refuses an address that others can reach while the administrator's endpoints are open to everybody.
     pub fn check_exposure(&self, security: &SecurityConfig, problems: &mut Problems) {
-        if !self.is_loopback() && security.admin_token.is_none() {
+        // An empty host is a section that could not be read, which has been told already.
+        if !self.host.is_empty() && !self.is_loopback() && security.admin_token.is_none() {
             problems.report(
                 "security.admin_token",
                 format!(

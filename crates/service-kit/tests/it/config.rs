@@ -93,6 +93,8 @@ fn every_problem_is_told_at_once_with_name_wrong_expected_and_example() {
     ] {
         assert!(text.contains(expected), "{expected:?} is not in:\n{text}");
     }
+    // What could not be read is told once, not guessed about.
+    assert!(!text.contains("ADMIN_TOKEN: is unset"), "{text}");
     for secret in ["hunter2secret", "shortcanary", "notakeycanary"] {
         assert!(!text.contains(secret), "{secret} is repeated in:\n{text}");
     }
