@@ -1,6 +1,7 @@
 //! The control API under `/_emulator/`: what a test or a person does to the emulator from outside. It is never throttled, never
 //! faulted and not in the journal.
 
+mod accounts;
 mod handlers;
 mod index;
 mod input;
@@ -14,6 +15,7 @@ use axum::routing::{any, delete, get, post};
 use axum::{Router, middleware};
 use http::{Method, StatusCode};
 
+pub(crate) use self::accounts::rename;
 use crate::answer;
 use crate::app::App;
 use crate::oauth::TokenSelector;
@@ -58,6 +60,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
             "/_emulator/oauth",
             get(handlers::oauth_rules).post(handlers::set_oauth_rules),
         )
+        .route("/_emulator/accounts", post(handlers::open_account))
         .route("/_emulator/accounts/rename", post(handlers::rename_account))
         .route(
             "/_emulator/integrations/disable",
@@ -140,39 +143,4 @@ pub(crate) fn block(app: &App, account_id: Option<u64>, length: Option<Duration>
         app.limiter().block(account, length);
     }
     account.is_some()
-}
-
-/// Gives an account, the first one unless another is named, a new subdomain.
-pub(crate) fn rename(app: &App, account_id: Option<u64>, subdomain: &str) -> Result<(), String> {
-    let is_inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let is_label = !subdomain.is_empty()
-        && subdomain.len() <= 63
-        && subdomain.chars().all(is_inner)
-        && !subdomain.starts_with('-')
-        && !subdomain.ends_with('-');
-    if !is_label {
-        return Err(
-            "subdomain: expected a host label of lowercase letters, digits and hyphens".to_owned(),
-        );
-    }
-    app.with_world(|world| {
-        let is_wanted = |id: u64| account_id.is_none_or(|wanted| wanted == id);
-        let position = world
-            .accounts
-            .iter()
-            .position(|account| is_wanted(account.id));
-        let position = position.ok_or("account_id: no such account")?;
-        if world
-            .accounts
-            .iter()
-            .enumerate()
-            .any(|(at, account)| at != position && account.subdomain == subdomain)
-        {
-            return Err("subdomain: another account has it".to_owned());
-        }
-        subdomain.clone_into(&mut world.accounts[position].subdomain);
-        Ok(())
-    })?;
-    app.mark_changed();
-    Ok(())
 }

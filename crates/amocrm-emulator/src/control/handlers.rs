@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::accounts;
 use super::input::Input;
 use crate::app::App;
 use crate::config::OauthRules;
@@ -190,6 +191,11 @@ pub(super) async fn set_oauth_rules(State(app): State<App>, input: Input) -> Ans
     let rules: OauthRules = merged(&app.oauth_rules(), input.into_members())?;
     app.set_oauth_rules(rules);
     Ok(oauth_rules(State(app)).await)
+}
+
+pub(super) async fn open_account(State(app): State<App>, input: Input) -> Answer {
+    let opened = accounts::open(&app, input.read()?).map_err(Mistake::new)?;
+    Ok((StatusCode::CREATED, Json(opened)).into_response())
 }
 
 pub(super) async fn rename_account(State(app): State<App>, input: Input) -> Answer {

@@ -230,28 +230,28 @@ pub(crate) struct Counters {
     pub(crate) description: u64,
 }
 
-impl Default for Counters {
-    /// Ranges as a Russian account of recent years has them, apart enough that a mixed-up id is found out.
-    fn default() -> Self {
+impl Counters {
+    /// Ranges as a Russian account of recent years has them, apart enough that a mixed-up id is found out: one of another kind as
+    /// well as one of another account.
+    pub(crate) fn of_account(index: u64) -> Self {
+        let shift = index * 1_000_000;
         Self {
-            lead: 40_000_001,
-            contact: 50_000_001,
-            company: 50_500_001,
-            pipeline: 7_000_001,
-            status: 60_000_001,
-            field: 500_001,
-            option: 600_001,
-            tag: 71_001,
-            note: 300_000_001,
-            webhook: 770_001,
-            loss_reason: 18_000_001,
-            group: 51_901_754_000_001,
-            description: 900_001,
+            lead: 40_000_001 + shift,
+            contact: 50_000_001 + shift,
+            company: 50_500_001 + shift,
+            pipeline: 7_000_001 + shift,
+            status: 60_000_001 + shift,
+            field: 500_001 + shift,
+            option: 600_001 + shift,
+            tag: 71_001 + shift,
+            note: 300_000_001 + shift,
+            webhook: 770_001 + shift,
+            loss_reason: 18_000_001 + shift,
+            group: 51_901_754_000_001 + shift,
+            description: 900_001 + shift,
         }
     }
-}
 
-impl Counters {
     /// Hands out an id and moves on.
     pub(crate) fn take(counter: &mut u64) -> u64 {
         let id = *counter;

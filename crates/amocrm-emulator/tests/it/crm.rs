@@ -9,5 +9,6 @@ mod pipelines;
 mod relations;
 mod robustness;
 mod search;
+mod seeds;
 mod shapes;
 mod values;

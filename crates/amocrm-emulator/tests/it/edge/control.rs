@@ -221,6 +221,12 @@ async fn mistakes_are_answered_with_the_name_of_the_field() {
         ("limits", json!({ "per_second": 3 }), "per_second"),
         ("oauth", json!({ "strict": true }), "strict"),
         ("block", json!({ "account_id": 1 }), "account_id"),
+        ("accounts", json!({ "subdomain": "asiadeals" }), "subdomain"),
+        (
+            "accounts",
+            json!({ "subdomain": "new", "tld": "org" }),
+            "tld",
+        ),
         (
             "integrations/disable",
             json!({ "client_id": "x" }),

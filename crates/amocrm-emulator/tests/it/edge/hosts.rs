@@ -99,6 +99,55 @@ async fn a_client_that_insists_on_the_real_host_comes_through_the_proxy() {
 }
 
 #[tokio::test]
+async fn the_host_chooses_between_two_accounts() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let bench = start(directory.path()).await;
+    let second = bench
+        .control("accounts", &json!({ "subdomain": "second", "tld": "com" }))
+        .await;
+    let text = |name: &str| second[name].as_str().expect("text").to_owned();
+    let (client, first) = (through_proxy(&bench), bench.credentials());
+    let account = |host: &'static str, token: String| {
+        let request = client.get(format!("https://{host}/api/v4/account"));
+        async move {
+            let answer = request.bearer_auth(token).send().await.expect("an answer");
+            (answer.status().as_u16(), json_of(answer).await)
+        }
+    };
+    let own = account("second.kommo.com", text("access_token")).await;
+    assert_eq!(
+        (own.0, &own.1["subdomain"], &own.1["id"]),
+        (200, &json!("second"), &second["account_id"])
+    );
+    for (host, token) in [
+        ("asiadeals.amocrm.ru", text("long_lived_token")),
+        ("second.kommo.com", first.access_token.clone()),
+    ] {
+        assert_eq!(account(host, token).await.0, 401, "{host}");
+    }
+    // Over plain HTTP the token tells; no record is in both.
+    let leads = bench.http.get(bench.url("/api/v4/leads"));
+    let leads = leads.bearer_auth(text("access_token")).send().await;
+    assert_eq!(leads.expect("an answer").status(), StatusCode::NO_CONTENT);
+
+    let exchange = |host: &'static str| {
+        let mut body = second.clone();
+        body["grant_type"] = "authorization_code".into();
+        let request = client.post(format!("https://{host}/oauth2/access_token"));
+        async move {
+            let answer = request.body(body.to_string()).send().await;
+            json_of(answer.expect("an answer")).await
+        }
+    };
+    assert_eq!(
+        exchange("asiadeals.amocrm.ru").await["hint"],
+        "Invalid account"
+    );
+    let pair = exchange("second.kommo.com").await;
+    assert!(pair["access_token"].is_string() && pair["server_time"].is_u64());
+}
+
+#[tokio::test]
 async fn the_tls_port_is_trusted_by_the_ca_of_an_earlier_run() {
     let directory = tempfile::tempdir().expect("a directory");
     let first = start(directory.path()).await;

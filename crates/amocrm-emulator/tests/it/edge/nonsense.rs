@@ -5,7 +5,7 @@ use axum::body::Body;
 use proptest::prelude::*;
 use tower::ServiceExt as _;
 
-const PATHS: [&str; 12] = [
+const PATHS: [&str; 13] = [
     "/oauth",
     "/oauth2/access_token",
     "/oauth2/account/subdomain",
@@ -17,6 +17,7 @@ const PATHS: [&str; 12] = [
     "/_emulator/faults",
     "/_emulator/limits",
     "/_emulator/oauth",
+    "/_emulator/accounts",
     "/_emulator/accounts/rename",
 ];
 
