@@ -139,6 +139,8 @@ impl AuthStatus {
             CrmError::NotConfigured.to_string()
         } else if standing.needs_reconnect {
             CrmError::Refused.to_string()
+        } else if connected && standing.long_lived {
+            "connected with a long-lived token; an administrator replaces it before it expires".to_owned()
         } else if connected {
             "connected; tokens are renewed by themselves".to_owned()
         } else {
