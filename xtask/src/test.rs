@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 pub(crate) use self::counts::Counts;
+use self::counts::Runner;
 use crate::cargo::{cargo, has_subcommand};
 use crate::environment::{REQUIRE_ALL, TEST_POSTGRES_URL};
 use crate::postgres::{Found, Postgres, Tools};
@@ -157,18 +158,18 @@ impl Run<'_> {
     fn tests(&mut self) -> anyhow::Result<()> {
         report::heading("tests");
         // Everything runs even if something failed: the count at the end shall be the whole count.
-        let commands = if has_subcommand("nextest") {
+        let (runner, commands) = if has_subcommand("nextest") {
             let mut command = cargo(["nextest", "run", "--no-fail-fast"]);
             if let Some(profile) = self.profile {
                 command.args(["--profile", profile]);
             }
             command.args(self.workspace()).args(self.selection);
-            vec![command]
+            (Runner::Nextest, vec![command])
         } else {
             println!("cargo-nextest is not installed; cargo test does the same, only slower");
-            self.plain_tests()
+            (Runner::CargoTest, self.plain_tests())
         };
-        self.run_counted("tests", commands)
+        self.run_counted("tests", runner, commands)
     }
 
     /// The tests by plain cargo: first those that do not mind company.
@@ -193,7 +194,7 @@ impl Run<'_> {
     fn doc_tests(&mut self) -> anyhow::Result<()> {
         report::heading("doc tests");
         let command = cargo(["test", "--doc", "--workspace", "--no-fail-fast", "--quiet"]);
-        self.run_counted("doc tests", vec![command])
+        self.run_counted("doc tests", Runner::CargoTest, vec![command])
     }
 
     fn examples(&mut self) -> anyhow::Result<()> {
@@ -205,7 +206,12 @@ impl Run<'_> {
     }
 
     /// Runs test commands, and counts by what they say.
-    fn run_counted(&mut self, name: &str, commands: Vec<Command>) -> anyhow::Result<()> {
+    fn run_counted(
+        &mut self,
+        name: &str,
+        runner: Runner,
+        commands: Vec<Command>,
+    ) -> anyhow::Result<()> {
         let mut all = Counts::default();
         let mut took = Duration::ZERO;
         let mut note = "";
@@ -217,7 +223,8 @@ impl Run<'_> {
                 command.env(REQUIRE_ALL, "1");
             }
             let mut counts = Counts::default();
-            let ended = process::run_watched(name, &mut command, |line| counts.read(line))?;
+            let ended =
+                process::run_watched(name, &mut command, |line| runner.read(line, &mut counts))?;
             if !ended.success && counts.failed == 0 {
                 counts.failed = 1;
                 note = "ended before it could count";

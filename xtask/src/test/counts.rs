@@ -11,11 +11,21 @@ pub(crate) struct Counts {
     pub(crate) skipped: usize,
 }
 
-impl Counts {
-    /// Adds what a line of output tells, if it is a runner's summary.
-    pub(crate) fn read(&mut self, line: &str) {
-        if let Some(counts) = nextest(line).or_else(|| cargo_test(line)) {
-            *self += counts;
+/// Whose words they are. A failed test's own output is repeated by its runner, and may hold the words of another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runner {
+    Nextest,
+    CargoTest,
+}
+
+impl Runner {
+    /// Takes into account what a line of output tells, if it is this runner's summary.
+    pub(crate) fn read(self, line: &str, counts: &mut Counts) {
+        match self {
+            // There is one, at the end.
+            Self::Nextest => *counts = nextest(line).unwrap_or(*counts),
+            // There is one for each program.
+            Self::CargoTest => *counts += cargo_test(line).unwrap_or_default(),
         }
     }
 }
@@ -44,9 +54,9 @@ fn nextest(line: &str) -> Option<Counts> {
         .trim_start()
         .strip_prefix("Summary [")?
         .split_once(" run: ")?;
-    head.ends_with(" tests")
-        .then_some(())
-        .or(head.ends_with(" test").then_some(()))?;
+    if !(head.ends_with(" tests") || head.ends_with(" test")) {
+        return None;
+    }
     let mut counts = Counts::default();
     for (number, word) in outside_parentheses(rest)
         .split(',')
@@ -72,10 +82,7 @@ fn nextest(line: &str) -> Option<Counts> {
 
 /// `test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s`.
 fn cargo_test(line: &str) -> Option<Counts> {
-    let (_, rest) = line
-        .trim_start()
-        .strip_prefix("test result: ")?
-        .split_once(". ")?;
+    let (_, rest) = line.strip_prefix("test result: ")?.split_once(". ")?;
     let mut counts = Counts::default();
     for (number, word) in rest.split(';').filter_map(number_and_word) {
         match word {
@@ -112,51 +119,57 @@ fn outside_parentheses(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn read(lines: &[&str]) -> (usize, usize, usize) {
+    fn read(runner: Runner, lines: &[&str]) -> (usize, usize, usize) {
         let mut counts = Counts::default();
         for line in lines {
-            counts.read(line);
+            runner.read(line, &mut counts);
         }
         (counts.passed, counts.failed, counts.skipped)
     }
 
     #[test]
     fn the_summary_of_nextest_is_counted() {
+        let nextest = |line| read(Runner::Nextest, &[line]);
         let line =
             "     Summary [   5.032s] 212 tests run: 212 passed (2 slow, 1 leaky), 3 skipped";
-        assert_eq!(read(&[line]), (212, 0, 3));
+        assert_eq!(nextest(line), (212, 0, 3));
         let line =
             "     Summary [   0.1s] 3/5 tests run: 1 passed, 1 failed, 1 timed out, 1 skipped";
-        assert_eq!(read(&[line]), (1, 2, 3));
-        assert_eq!(
-            read(&["     Summary [ 0.0s] 1 test run: 1 passed, 0 skipped"]),
-            (1, 0, 0)
-        );
+        assert_eq!(nextest(line), (1, 2, 3));
+        let line = "     Summary [ 0.0s] 1 test run: 1 passed, 0 skipped";
+        assert_eq!(nextest(line), (1, 0, 0));
     }
 
     #[test]
     fn the_results_of_cargo_test_add_up() {
-        assert_eq!(
-            read(&[
-                "test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 4 filtered out; finished in 0.01s",
-                "test tokens::it_works ... ok",
-                "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
-            ]),
-            (3, 1, 1)
-        );
+        let lines = [
+            "test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 4 filtered out; finished in 0.01s",
+            "test tokens::it_works ... ok",
+            "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+        ];
+        assert_eq!(read(Runner::CargoTest, &lines), (3, 1, 1));
+    }
+
+    #[test]
+    fn the_repeated_output_of_a_failed_test_is_not_counted_again() {
+        let lines = [
+            "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 7 filtered out; finished in 0.01s",
+            "     Summary [   0.1s] 2 tests run: 1 passed, 1 failed, 0 skipped",
+            "test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 7 filtered out; finished in 0.01s",
+        ];
+        assert_eq!(read(Runner::Nextest, &lines), (1, 1, 0));
     }
 
     #[test]
     fn other_lines_count_for_nothing() {
-        assert_eq!(
-            read(&[
-                "",
-                "Summary",
-                "Summary [x] of it",
-                "test result: no",
-                "9 tests run: 9 passed"
-            ]),
-            (0, 0, 0)
-        );
+        let lines = [
+            "",
+            "Summary",
+            "Summary [x] of it",
+            "test result: no",
+            "9 tests run: 9 passed",
+        ];
+        assert_eq!(read(Runner::Nextest, &lines), (0, 0, 0));
+        assert_eq!(read(Runner::CargoTest, &lines), (0, 0, 0));
     }
 }
