@@ -7,11 +7,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
 use tower::ServiceExt;
 
 use crate::error::{Delivery, Error, ErrorKind, Result};
-use crate::layer::{Attempts, Deadline, Endpoint, HttpResponse, HttpService, own_error};
+use crate::layer::{Attempts, Deadline, Endpoint, HttpResponse, HttpService, from_now, own_error};
 use crate::oauth::OAuth;
 use crate::quota::Quota;
 use crate::request::Request;
@@ -84,7 +83,7 @@ impl Client {
         request.extensions_mut().insert(attempts.clone());
         request
             .extensions_mut()
-            .insert(Deadline(Instant::now() + self.inner.deadline));
+            .insert(Deadline(from_now(self.inner.deadline)));
         let described = |error: Error| {
             error
                 .with_operation(operation)
@@ -153,17 +152,19 @@ fn decode<T: DeserializeOwned>(operation: &'static str, body: &[u8]) -> Result<T
     })
 }
 
-/// The parser quotes what it could not read, and that may be a phone: only names in backticks stay.
+/// The parser quotes what it could not read, and that may be a phone: what it expected and where has to do.
 fn without_values(message: &str) -> String {
-    let mut kept = String::new();
-    for (index, part) in message.split('"').enumerate() {
-        kept.push_str(if index % 2 == 0 { part } else { "\"…\"" });
+    let (said, place) = message.split_at(message.rfind(" at line ").unwrap_or(message.len()));
+    // Names of fields are ours; what any other message quotes was read.
+    if said.starts_with("missing field") || !said.contains(['"', '`']) {
+        return message.to_owned();
     }
-    let digits_hidden = kept.split('`').enumerate().map(|(index, part)| {
-        let numeric = index % 2 == 1 && part.starts_with(|c: char| c.is_ascii_digit() || c == '-');
-        if numeric { "…" } else { part }
-    });
-    digits_hidden.collect::<Vec<_>>().join("`")
+    let kind = said.split(['"', '`']).next().unwrap_or_default().trim_end();
+    let expected = said.rfind(", expected ").map(|at| &said[at..]);
+    let expected = expected
+        .filter(|text| !text.contains('"'))
+        .unwrap_or_default();
+    format!("{kind}{expected}{place}")
 }
 
 /// Where the client's wall-clock time comes from; tests bring their own.
@@ -208,9 +209,13 @@ mod tests {
             .to_string();
         assert_eq!(
             without_values(&message),
-            "invalid type: string \"…\", expected u64 at line 1 column 14"
+            "invalid type: string, expected u64 at line 1 column 14"
         );
         let message = serde_json::from_str::<String>("79001234567")
+            .unwrap_err()
+            .to_string();
+        assert!(!without_values(&message).contains("7900"), "{message}");
+        let message = serde_json::from_str::<u64>(r#""5\" +79001234567""#)
             .unwrap_err()
             .to_string();
         assert!(!without_values(&message).contains("7900"), "{message}");

@@ -26,7 +26,7 @@ pub use self::card::{
     LinkedLead, TagRef,
 };
 pub use self::create::{Create, Created};
-pub(crate) use self::create::{Identified, in_input_order, number_items};
+pub(crate) use self::create::{Identified, created_in_order, in_input_order, number_items};
 pub(crate) use self::filter::{Pairs, filter, filter_method};
 pub use self::get::Get;
 pub use self::list::{Direction, List};
@@ -73,7 +73,7 @@ pub trait Creatable: Entity {
     /// What is written.
     type New: Serialize + Send + Sync + 'static;
     /// What comes back for each item.
-    type Created: DeserializeOwned + HasId + Send + 'static;
+    type Created: DeserializeOwned + Clone + HasId + Send + 'static;
     /// Most items of one request.
     const BATCH: usize = MAX_BATCH;
 }
@@ -83,7 +83,7 @@ pub trait Updatable: Entity {
     /// What is written: only what was set travels.
     type Patch: Serialize + HasId + Send + Sync + 'static;
     /// What comes back.
-    type Updated: DeserializeOwned + Send + 'static;
+    type Updated: DeserializeOwned + Clone + Send + 'static;
 }
 
 /// Something with a numeric id.
@@ -96,6 +96,11 @@ pub trait HasId {
 pub trait IntoQuery {
     /// Keys and values, not yet encoded.
     fn into_query(self) -> Vec<(String, String)>;
+
+    /// Whether nothing can pass, so that nothing need be asked.
+    fn matches_nothing(&self) -> bool {
+        false
+    }
 }
 
 /// For collections without a choice of `with`, filters or order: it has no values.

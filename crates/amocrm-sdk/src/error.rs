@@ -96,6 +96,9 @@ impl ErrorKind {
 }
 
 /// Whether amoCRM may have acted on the request.
+///
+/// Of a call that takes several requests this is about the last one, and never `NotSent` when an earlier one created
+/// something: [`Error::created_ids`] says what exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Delivery {
     /// The request never left, or was refused before amoCRM looked at it: sending it again cannot duplicate anything.
@@ -174,9 +177,39 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_created_ids(mut self, ids: Vec<u64>) -> Self {
+    /// Puts the ids of what exists already before those known so far. A call that has created something was sent.
+    pub(crate) fn with_created_ids(mut self, mut ids: Vec<u64>) -> Self {
+        ids.append(&mut self.0.created_ids);
         self.0.created_ids = ids;
+        if !self.0.created_ids.is_empty() && self.0.delivery == Delivery::NotSent {
+            self.0.delivery = Delivery::Answered;
+        }
         self
+    }
+
+    pub(crate) fn with_delivery(mut self, delivery: Delivery) -> Self {
+        self.0.delivery = delivery;
+        self
+    }
+
+    /// A renewal failed on the way to another call: that call was not sent, and it is the one that the caller knows.
+    pub(crate) fn before_the_call(mut self) -> Self {
+        self.0.operation = None;
+        self.0.delivery = Delivery::NotSent;
+        if self.0.message.is_empty() {
+            "the access token could not be renewed".clone_into(&mut self.0.message);
+        }
+        self
+    }
+
+    /// For transports of your own: the request failed without an answer, and this is what is known about it. Any other
+    /// error of a transport counts as [`Delivery::Unknown`].
+    pub fn from_transport(delivery: Delivery, source: impl Into<crate::BoxError>) -> Self {
+        let (kind, message) = match delivery {
+            Delivery::NotSent => (ErrorKind::Connect, "no connection to amoCRM"),
+            _ => (ErrorKind::Transport, "the connection to amoCRM broke"),
+        };
+        Self::new(kind, delivery, message).with_source(source)
     }
 
     /// Shifts the item numbers of a later batch so that they count from the first item of the whole call.
@@ -269,7 +302,7 @@ fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
         .trim()
         .parse()
         .ok()?;
-    Some(Duration::from_secs(seconds))
+    Some(Duration::from_secs(seconds).min(problem::LONGEST_RETRY_AFTER))
 }
 
 impl fmt::Display for Error {

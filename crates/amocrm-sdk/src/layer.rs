@@ -11,8 +11,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
 
 use crate::BoxError;
@@ -46,17 +48,23 @@ pub(crate) type ServiceFuture =
 
 /// When a call must be over, retries and waits included. Travels in the request's extensions.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Deadline(pub(crate) tokio::time::Instant);
+pub(crate) struct Deadline(pub(crate) Instant);
 
 impl Deadline {
     pub(crate) fn of(request: &HttpRequest) -> Option<Self> {
         request.extensions().get::<Self>().copied()
     }
 
-    /// The error when waiting until `wake` would outlive the deadline.
-    pub(crate) fn allows(deadline: Option<Self>, wake: tokio::time::Instant) -> bool {
-        deadline.is_none_or(|deadline| wake <= deadline.0)
+    /// Whether a sleep of `pause` ends before the deadline.
+    pub(crate) fn allows(deadline: Option<Self>, pause: Duration) -> bool {
+        deadline.is_none_or(|deadline| from_now(pause) <= deadline.0)
     }
+}
+
+/// An instant in the future. Further than a century counts as a century: an instant cannot hold every duration.
+pub(crate) fn from_now(wait: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_hours(24 * 36_525);
+    Instant::now() + wait.min(CENTURY)
 }
 
 /// The SDK's own error out of a boxed one. A foreign error comes from a layer or transport of the user: nothing is

@@ -76,11 +76,15 @@ impl fmt::Debug for Credentials {
 #[derive(Debug, Clone)]
 pub struct OAuth {
     renewer: Option<Arc<Renewer>>,
+    long_lived: Option<SecretString>,
 }
 
 impl OAuth {
-    pub(crate) fn new(renewer: Option<Arc<Renewer>>) -> Self {
-        Self { renewer }
+    pub(crate) fn new(renewer: Option<Arc<Renewer>>, long_lived: Option<SecretString>) -> Self {
+        Self {
+            renewer,
+            long_lived,
+        }
     }
 
     fn renewer(&self) -> Result<&Arc<Renewer>> {
@@ -139,12 +143,15 @@ impl OAuth {
             .map(|pair| Connection::of(&pair))
     }
 
-    /// What the store knows about the connection, without asking amoCRM. `None`: not connected.
+    /// What is known about the connection, without asking amoCRM. `None`: not connected.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Store`] when the store cannot be read.
     pub async fn connection(&self) -> Result<Option<Connection>> {
+        if let Some(token) = &self.long_lived {
+            return Ok(Some(Connection::long_lived(token)));
+        }
         Ok(self
             .renewer()?
             .stored()
@@ -178,6 +185,18 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// What a long-lived token says about itself; without claims it is taken to live for ever.
+    fn long_lived(token: &SecretString) -> Self {
+        let claims = Claims::read(token);
+        let time = |read: fn(&Claims) -> Option<DateTime<Utc>>| claims.as_ref().and_then(read);
+        Self {
+            obtained_at: time(|claims| claims.issued_at).unwrap_or(DateTime::UNIX_EPOCH),
+            expires_at: time(|claims| claims.expires_at).unwrap_or(DateTime::<Utc>::MAX_UTC),
+            renewable: false,
+            claims,
+        }
+    }
+
     fn of(pair: &TokenPair) -> Self {
         Self {
             obtained_at: pair.obtained_at(),

@@ -1,5 +1,7 @@
 //! Requests built without I/O.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use serde::Serialize;
@@ -44,7 +46,7 @@ impl Operation {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Request {
     operation: Operation,
     method: Method,
@@ -176,5 +178,16 @@ impl Request {
             .map_err(|error| {
                 Error::invalid_input("the request's path is not a valid URI").with_source(error)
             })
+    }
+}
+
+/// Queries and bodies hold people's data.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("operation", &self.operation.name)
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }

@@ -281,9 +281,12 @@ impl ClientBuilder {
             request
         }));
 
-        let (tokens, renewer) = match self.access {
-            Access::None => (TokenSource::None, None),
-            Access::LongLived(token) => (TokenSource::Fixed(token), None),
+        let (tokens, oauth) = match self.access {
+            Access::None => (TokenSource::None, OAuth::new(None, None)),
+            Access::LongLived(token) => (
+                TokenSource::Fixed(token.clone()),
+                OAuth::new(None, Some(token)),
+            ),
             Access::OAuth(credentials, store) => {
                 let key = TokenKey::new(&credentials.client_id, domain);
                 let renewer = Renewer::new(
@@ -295,7 +298,10 @@ impl ClientBuilder {
                     self.clock.clone(),
                 );
                 let renewer = Arc::new(renewer);
-                (TokenSource::Renewed(Arc::clone(&renewer)), Some(renewer))
+                (
+                    TokenSource::Renewed(Arc::clone(&renewer)),
+                    OAuth::new(Some(renewer), None),
+                )
             }
         };
 
@@ -305,7 +311,6 @@ impl ClientBuilder {
             .layers
             .into_iter()
             .fold(call, |inner, wrap| wrap(inner));
-        let oauth = OAuth::new(renewer);
         Ok(Client {
             inner: Arc::new(Inner {
                 stack,
@@ -325,6 +330,8 @@ impl ClientBuilder {
         let mut client = reqwest::Client::builder()
             .connect_timeout(self.connect_timeout)
             .redirect(reqwest::redirect::Policy::none())
+            // Whatever touches the wire has paid: nothing is repeated below the budget.
+            .retry(reqwest::retry::never())
             // Idle connections at amoCRM's gateway are closed after a minute or so; leave before it does, so that
             // no request is written into a closing connection.
             .pool_idle_timeout(Duration::from_secs(30));
@@ -358,8 +365,8 @@ impl ClientBuilder {
 
 /// `acme` → `acme.amocrm.ru`; a scheme or a trailing slash is tolerated.
 fn full_domain(text: &str) -> String {
-    let bare = text
-        .trim()
+    let bare = text.trim().to_ascii_lowercase();
+    let bare = bare
         .trim_start_matches("https://")
         .trim_start_matches("http://")
         .trim_end_matches('/');

@@ -9,7 +9,7 @@ use tower::{Service, ServiceExt};
 
 use crate::BoxError;
 use crate::error::{Delivery, Error, ErrorKind};
-use crate::layer::{HttpRequest, HttpResponse, HttpService, ServiceFuture};
+use crate::layer::{Deadline, HttpRequest, HttpResponse, HttpService, ServiceFuture, from_now};
 
 /// Boxes a transport that speaks HTTP bodies (an axum `Router`, a hyper client) as the bottom of the stack.
 pub(super) fn from_body_service<S, B>(service: S, timeout: Duration) -> HttpService
@@ -128,7 +128,12 @@ fn reqwest_error(error: reqwest::Error) -> Error {
     broken(error.into())
 }
 
+/// An error of the user's own transport may be one of ours, made with [`Error::from_transport`].
 fn broken(source: BoxError) -> Error {
+    let source = match source.downcast::<Error>() {
+        Ok(own) => return *own,
+        Err(foreign) => foreign,
+    };
     Error::new(
         ErrorKind::Transport,
         Delivery::Unknown,
@@ -165,10 +170,11 @@ where
     }
 
     fn call(&mut self, request: HttpRequest) -> Self::Future {
+        let limit = from_now(self.timeout);
+        let limit = Deadline::of(&request).map_or(limit, |deadline| deadline.0.min(limit));
         let call = self.inner.call(request);
-        let timeout = self.timeout;
         Box::pin(async move {
-            tokio::time::timeout(timeout, call)
+            tokio::time::timeout_at(limit, call)
                 .await
                 .unwrap_or_else(|_| Err(timed_out().into()))
         })

@@ -81,7 +81,17 @@ async fn create_batch<E: Creatable>(
     size: usize,
 ) -> Result<Vec<E::Created>> {
     let answer: Envelope<E, Identified<E::Created>> = client.expect(request).await?;
-    in_input_order(E::CREATE, answer.into_items(), size)
+    created_in_order(E::CREATE, answer.into_items(), size)
+}
+
+/// As [`in_input_order`]; what was created is told even if it cannot be matched.
+pub(crate) fn created_in_order<T: Clone + HasId>(
+    operation: Operation,
+    answers: Vec<Identified<T>>,
+    size: usize,
+) -> Result<Vec<T>> {
+    let ids = answers.iter().map(|answer| answer.value.raw_id()).collect();
+    in_input_order(operation, answers, size).map_err(|error| error.with_created_ids(ids))
 }
 
 /// The items with their position as `request_id`.
@@ -109,63 +119,68 @@ pub(super) fn numbered(
     }
 }
 
-/// An answer's item with the number it was sent under.
+/// An answer's item with the numbers it was sent under: several, if amoCRM folded items into one.
 #[derive(Debug)]
 pub(crate) struct Identified<T> {
-    pub(crate) index: Option<usize>,
+    pub(crate) indexes: Vec<usize>,
     pub(crate) value: T,
 }
 
 impl<'de, T: DeserializeOwned> serde::Deserialize<'de> for Identified<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let object = Map::deserialize(deserializer)?;
-        let index = match object.get("request_id") {
-            Some(Value::String(text)) => text.parse().ok(),
-            // `/leads/complex` answers with a list of the numbers that were folded into one lead.
-            Some(Value::Array(numbers)) => numbers
-                .first()
-                .and_then(|number| number.as_str())
-                .and_then(|text| text.parse().ok()),
-            Some(other) => other
-                .as_u64()
-                .and_then(|number| usize::try_from(number).ok()),
-            None => None,
+        let indexes = match object.get("request_id") {
+            Some(Value::Array(numbers)) => numbers.iter().filter_map(position).collect(),
+            Some(number) => position(number).into_iter().collect(),
+            None => Vec::new(),
         };
         let value =
             serde_json::from_value(Value::Object(object)).map_err(serde::de::Error::custom)?;
-        Ok(Self { index, value })
+        Ok(Self { indexes, value })
+    }
+}
+
+fn position(number: &Value) -> Option<usize> {
+    match number {
+        Value::String(text) => text.parse().ok(),
+        other => other
+            .as_u64()
+            .and_then(|number| usize::try_from(number).ok()),
     }
 }
 
 /// Puts answers back into the order of the input. amoCRM does not promise any order.
-pub(crate) fn in_input_order<T>(
+pub(crate) fn in_input_order<T: Clone>(
     operation: Operation,
     answers: Vec<Identified<T>>,
     size: usize,
 ) -> Result<Vec<T>> {
-    let mismatch = |found: usize| {
-        let message = format!("amoCRM answered for {found} of {size} items");
-        // It has acted, but what is missing is unknown.
-        Error::new(ErrorKind::Decode, Delivery::Answered, message).with_operation(operation.name)
-    };
-    if answers.len() != size {
-        return Err(mismatch(answers.len()));
-    }
-    let mut slots: Vec<Option<T>> = std::iter::repeat_with(|| None).take(size).collect();
+    let mut slots: Vec<Option<T>> = vec![None; size];
     let mut unnumbered = Vec::new();
-    for answer in answers {
-        match answer.index.and_then(|index| slots.get_mut(index)) {
-            Some(slot @ None) => *slot = Some(answer.value),
-            _ => unnumbered.push(answer.value),
+    for Identified { indexes, value } in answers {
+        let mut is_placed = false;
+        for index in indexes {
+            if let Some(slot @ None) = slots.get_mut(index) {
+                *slot = Some(value.clone());
+                is_placed = true;
+            }
+        }
+        if !is_placed {
+            unnumbered.push(value);
         }
     }
-    // Without numbers the order is the best guess there is.
+    // Without numbers the order is the best guess there is, if nothing is missing.
+    let free = slots.iter().filter(|slot| slot.is_none()).count();
+    if free != unnumbered.len() {
+        let message = format!("amoCRM answered for {} of {size} items", size - free);
+        return Err(Error::new(ErrorKind::Decode, Delivery::Answered, message)
+            .with_operation(operation.name));
+    }
     let mut rest = unnumbered.into_iter();
-    let filled: Option<Vec<T>> = slots
+    Ok(slots
         .into_iter()
-        .map(|slot| slot.or_else(|| rest.next()))
-        .collect();
-    filled.ok_or_else(|| mismatch(0))
+        .filter_map(|slot| slot.or_else(|| rest.next()))
+        .collect())
 }
 
 awaited!(Create<E> => Vec<E::Created> where E: Creatable);

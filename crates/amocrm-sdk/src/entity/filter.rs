@@ -6,33 +6,53 @@ use std::ops::{Bound, RangeBounds};
 use chrono::{DateTime, Utc};
 
 /// The conditions of a filter, as they go into the query.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Pairs(Vec<(String, String)>);
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Pairs {
+    pairs: Vec<(String, String)>,
+    /// A condition without alternatives: amoCRM would ignore it and give the whole collection.
+    nothing: bool,
+}
+
+/// Values of filters may be names.
+impl fmt::Debug for Pairs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.pairs.iter().map(|(key, _)| key))
+            .finish()
+    }
+}
 
 impl Pairs {
     pub(crate) fn into_query(self) -> Vec<(String, String)> {
-        self.0
+        self.pairs
+    }
+
+    /// Whether nothing can pass.
+    pub(crate) fn matches_nothing(&self) -> bool {
+        self.nothing
     }
 
     /// `filter[key][]=value`, once per alternative.
     pub(crate) fn any<T: fmt::Display>(&mut self, key: &str, values: impl IntoIterator<Item = T>) {
-        self.0.extend(
-            values
-                .into_iter()
-                .map(|value| (format!("filter[{key}][]"), value.to_string())),
-        );
+        let before = self.pairs.len();
+        let alternatives = values
+            .into_iter()
+            .map(|value| (format!("filter[{key}][]"), value.to_string()));
+        self.pairs.extend(alternatives);
+        self.nothing |= self.pairs.len() == before;
     }
 
     /// `filter[key]=value`.
     pub(crate) fn one(&mut self, key: &str, value: impl fmt::Display) {
-        self.0.push((format!("filter[{key}]"), value.to_string()));
+        self.pairs
+            .push((format!("filter[{key}]"), value.to_string()));
     }
 
     /// The next free index of `filter[key][index]…`.
     pub(crate) fn next_index(&self, key: &str) -> usize {
         let prefix = format!("filter[{key}][");
         let mut seen: Vec<&str> = self
-            .0
+            .pairs
             .iter()
             .filter_map(|(name, _)| name.strip_prefix(&prefix)?.split(']').next())
             .collect();
@@ -42,31 +62,36 @@ impl Pairs {
 
     /// `filter[key][from]`, `filter[key][to]`; a missing bound is left out.
     pub(crate) fn range(&mut self, key: &str, range: &impl RangeBounds<i64>) {
-        match range.start_bound() {
-            Bound::Included(from) => self
-                .0
-                .push((format!("filter[{key}][from]"), from.to_string())),
-            Bound::Excluded(from) => self
-                .0
-                .push((format!("filter[{key}][from]"), (from + 1).to_string())),
-            Bound::Unbounded => {}
-        }
-        match range.end_bound() {
-            Bound::Included(to) => self.0.push((format!("filter[{key}][to]"), to.to_string())),
-            Bound::Excluded(to) => self
-                .0
-                .push((format!("filter[{key}][to]"), (to - 1).to_string())),
-            Bound::Unbounded => {}
+        let from = match range.start_bound() {
+            Bound::Included(from) => Some(*from),
+            Bound::Excluded(from) => Some(from.saturating_add(1)),
+            Bound::Unbounded => None,
+        };
+        let to = match range.end_bound() {
+            Bound::Included(to) => Some(*to),
+            Bound::Excluded(to) => Some(to.saturating_sub(1)),
+            Bound::Unbounded => None,
+        };
+        for (end, value) in [("from", from), ("to", to)] {
+            if let Some(value) = value {
+                self.pairs
+                    .push((format!("filter[{key}][{end}]"), value.to_string()));
+            }
         }
     }
 
-    /// A range of instants; amoCRM compares whole seconds.
+    /// A range of instants; amoCRM compares whole seconds, so the first and the last whole second within it count.
     pub(crate) fn period(&mut self, key: &str, range: &impl RangeBounds<DateTime<Utc>>) {
-        let seconds = |bound: Bound<&DateTime<Utc>>| bound.map(DateTime::timestamp);
-        self.range(
-            key,
-            &(seconds(range.start_bound()), seconds(range.end_bound())),
-        );
+        let has_fraction = |at: &DateTime<Utc>| at.timestamp_subsec_nanos() > 0;
+        let start = match range.start_bound() {
+            Bound::Included(at) if has_fraction(at) => Bound::Excluded(at.timestamp()),
+            bound => bound.map(DateTime::timestamp),
+        };
+        let end = match range.end_bound() {
+            Bound::Excluded(at) if has_fraction(at) => Bound::Included(at.timestamp()),
+            bound => bound.map(DateTime::timestamp),
+        };
+        self.range(key, &(start, end));
     }
 }
 
@@ -90,6 +115,10 @@ macro_rules! filter {
         impl crate::entity::IntoQuery for $name {
             fn into_query(self) -> Vec<(String, String)> {
                 self.0.into_query()
+            }
+
+            fn matches_nothing(&self) -> bool {
+                self.0.matches_nothing()
             }
         }
     };

@@ -26,7 +26,7 @@ pub enum Direction {
 ///
 /// A list is not awaitable on purpose: a first page mistaken for the whole is the commonest bug of API clients. An
 /// empty collection, which amoCRM answers with 204, is an empty stream.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use = "a list does nothing until it is streamed or a page of it is asked for"]
 pub struct List<E: Listable> {
     client: Client,
@@ -35,6 +35,7 @@ pub struct List<E: Listable> {
     with: Vec<String>,
     limit: usize,
     paged: bool,
+    nothing: bool,
     entity: PhantomData<fn() -> E>,
 }
 
@@ -47,6 +48,7 @@ impl<E: Listable> List<E> {
             with: Vec::new(),
             limit: MAX_BATCH,
             paged: true,
+            nothing: false,
             entity: PhantomData,
         }
     }
@@ -65,8 +67,9 @@ impl<E: Listable> List<E> {
     }
 
     /// Keeps only what the filter lets through. All its conditions must hold; the values of one condition are
-    /// alternatives.
+    /// alternatives, and a condition with no alternative lets nothing through: then nothing is asked.
     pub fn filter(mut self, filter: E::Filter) -> Self {
+        self.nothing |= filter.matches_nothing();
         self.query.extend(filter.into_query());
         self
     }
@@ -116,7 +119,7 @@ impl<E: Listable> List<E> {
     ///
     /// As [`Client::fetch`].
     pub async fn page(&self, number: u32) -> Result<Page<E>> {
-        if !self.paged && number > 1 {
+        if self.nothing || (!self.paged && number > 1) {
             return Ok(Page::empty(number));
         }
         let envelope: Option<Envelope<E>> = self.client.fetch(self.request(number)).await?;
@@ -126,8 +129,8 @@ impl<E: Listable> List<E> {
         ))
     }
 
-    /// All pages, one request each, made when the stream is polled for it. After an error the stream goes on with the
-    /// same page when it is polled again.
+    /// All pages, one request each, made when the stream is polled for it. The stream ends after an error; begin again
+    /// with [`page`](Self::page) where it stopped.
     pub fn pages(self) -> impl Stream<Item = Result<Page<E>>> + Send + Unpin {
         struct Cursor<E: Listable> {
             list: List<E>,
@@ -143,7 +146,10 @@ impl<E: Listable> List<E> {
             let page = match cursor.list.page(number).await {
                 Ok(page) if page.items.is_empty() => return None,
                 Ok(page) => page,
-                Err(error) => return Some((Err(error), cursor)),
+                Err(error) => {
+                    cursor.next = None;
+                    return Some((Err(error), cursor));
+                }
             };
             // The link alone cannot be trusted: some collections link for ever, some stopped linking.
             let more =
@@ -169,6 +175,16 @@ impl<E: Listable> List<E> {
     /// As [`Client::fetch`].
     pub async fn all(self) -> Result<Vec<E>> {
         self.stream().try_collect().await
+    }
+}
+
+/// The search may be somebody's phone.
+impl<E: Listable> fmt::Debug for List<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("List")
+            .field("path", &self.path)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
     }
 }
 

@@ -42,8 +42,8 @@ pub(crate) struct Envelope<E, T = E> {
     links: Links,
     #[serde(rename = "_total_items", default, deserialize_with = "de::opt_number")]
     total: Option<u64>,
-    #[serde(rename = "_embedded")]
-    embedded: Embedded<E, T>,
+    #[serde(rename = "_embedded", default)]
+    embedded: Option<Embedded<E, T>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -54,15 +54,20 @@ struct Links {
 
 impl<E: Entity, T> Envelope<E, T> {
     pub(crate) fn into_items(self) -> Vec<T> {
-        self.embedded.items
+        self.embedded
+            .map(|embedded| embedded.items)
+            .unwrap_or_default()
     }
 
     pub(super) fn into_page(self, number: u32) -> Page<T> {
         Page {
-            items: self.embedded.items,
-            number,
             has_next: self.links.next.is_some(),
             total: self.total,
+            items: self
+                .embedded
+                .map(|embedded| embedded.items)
+                .unwrap_or_default(),
+            number,
         }
     }
 }

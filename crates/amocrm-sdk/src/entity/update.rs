@@ -155,7 +155,7 @@ fn match_by_id<E: Updatable>(
                 .rposition(|(_, wanted)| Some(*wanted) == id)
                 .map(|at| free.remove(at).0);
             Identified {
-                index: by_id.or(item.index),
+                indexes: by_id.map_or(item.indexes, |index| vec![index]),
                 value: item.value,
             }
         })
@@ -201,6 +201,15 @@ impl<'de, E: Entity> Deserialize<'de> for Updated<E> {
         })
     }
 }
+
+// Written by hand, because derives would ask the same of the entity.
+impl<E: Entity> Clone for Updated<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E: Entity> Copy for Updated<E> {}
 
 impl<E: Entity> fmt::Debug for Updated<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,6 +8,9 @@ use serde_json::Value;
 /// Longest text that is kept of a body that is not a problem document.
 const MAX_TEXT: usize = 200;
 
+/// A server that asks to wait longer than this is not believed: the documented sample says 300 seconds.
+pub(super) const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
+
 /// amoCRM's explanation of a refusal, in whichever of its shapes it came.
 ///
 /// Sources: <https://www.amocrm.ru/developers/content/crm_platform/error-codes>,
@@ -106,12 +109,18 @@ impl Problem {
     }
 
     pub(crate) fn retry_after(&self) -> Option<Duration> {
-        self.retry_after.map(Duration::from_secs)
+        self.retry_after
+            .map(|seconds| Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
     }
 
-    /// A 403 that is not a problem document is the gateway's block page: amoCRM's own refusals are JSON.
+    /// Whether the answer was JSON, and so amoCRM's own: gateways answer with pages.
+    pub(crate) fn is_json(&self) -> bool {
+        self.is_json
+    }
+
+    /// A 403 with a page and no problem document is the gateway's block page: amoCRM's own refusals are JSON.
     pub(crate) fn is_block_page(&self) -> bool {
-        !self.is_json
+        self.text.is_some()
     }
 
     /// Some 400s without `validation-errors` are transient failures that ask to repeat the request.

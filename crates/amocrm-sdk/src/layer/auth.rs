@@ -71,15 +71,25 @@ where
                 TokenSource::Renewed(renewer) => renewer,
             };
             let deadline = Deadline::of(&request);
-            let token = renewer.access_token(deadline).await?;
+            let token = renewer
+                .access_token(deadline)
+                .await
+                .map_err(Error::before_the_call)?;
             authorize(&mut request, &token)?;
             let answer = inner.call(request.clone()).await?;
             if answer.status() != StatusCode::UNAUTHORIZED {
                 return Ok(answer);
             }
-            let fresh = renewer.replace(&token, deadline).await?;
+            let fresh = renewer
+                .replace(&token, deadline)
+                .await
+                .map_err(Error::before_the_call)?;
             authorize(&mut request, &fresh)?;
-            spare.oneshot(request).await
+            let answer = spare.oneshot(request).await?;
+            if answer.status() == StatusCode::UNAUTHORIZED {
+                renewer.give_up_on(&fresh);
+            }
+            Ok(answer)
         })
     }
 }

@@ -50,13 +50,7 @@ impl Base {
 
 impl Endpoint {
     pub(crate) fn new(domain: String, base_override: Option<&Url>) -> Result<Self> {
-        format!("https://{domain}")
-            .parse::<Uri>()
-            .ok()
-            .filter(|uri| uri.path() == "/" && uri.query().is_none())
-            .ok_or_else(|| {
-                Error::invalid_input("the account's domain needs the form `acme.amocrm.ru`")
-            })?;
+        check_domain(&domain)?;
         let base_override = base_override.map(Base::of).transpose()?;
         Ok(Self {
             domain: RwLock::new(domain),
@@ -72,8 +66,10 @@ impl Endpoint {
             .clone()
     }
 
-    pub(crate) fn set_domain(&self, domain: String) {
-        *self.domain.write().unwrap_or_else(PoisonError::into_inner) = domain;
+    pub(crate) fn set_domain(&self, domain: &str) -> Result<()> {
+        check_domain(domain)?;
+        domain.clone_into(&mut self.domain.write().unwrap_or_else(PoisonError::into_inner));
+        Ok(())
     }
 
     fn resolve(&self, uri: &Uri) -> Result<Uri, http::Error> {
@@ -93,6 +89,20 @@ impl Endpoint {
             .authority(self.domain())
             .path_and_query(path)
             .build()
+    }
+}
+
+fn check_domain(domain: &str) -> Result<()> {
+    let is_host = |uri: &Uri| {
+        uri.host().is_some_and(|host| !host.is_empty())
+            && uri.path() == "/"
+            && uri.query().is_none()
+    };
+    match format!("https://{domain}").parse::<Uri>() {
+        Ok(uri) if is_host(&uri) && !domain.contains(['@', '/', '#']) => Ok(()),
+        _ => Err(Error::invalid_input(
+            "the account's domain needs the form `acme.amocrm.ru`",
+        )),
     }
 }
 

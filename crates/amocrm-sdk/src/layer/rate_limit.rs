@@ -6,16 +6,22 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep};
+use tokio::time::{sleep, timeout, timeout_at};
 use tower::{Layer, Service};
 
-use super::{Deadline, HttpRequest, HttpResponse, ServiceFuture};
+use super::{Deadline, HttpRequest, HttpResponse, ServiceFuture, from_now};
 use crate::BoxError;
 use crate::error::{Delivery, Error, ErrorKind, Problem, Result};
 use crate::quota::{PauseReason, Permit, Quota};
 
 /// Longest sleep before the budget is asked again: a pause that another process ended early is noticed this soon.
 const LONGEST_NAP: Duration = Duration::from_secs(5);
+
+/// How long the budget may take to answer a call that has no deadline.
+const LONGEST_ASKING: Duration = Duration::from_secs(30);
+
+/// How long an answer waits until everybody knows of the pause that it brings.
+const LONGEST_TELLING: Duration = Duration::from_secs(5);
 
 /// The way to the budget: one task of the process asks, the rest queue fairly behind it.
 #[derive(Debug)]
@@ -49,8 +55,12 @@ impl Gate {
                 .map_err(|_| too_late())?,
         };
         loop {
-            let asked = self.quota.try_acquire().await;
-            let permit = asked
+            let patience = deadline.map_or_else(|| from_now(LONGEST_ASKING), |deadline| deadline.0);
+            let permit = timeout_at(patience, self.quota.try_acquire())
+                .await
+                .map_err(|_| {
+                    Error::store("the request budget does not answer", "timed out".into())
+                })?
                 .map_err(|error| Error::store("the request budget cannot be reached", error))?;
             let wait = match permit {
                 Permit::Granted => break,
@@ -70,7 +80,7 @@ impl Gate {
                     reason: PauseReason::Throttled,
                     remaining,
                 } => {
-                    if !Deadline::allows(deadline, Instant::now() + remaining) {
+                    if !Deadline::allows(deadline, remaining) {
                         return Err(Error::new(
                             ErrorKind::RateLimited,
                             Delivery::NotSent,
@@ -81,7 +91,7 @@ impl Gate {
                     remaining
                 }
             };
-            if !Deadline::allows(deadline, Instant::now() + wait) {
+            if !Deadline::allows(deadline, wait) {
                 return Err(too_late());
             }
             sleep(wait.min(LONGEST_NAP)).await;
@@ -110,8 +120,17 @@ impl Gate {
             pause_ms = millis(duration),
             "amoCRM asked to stop sending"
         );
-        if let Err(error) = self.quota.pause(duration, reason).await {
-            tracing::error!(%error, "the pause could not be shared with the other processes");
+        // amoCRM's answer does not wait for a database that hangs.
+        match timeout(LONGEST_TELLING, self.quota.pause(duration, reason)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the pause could not be shared with the other processes");
+            }
+            Err(_) => {
+                tracing::error!(
+                    "the pause could not be shared with the other processes: timed out"
+                );
+            }
         }
     }
 }

@@ -4,12 +4,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::StatusCode;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tower::{Layer, Service, ServiceExt};
 
 use super::{Attempts, Deadline, HttpRequest, HttpResponse, ServiceFuture, own_error};
 use crate::BoxError;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Delivery, Error, ErrorKind};
 use crate::request::Operation;
 
 /// How often and how patiently a failed request is tried again.
@@ -124,6 +124,8 @@ where
                 .unwrap_or_default();
             let operation = request.extensions().get::<Operation>().copied();
             let repeatable = operation.is_some_and(|operation| operation.idempotent);
+            // Whether amoCRM may have acted on an attempt whose answer never came.
+            let mut unsettled = false;
             for retry in 0.. {
                 attempts.count();
                 let outcome = inner
@@ -134,10 +136,18 @@ where
                 let pause = policy.pause(retry);
                 if retry >= policy.max_retries
                     || !worth_retrying(&outcome, repeatable)
-                    || !Deadline::allows(deadline, Instant::now() + pause)
+                    || !Deadline::allows(deadline, pause)
                 {
-                    return outcome.map_err(BoxError::from);
+                    let known = |error: Error| match error.delivery() {
+                        Delivery::NotSent if unsettled => error.with_delivery(Delivery::Unknown),
+                        _ => error,
+                    };
+                    return outcome.map_err(|error| known(error).into());
                 }
+                unsettled |= match &outcome {
+                    Ok(answer) => failure(answer).delivery() == Delivery::Unknown,
+                    Err(error) => error.delivery() == Delivery::Unknown,
+                };
                 tracing::debug!(
                     operation = operation.map(|operation| operation.name),
                     attempt = retry + 1,
@@ -155,14 +165,18 @@ fn worth_retrying(outcome: &Result<HttpResponse, Error>, repeatable: bool) -> bo
     match outcome {
         Ok(answer) if answer.status().is_success() => false,
         Ok(answer) if answer.status() == StatusCode::TOO_MANY_REQUESTS => true,
-        Ok(answer) => {
-            let error = Error::from_answer(answer.status(), answer.headers(), answer.body());
-            repeatable && error.kind() == ErrorKind::Server
-        }
+        Ok(answer) => repeatable && failure(answer).kind() == ErrorKind::Server,
         Err(error) => match error.kind() {
             ErrorKind::Connect => true,
-            ErrorKind::Timeout | ErrorKind::Transport => repeatable,
+            // Not sent: the trouble was with a renewal on the way.
+            ErrorKind::Timeout | ErrorKind::Transport | ErrorKind::Server | ErrorKind::Decode => {
+                repeatable || error.delivery() == Delivery::NotSent
+            }
             _ => false,
         },
     }
+}
+
+fn failure(answer: &HttpResponse) -> Error {
+    Error::from_answer(answer.status(), answer.headers(), answer.body())
 }

@@ -11,7 +11,7 @@ use crate::companies::NewCompany;
 use crate::contacts::NewContact;
 use crate::de;
 use crate::entity::{
-    CardFields, Identified, awaited, card_setters, in_input_order, number_items, quiet_debug,
+    CardFields, HasId, Identified, awaited, card_setters, created_in_order, number_items, quiet_debug,
 };
 use crate::error::Result;
 use crate::id::{CompanyId, ContactId, LeadId, LossReasonId, PipelineId, StatusId};
@@ -116,6 +116,12 @@ pub struct CreatedComplex {
     pub merged: bool,
 }
 
+impl HasId for CreatedComplex {
+    fn raw_id(&self) -> u64 {
+        self.lead_id.get()
+    }
+}
+
 /// Adds leads with their contacts and companies, 50 to a request: *n* in, *n* out, in the order of the input.
 #[must_use = "nothing is created until it is awaited"]
 pub struct CreateComplex {
@@ -167,7 +173,7 @@ async fn create_batch(
     size: usize,
 ) -> Result<Vec<CreatedComplex>> {
     let answers: Vec<Identified<CreatedComplex>> = client.expect(request).await?;
-    in_input_order(CREATE, answers, size)
+    created_in_order(CREATE, answers, size)
 }
 
 awaited!(CreateComplex => Vec<CreatedComplex>);

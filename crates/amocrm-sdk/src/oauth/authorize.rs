@@ -1,5 +1,7 @@
 //! Where an administrator gives consent.
 
+use std::fmt;
+
 use url::Url;
 
 use crate::error::{Error, Result};
@@ -28,7 +30,7 @@ pub enum ConsentMode {
 /// ```
 ///
 /// Source: <https://www.amocrm.ru/developers/content/oauth/step-by-step>.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AuthorizeUrl {
     client_id: String,
     state: Option<String>,
@@ -98,5 +100,15 @@ impl AuthorizeUrl {
             url.query_pairs_mut().append_pair("state", state);
         }
         Ok(url)
+    }
+}
+
+/// `state` proves who asked: it stays out of logs.
+impl fmt::Debug for AuthorizeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizeUrl")
+            .field("client_id", &self.client_id)
+            .field("base", &self.base)
+            .finish_non_exhaustive()
     }
 }

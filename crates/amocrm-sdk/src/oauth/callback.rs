@@ -54,7 +54,7 @@ impl fmt::Debug for Grant {
 }
 
 /// No consent.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Refusal {
     /// `access_denied`.
@@ -65,13 +65,40 @@ pub struct Refusal {
     pub client_id: Option<String>,
 }
 
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal")
+            .field("error", &self.error)
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where accounts live. A client is built for the callback's host and sends it the integration's secret, so a host
+/// that anybody could have put into the link is not taken.
+///
+/// Source: <https://www.amocrm.ru/developers/content/api/recommendations>.
+const VENDOR_DOMAINS: [&str; 3] = [".amocrm.ru", ".amocrm.com", ".kommo.com"];
+
 impl Callback {
-    /// Reads the query string (without `?`) of a request to the redirect URI.
+    /// Reads the query string (without `?`) of a request to the redirect URI. The account has to be one of amoCRM's or
+    /// Kommo's.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput), naming the parameter that is missing or wrong.
     pub fn parse(query: &str) -> Result<Self> {
+        Self::parse_for(query, |host| {
+            VENDOR_DOMAINS.iter().any(|domain| host.ends_with(domain))
+        })
+    }
+
+    /// As [`parse`](Self::parse), for accounts at hosts of your choice: emulators, gateways.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_for(query: &str, is_known_host: impl Fn(&str) -> bool) -> Result<Self> {
         let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
         let find = |name: &str| {
             pairs
@@ -94,9 +121,13 @@ impl Callback {
         let referer = find("referer")
             .or_else(|| find("referrer"))
             .ok_or_else(|| missing("referer"))?;
-        let account = host(&referer).ok_or_else(|| {
-            Error::invalid_input("`referer` of the callback is not a host such as `acme.amocrm.ru`")
-        })?;
+        let account = host(&referer)
+            .filter(|host| is_known_host(host))
+            .ok_or_else(|| {
+                Error::invalid_input(
+                    "`referer` of the callback is not a host such as `acme.amocrm.ru`",
+                )
+            })?;
         let from_widget = find("from_widget").is_some_and(|value| value != "0");
         Ok(Self::Granted(Grant {
             code: code.into(),

@@ -16,7 +16,7 @@ use crate::de;
 #[non_exhaustive]
 pub struct Claims {
     /// The integration.
-    #[serde(rename = "aud")]
+    #[serde(rename = "aud", deserialize_with = "lenient")]
     pub client_id: Option<String>,
     /// The user who gave consent.
     #[serde(rename = "sub", deserialize_with = "de::opt_number")]
@@ -25,10 +25,13 @@ pub struct Claims {
     #[serde(deserialize_with = "de::opt_number")]
     pub account_id: Option<u64>,
     /// `amocrm.ru` or `kommo.com`.
+    #[serde(deserialize_with = "lenient")]
     pub base_domain: Option<String>,
     /// Host of the calls that all accounts share, such as the look-up of a renamed account.
+    #[serde(deserialize_with = "lenient")]
     pub api_domain: Option<String>,
     /// `crm`, `notifications`, `files`, …
+    #[serde(deserialize_with = "lenient")]
     pub scopes: Vec<String>,
     /// When the token expires.
     #[serde(rename = "exp", deserialize_with = "de::opt_time::deserialize")]
@@ -45,4 +48,14 @@ impl Claims {
         let json = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
         serde_json::from_slice(&json).ok()
     }
+}
+
+/// One claim of an unexpected shape does not cost the others.
+fn lenient<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::de::DeserializeOwned + Default,
+{
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
 }

@@ -101,7 +101,15 @@ impl TokenEndpoint {
         let request = Request::post(operation, TOKEN_PATH)
             .json(body)?
             .into_http()?;
-        let answer: TokenAnswer = self.call(operation, request, timeout).await?;
+        let mut answer: TokenAnswer = self.call(operation, request, timeout).await?;
+        if answer.access_token.expose_secret().is_empty() {
+            return Err(unreadable(operation.name));
+        }
+        // An answer without a refresh token leaves the old one in force (RFC 6749, section 6).
+        answer.refresh_token = answer
+            .refresh_token
+            .filter(|token| !token.expose_secret().is_empty())
+            .or_else(|| body.refresh_token.map(SecretString::from));
         Ok(pair(answer, asked_at))
     }
 
@@ -140,7 +148,7 @@ impl TokenEndpoint {
     ) -> Result<T> {
         request
             .extensions_mut()
-            .insert(Deadline(tokio::time::Instant::now() + timeout));
+            .insert(Deadline(crate::layer::from_now(timeout)));
         let name = operation.name;
         let answer = tokio::time::timeout(timeout, self.wire.clone().oneshot(request))
             .await
@@ -160,15 +168,17 @@ impl TokenEndpoint {
             );
         }
         // The parser's message would repeat what it could not read, and that may be a token.
-        serde_json::from_slice(answer.body()).map_err(|_| {
-            Error::new(
-                ErrorKind::Decode,
-                Delivery::Unknown,
-                "the token service's answer could not be read",
-            )
-            .with_operation(name)
-        })
+        serde_json::from_slice(answer.body()).map_err(|_| unreadable(name))
     }
+}
+
+fn unreadable(operation: &'static str) -> Error {
+    Error::new(
+        ErrorKind::Decode,
+        Delivery::Unknown,
+        "the token service's answer could not be read",
+    )
+    .with_operation(operation)
 }
 
 fn pair(answer: TokenAnswer, asked_at: DateTime<Utc>) -> TokenPair {

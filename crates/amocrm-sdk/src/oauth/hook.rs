@@ -1,5 +1,7 @@
 //! The request that amoCRM sends when an integration is switched off in an account.
 
+use std::fmt;
+
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
@@ -21,7 +23,7 @@ use crate::error::{Error, Result};
 /// ```
 ///
 /// Source: <https://www.amocrm.ru/developers/content/oauth/step-by-step>.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct DisabledHook {
     /// The account that switched the integration off.
@@ -69,6 +71,15 @@ impl DisabledHook {
         // The documentation says "concatenation"; only its sample code shows the pipe between the two.
         mac.update(format!("{}|{}", self.client_id, self.account_id).as_bytes());
         mac.verify_slice(&signature).is_ok()
+    }
+}
+
+impl fmt::Debug for DisabledHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DisabledHook")
+            .field("account_id", &self.account_id)
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
     }
 }
 

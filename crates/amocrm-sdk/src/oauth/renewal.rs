@@ -2,28 +2,33 @@
 //!
 //! Single flight in the process → lease in the store → read again → exchange → **persist before use** → if the answer
 //! was lost, send the same token again. A refusal is believed only after reading the store once more: another process
-//! may have been first. The exchange runs in a task of its own, so a caller that gives up does not lose the new pair.
+//! may have been first. Exchanges run in tasks of their own, so a caller that gives up does not lose the new pair.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, sleep};
 
 use super::endpoint::TokenEndpoint;
-use super::{Claims, Lease, Saved, StoredTokens, TokenKey, TokenPair, TokenStore, not_connected};
+use super::{
+    Credentials, Lease, Saved, StoredTokens, TokenKey, TokenPair, TokenStore, not_connected,
+};
 use crate::client::Clock;
 use crate::error::{Delivery, Error, ErrorKind, Result};
-use crate::layer::{Deadline, Endpoint};
+use crate::layer::{Deadline, Endpoint, HttpService};
+
+mod exchange;
 
 /// A token is renewed ahead of time when this share of its life is over.
 const RENEW_AT: f64 = 0.8;
 
-/// A token this close to its end counts as expired: clocks differ, requests take time.
+/// A token this close to its end counts as expired: clocks differ, requests take time. Never more than a tenth of the
+/// token's life, or a short-lived one would be renewed for every call.
 const LEEWAY: Duration = Duration::from_mins(1);
 
 /// One exchange may take this long; the vendor's own client allows the same.
@@ -32,17 +37,15 @@ const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long one process may hold the right to renew: it outlives every exchange that begins under it.
 const LEASE_TTL: Duration = Duration::from_mins(1);
 
-/// No new exchange begins when this much of the lease is over.
-const LAST_EXCHANGE: Duration = Duration::from_secs(40);
-
 /// Pause between looks at the store while another process renews.
 const POLL: Duration = Duration::from_millis(100);
 
-/// After a failed renewal ahead of time the token, still valid, is left alone this long.
+/// After a renewal ahead of time the token, still valid, is left alone this long.
 const AHEAD_BACKOFF: Duration = Duration::from_secs(30);
 
-/// After a refusal that is not about the token the token service is left alone this long.
+/// A refusal is repeated to callers this long before amoCRM is asked again; doubled each time, up to the longest.
 const REFUSAL_BACKOFF: Duration = Duration::from_secs(30);
+const LONGEST_REFUSAL: Duration = Duration::from_mins(15);
 
 type Flight = Shared<BoxFuture<'static, Result<Arc<StoredTokens>>>>;
 
@@ -58,20 +61,29 @@ pub(crate) struct Renewer {
 
 #[derive(Default)]
 struct State {
+    /// Grows when the grant is replaced or forgotten: a renewal that began before must not bring it back.
+    epoch: u64,
     current: Option<Arc<StoredTokens>>,
     flight: Option<Flight>,
     /// Exchanged but not yet durable: it must be stored before it, or the token it replaced, is used.
-    unsaved: Option<(TokenPair, u64)>,
+    unsaved: Option<Unsaved>,
     /// A refusal of the stored pair: repeated to every caller instead of asking amoCRM again.
     refused: Option<Refused>,
     ahead_not_before: Option<Instant>,
 }
 
-/// Why a generation cannot be renewed.
+#[derive(Clone)]
+struct Unsaved {
+    pair: TokenPair,
+    /// The generation it replaces; `None` for a new consent, which replaces any.
+    replaces: Option<u64>,
+}
+
+/// Why a generation is not renewed for a while.
 struct Refused {
     generation: u64,
-    /// `None`: until the store has another pair.
-    until: Option<Instant>,
+    until: Instant,
+    backoff: Duration,
     error: Error,
 }
 
@@ -88,8 +100,8 @@ impl Renewer {
     pub(crate) fn new(
         key: TokenKey,
         store: Arc<dyn TokenStore>,
-        wire: crate::layer::HttpService,
-        credentials: super::Credentials,
+        wire: HttpService,
+        credentials: Credentials,
         endpoint: Arc<Endpoint>,
         clock: Clock,
     ) -> Self {
@@ -119,7 +131,7 @@ impl Renewer {
     ) -> Result<SecretString> {
         let now = self.clock.now();
         if let Some(current) = self.state(|state| state.current.clone())
-            && !current.tokens.is_expired(now, LEEWAY)
+            && !is_expired(&current.tokens, now)
         {
             if current.tokens.refresh().is_some() && current.tokens.is_past(now, RENEW_AT) {
                 self.renew_ahead();
@@ -136,27 +148,33 @@ impl Renewer {
         rejected: &SecretString,
         deadline: Option<Deadline>,
     ) -> Result<SecretString> {
-        let other = |stored: &StoredTokens| {
-            stored.tokens.access().expose_secret() != rejected.expose_secret()
-        };
         if let Some(current) = self
             .state(|state| state.current.clone())
-            .filter(|current| other(current))
+            .filter(|current| !holds(&current.tokens, rejected))
         {
             return Ok(current.tokens.access().clone());
         }
         // A flight that was already under way may have begun before the refusal and bring the refused token.
         for _ in 0..2 {
             let fresh = within(deadline, self.flight(Some(rejected.clone()))).await?;
-            if other(&fresh) {
+            if !holds(&fresh.tokens, rejected) {
                 return Ok(fresh.tokens.access().clone());
             }
         }
-        Err(Error::new(
-            ErrorKind::Unauthorized,
-            Delivery::Answered,
-            "amoCRM refuses an access token it has just given",
-        ))
+        Err(refuses_fresh_tokens())
+    }
+
+    /// amoCRM refused even the token that replaced a refused one: no renewal cures that, so none is tried for a while.
+    pub(crate) fn give_up_on(&self, token: &SecretString) {
+        self.state(|state| {
+            let current = state
+                .current
+                .as_ref()
+                .filter(|current| holds(&current.tokens, token));
+            if let Some(generation) = current.map(|current| current.generation) {
+                state.refuse(generation, refuses_fresh_tokens());
+            }
+        });
     }
 
     /// Renews in the background; the current token still works meanwhile.
@@ -170,7 +188,7 @@ impl Renewer {
             due
         });
         if due {
-            // Started here, driven by its own task; a failure has been logged there.
+            // Started here, driven by its own task; what fails is logged there.
             drop(self.flight(None));
         }
     }
@@ -181,22 +199,20 @@ impl Renewer {
             if let Some(flight) = &state.flight {
                 return flight.clone();
             }
-            let renewer = Arc::clone(self);
+            let (renewer, epoch) = (Arc::clone(self), state.epoch);
             let task = tokio::spawn(async move {
                 let outcome = renewer.settle(rejected.as_ref()).await.map(Arc::new);
-                renewer.state(|state| {
-                    state.flight = None;
-                    if let Ok(stored) = &outcome {
-                        state.current = Some(Arc::clone(stored));
-                    }
-                });
+                renewer.state(|state| state.land(epoch, &outcome));
                 outcome
             });
+            let renewer = Arc::clone(self);
             let flight = async move {
                 task.await.unwrap_or_else(|_| {
+                    // The store panicked, or the runtime is going down: the next caller starts anew.
+                    renewer.state(|state| state.flight = None);
                     Err(Error::new(
-                        ErrorKind::Transport,
-                        Delivery::Unknown,
+                        ErrorKind::Store,
+                        Delivery::NotSent,
                         "the renewal was interrupted",
                     ))
                 })
@@ -209,197 +225,93 @@ impl Renewer {
     }
 
     /// The whole procedure, until there is a usable pair or a reason why there is none.
+    ///
+    /// A pair that still works is better than any reason: it is given out whatever hinders its renewal.
     async fn settle(&self, rejected: Option<&SecretString>) -> Result<StoredTokens> {
-        let until = Instant::now() + LEASE_TTL;
+        let started = Instant::now();
         loop {
-            self.save_unsaved().await?;
+            let saved = self.save_unsaved().await;
             let stored = self.stored().await?.ok_or_else(not_connected)?;
             if self.is_good(&stored, rejected) {
                 return Ok(stored);
             }
-            if stored.tokens.refresh().is_none() {
-                return Err(Error::new(
-                    ErrorKind::Unauthorized,
-                    Delivery::NotSent,
-                    "the access token is expired or refused and has no refresh token",
-                ));
-            }
-            if let Some(refusal) = self.refusal(stored.generation) {
-                return Err(refusal);
-            }
-            let leased = self.store.lease(&self.key, LEASE_TTL).await;
-            match leased
-                .map_err(|error| Error::store("the renewal lease cannot be taken", error))?
-            {
-                Some(lease) => {
-                    let outcome = self.renew_under_lease(rejected).await;
-                    self.release(&lease).await;
-                    return self.or_still_valid(outcome, &stored, rejected);
-                }
-                None if Instant::now() >= until => {
-                    return Err(Error::new(
-                        ErrorKind::Store,
-                        Delivery::NotSent,
-                        "another process holds the renewal lease",
-                    ));
-                }
-                None => sleep(POLL.mul_f64(0.5 + fastrand::f64())).await,
+            let step = match saved {
+                Ok(_) => self.step(&stored, rejected, started).await,
+                Err(error) => Err(error),
+            };
+            let still_works = rejected.is_none() && !is_expired(&stored.tokens, self.clock.now());
+            match step {
+                Ok(Some(renewed)) => return Ok(renewed),
+                Err(error) if error.kind() == ErrorKind::NotConnected => return Err(error),
+                Ok(None) | Err(_) if still_works => return Ok(stored),
+                Ok(None) => sleep(POLL.mul_f64(0.5 + fastrand::f64())).await,
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    /// One try to renew; `None` while another process is at it.
+    async fn step(
+        &self,
+        stored: &StoredTokens,
+        rejected: Option<&SecretString>,
+        started: Instant,
+    ) -> Result<Option<StoredTokens>> {
+        if stored.tokens.refresh().is_none() {
+            return Err(Error::new(
+                ErrorKind::Unauthorized,
+                Delivery::NotSent,
+                "the access token is expired or refused and has no refresh token",
+            ));
+        }
+        if let Some(refusal) = self.state(|state| state.refusal(stored.generation)) {
+            return Err(refusal);
+        }
+        let asked = Instant::now();
+        let lease = self.store.lease(&self.key, LEASE_TTL).await;
+        let Some(lease) =
+            lease.map_err(|error| Error::store("the renewal lease cannot be taken", error))?
+        else {
+            if started.elapsed() < LEASE_TTL {
+                return Ok(None);
+            }
+            return Err(Error::new(
+                ErrorKind::Store,
+                Delivery::NotSent,
+                "another process holds the renewal lease",
+            ));
+        };
+        let outcome = self.renew_under_lease(rejected, asked).await;
+        self.release(&lease).await;
+        match &outcome {
+            Ok(renewed) => tracing::info!(
+                generation = renewed.generation,
+                "the access token is renewed"
+            ),
+            Err(error) => tracing::warn!(%error, "the access token could not be renewed"),
+        }
+        outcome.map(Some)
     }
 
     fn is_good(&self, stored: &StoredTokens, rejected: Option<&SecretString>) -> bool {
         let now = self.clock.now();
-        let refused = rejected
-            .is_some_and(|token| token.expose_secret() == stored.tokens.access().expose_secret());
-        // An expiry that the account's clock has and ours has not shows as a refusal, and a stored pair that differs
-        // from the refused one is somebody's newer one.
-        !refused
-            && !stored.tokens.is_expired(now, LEEWAY)
-            && (rejected.is_some() || !stored.tokens.is_past(now, RENEW_AT))
-    }
-
-    /// A renewal ahead of time that failed leaves a token that still works.
-    fn or_still_valid(
-        &self,
-        outcome: Result<StoredTokens>,
-        stored: &StoredTokens,
-        rejected: Option<&SecretString>,
-    ) -> Result<StoredTokens> {
-        let error = match outcome {
-            Ok(renewed) => {
-                tracing::info!(
-                    generation = renewed.generation,
-                    "the access token is renewed"
-                );
-                return Ok(renewed);
-            }
-            Err(error) => error,
-        };
-        tracing::warn!(error = %error, "the access token could not be renewed");
-        if rejected.is_none() && !stored.tokens.is_expired(self.clock.now(), LEEWAY) {
-            return Ok(stored.clone());
-        }
-        Err(error)
-    }
-
-    async fn renew_under_lease(&self, rejected: Option<&SecretString>) -> Result<StoredTokens> {
-        let last_start = Instant::now() + LAST_EXCHANGE;
-        // Whoever held the lease before may have renewed between our look and our lease.
-        let mut stored = self.stored().await?.ok_or_else(not_connected)?;
-        let mut renamed = false;
-        let mut pause = Duration::from_millis(250);
-        loop {
-            if self.is_good(&stored, rejected) {
-                return Ok(stored);
-            }
-            let Some(refresh) = stored.tokens.refresh() else {
-                return Err(needs_reconnect());
-            };
-            let error = match self.tokens.refresh(refresh, EXCHANGE_TIMEOUT).await {
-                Ok(pair) => return self.keep(pair, stored.generation).await,
-                Err(error) => error,
-            };
-            if refuses_token(&error) {
-                let latest = self.stored().await?.ok_or_else(not_connected)?;
-                if latest.generation != stored.generation {
-                    stored = latest;
-                    continue;
-                }
-                if !renamed && self.account_was_renamed(&stored).await {
-                    renamed = true;
-                    continue;
-                }
-                let error = error.with_kind(
-                    ErrorKind::NeedsReconnect,
-                    "amoCRM refused the refresh token",
-                );
-                return Err(self.remember_refusal(stored.generation, None, error));
-            }
-            // Connection and server trouble says nothing about the token: the same one is sent again, because the
-            // old one works until the new pair is used.
-            let repeatable = matches!(
-                error.kind(),
-                ErrorKind::Connect
-                    | ErrorKind::Timeout
-                    | ErrorKind::Transport
-                    | ErrorKind::Server
-                    | ErrorKind::Decode
-            );
-            if !repeatable && !error.is_transient() {
-                // The integration's keys are wrong, or the tariff is: a person has to act, so ask seldom.
-                return Err(self.remember_refusal(
-                    stored.generation,
-                    Some(Instant::now() + REFUSAL_BACKOFF),
-                    error,
-                ));
-            }
-            if !repeatable || Instant::now() + pause >= last_start {
-                return Err(error);
-            }
-            sleep(pause).await;
-            pause *= 2;
-        }
-    }
-
-    fn refusal(&self, generation: u64) -> Option<Error> {
-        self.state(|state| {
-            let refused = state
-                .refused
-                .as_ref()
-                .filter(|refused| refused.generation == generation)?;
-            refused
-                .until
-                .is_none_or(|until| until > Instant::now())
-                .then(|| refused.error.clone())
-        })
-    }
-
-    fn remember_refusal(&self, generation: u64, until: Option<Instant>, error: Error) -> Error {
-        self.state(|state| {
-            state.refused = Some(Refused {
-                generation,
-                until,
-                error: error.clone(),
-            });
-        });
-        error
-    }
-
-    /// Asks where the account lives now; follows it when it moved.
-    async fn account_was_renamed(&self, stored: &StoredTokens) -> bool {
-        let Some(refresh) = stored.tokens.refresh() else {
-            return false;
-        };
-        let api_domain = Claims::read(stored.tokens.access()).and_then(|claims| claims.api_domain);
-        match self
-            .tokens
-            .current_domain(refresh, api_domain.as_deref(), EXCHANGE_TIMEOUT)
-            .await
-        {
-            Ok(domain) if domain != self.endpoint.domain() => {
-                tracing::info!(domain, "the account was renamed");
-                self.endpoint.set_domain(domain);
-                true
-            }
-            Ok(_) => false,
-            Err(error) => {
-                tracing::debug!(%error, "the account's current host is unknown");
-                false
-            }
+        match rejected {
+            // A stored pair that differs from the refused one is somebody's newer one.
+            Some(token) => !holds(&stored.tokens, token) && !is_expired(&stored.tokens, now),
+            None => !is_expired(&stored.tokens, now) && !stored.tokens.is_past(now, RENEW_AT),
         }
     }
 
     /// Persists, then gives out.
-    async fn keep(&self, pair: TokenPair, replaced: u64) -> Result<StoredTokens> {
-        self.state(|state| state.unsaved = Some((pair, replaced)));
+    async fn keep(&self, pair: TokenPair, replaces: Option<u64>) -> Result<StoredTokens> {
+        self.state(|state| state.unsaved = Some(Unsaved { pair, replaces }));
         let mut pause = Duration::from_millis(100);
         for _ in 0..5 {
             match self.save_unsaved().await {
                 Ok(Some(stored)) => return Ok(stored),
                 // Somebody's newer pair is in the store: theirs counts.
                 Ok(None) => return self.stored().await?.ok_or_else(not_connected),
-                Err(error) => tracing::warn!(%error, "the renewed tokens are not stored yet"),
+                Err(error) => tracing::warn!(%error, "the new tokens are not stored yet"),
             }
             sleep(pause).await;
             pause *= 2;
@@ -407,20 +319,23 @@ impl Renewer {
         Err(Error::new(
             ErrorKind::Store,
             Delivery::Answered,
-            "the renewed tokens could not be stored",
+            "the new tokens could not be stored; they are kept in memory and stored before the next call",
         ))
     }
 
     async fn save_unsaved(&self) -> Result<Option<StoredTokens>> {
-        let Some((tokens, replaced)) = self.state(|state| state.unsaved.clone()) else {
+        let Some(Unsaved { pair, replaces }) = self.state(|state| state.unsaved.clone()) else {
             return Ok(None);
         };
-        let saved = self.store.save(&self.key, &tokens, Some(replaced)).await;
+        let saved = self.store.save(&self.key, &pair, replaces).await;
         let saved =
-            saved.map_err(|error| Error::store("the renewed tokens cannot be stored", error))?;
+            saved.map_err(|error| Error::store("the new tokens cannot be stored", error))?;
         self.state(|state| state.unsaved = None);
         Ok(match saved {
-            Saved::Stored(generation) => Some(StoredTokens { tokens, generation }),
+            Saved::Stored(generation) => Some(StoredTokens {
+                tokens: pair,
+                generation,
+            }),
             Saved::Superseded => None,
         })
     }
@@ -438,25 +353,34 @@ impl Renewer {
             .map_err(|error| Error::store("the stored tokens cannot be read", error))
     }
 
-    pub(super) async fn exchange_code(&self, code: &SecretString) -> Result<TokenPair> {
-        let pair = self.tokens.exchange_code(code, EXCHANGE_TIMEOUT).await?;
-        self.adopt(pair).await
+    /// Exchange and storage in a task of their own: the code is spent even if the caller gives up.
+    pub(super) async fn exchange_code(self: &Arc<Self>, code: &SecretString) -> Result<TokenPair> {
+        let (renewer, code) = (Arc::clone(self), code.clone());
+        let task = tokio::spawn(async move {
+            let pair = renewer
+                .tokens
+                .exchange_code(&code, EXCHANGE_TIMEOUT)
+                .await?;
+            renewer.adopt(pair).await
+        });
+        task.await.unwrap_or_else(|_| {
+            Err(Error::new(
+                ErrorKind::Store,
+                Delivery::Unknown,
+                "the exchange of the code was interrupted",
+            ))
+        })
     }
 
+    /// A new grant: it beats whatever is stored or under way.
     pub(super) async fn adopt(&self, pair: TokenPair) -> Result<TokenPair> {
-        let saved = self.store.save(&self.key, &pair, None).await;
-        let saved = saved.map_err(|error| Error::store("the tokens cannot be stored", error))?;
-        if let Saved::Stored(generation) = saved {
-            let stored = Arc::new(StoredTokens {
-                tokens: pair.clone(),
-                generation,
-            });
-            self.state(|state| {
-                state.current = Some(stored);
-                state.unsaved = None;
-                state.refused = None;
-            });
-        }
+        self.state(State::replace_grant);
+        let stored = self.keep(pair, None).await?;
+        let pair = stored.tokens.clone();
+        self.state(|state| {
+            state.replace_grant();
+            state.current = Some(Arc::new(stored));
+        });
         Ok(pair)
     }
 
@@ -472,55 +396,87 @@ impl Renewer {
     }
 
     pub(super) async fn renew_now(self: &Arc<Self>) -> Result<TokenPair> {
+        // Whoever asks for it by hand has perhaps mended what was refused.
+        self.state(|state| state.refused = None);
         let stored = self.stored().await?.ok_or_else(not_connected)?;
-        let fresh = self.replace_stored(&stored).await?;
-        Ok(fresh.tokens.clone())
-    }
-
-    async fn replace_stored(self: &Arc<Self>, stored: &StoredTokens) -> Result<Arc<StoredTokens>> {
         for _ in 0..2 {
             let fresh = self.flight(Some(stored.tokens.access().clone())).await?;
             if fresh.generation != stored.generation {
-                return Ok(fresh);
+                return Ok(fresh.tokens.clone());
             }
         }
-        Err(needs_reconnect())
+        Err(refuses_fresh_tokens())
     }
 
     pub(super) async fn forget(&self) -> Result<bool> {
+        self.state(State::replace_grant);
         let had = self.store.forget(&self.key).await;
-        self.state(|state| {
-            *state = State {
-                flight: state.flight.take(),
-                ..State::default()
-            }
-        });
         had.map_err(|error| Error::store("the stored tokens cannot be removed", error))
     }
 }
 
-/// Whether the answer is about the token itself. A block page, a 429 and trouble on the server are not, and an error
-/// of the integration's keys is not cured by a new consent either.
-fn refuses_token(error: &Error) -> bool {
-    let hint = error
-        .problem()
-        .and_then(|problem| problem.hint())
-        .unwrap_or_default()
-        .to_lowercase();
-    match error.kind() {
-        ErrorKind::Unauthorized | ErrorKind::NotFound => true,
-        ErrorKind::Rejected | ErrorKind::Validation => {
-            hint.contains("token") || hint.contains("invalid account")
+impl State {
+    /// What a renewal brought.
+    fn land(&mut self, epoch: u64, outcome: &Result<Arc<StoredTokens>>) {
+        self.flight = None;
+        match outcome {
+            Ok(stored) if epoch == self.epoch => self.current = Some(Arc::clone(stored)),
+            // Another process disconnected the account.
+            Err(error) if error.kind() == ErrorKind::NotConnected => self.current = None,
+            _ => {}
         }
-        _ => false,
+    }
+
+    fn replace_grant(&mut self) {
+        let (epoch, flight) = (self.epoch + 1, self.flight.take());
+        *self = Self {
+            epoch,
+            flight,
+            ..Self::default()
+        };
+    }
+
+    fn refusal(&self, generation: u64) -> Option<Error> {
+        let refused = self
+            .refused
+            .as_ref()
+            .filter(|refused| refused.generation == generation)?;
+        (refused.until > Instant::now()).then(|| refused.error.clone())
+    }
+
+    fn refuse(&mut self, generation: u64, error: Error) {
+        let before = self
+            .refused
+            .as_ref()
+            .filter(|refused| refused.generation == generation);
+        let backoff = before.map_or(REFUSAL_BACKOFF, |refused| {
+            (refused.backoff * 2).min(LONGEST_REFUSAL)
+        });
+        self.refused = Some(Refused {
+            generation,
+            until: Instant::now() + backoff,
+            backoff,
+            error,
+        });
     }
 }
 
-fn needs_reconnect() -> Error {
+fn is_expired(pair: &TokenPair, now: DateTime<Utc>) -> bool {
+    let life = (pair.expires_at() - pair.obtained_at())
+        .to_std()
+        .unwrap_or_default();
+    pair.is_expired(now, LEEWAY.min(life / 10))
+}
+
+fn holds(pair: &TokenPair, token: &SecretString) -> bool {
+    pair.access().expose_secret() == token.expose_secret()
+}
+
+fn refuses_fresh_tokens() -> Error {
     Error::new(
-        ErrorKind::NeedsReconnect,
+        ErrorKind::Unauthorized,
         Delivery::NotSent,
-        "amoCRM refused the refresh token: an administrator has to connect the account again",
+        "amoCRM refuses an access token that it has just given",
     )
 }
 

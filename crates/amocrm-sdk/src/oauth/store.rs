@@ -35,14 +35,15 @@ impl TokenKey {
 pub struct StoredTokens {
     /// The tokens.
     pub tokens: TokenPair,
-    /// Grows by one with every save; the witness of a compare-and-swap.
+    /// Grows by one with every save, and does not begin anew after [`TokenStore::forget`]; the witness of a
+    /// compare-and-swap.
     pub generation: u64,
 }
 
 /// The right to renew, held by one process at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// Grows with every lease granted for this key; a save under an older fence is refused.
+    /// Grows with every lease granted for this key: it tells an old holder from a new one.
     pub fence: u64,
 }
 

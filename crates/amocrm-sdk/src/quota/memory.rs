@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::{Limits, PauseReason, Permit, Quota};
 use crate::BoxError;
+use crate::layer::from_now;
 
 /// tokio's clock for `governor`, so that a paused test clock moves the budget too.
 #[derive(Debug, Clone)]
@@ -54,8 +55,7 @@ type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<T
 /// The budget of one process: GCRA from the `governor` crate, with pauses on top.
 #[derive(Debug)]
 pub struct MemoryQuota {
-    integration: Limiter,
-    account: Limiter,
+    limiter: Limiter,
     pause: Mutex<Option<Pause>>,
 }
 
@@ -68,9 +68,10 @@ struct Pause {
 impl MemoryQuota {
     /// A full budget with these limits.
     pub fn new(limits: &Limits) -> Self {
+        // One process of one integration draws on both budgets with every request, so the tighter one is both.
+        let spacing = limits.integration_spacing().max(limits.account_spacing());
         Self {
-            integration: limiter(limits.integration_spacing()),
-            account: limiter(limits.account_spacing()),
+            limiter: limiter(spacing),
             pause: Mutex::new(None),
         }
     }
@@ -102,25 +103,17 @@ impl Quota for MemoryQuota {
             });
         }
         let now = TokioClock.now();
-        // The wider budget first: a permit of it that is then not used costs the account 20 ms, one of the narrower
-        // budget would cost this integration a seventh of a second.
-        let wait_of = |until: governor::NotUntil<TokioInstant>| {
-            Permit::Wait(Duration::from(
-                until.earliest_possible().duration_since(now),
-            ))
-        };
-        if let Err(until) = self.account.check() {
-            return Ok(wait_of(until));
-        }
-        match self.integration.check() {
+        match self.limiter.check() {
             Ok(()) => Ok(Permit::Granted),
-            Err(until) => Ok(wait_of(until)),
+            Err(until) => Ok(Permit::Wait(
+                until.earliest_possible().duration_since(now).into(),
+            )),
         }
     }
 
     async fn pause(&self, duration: Duration, reason: PauseReason) -> Result<(), BoxError> {
         let wanted = Pause {
-            until: Instant::now() + duration,
+            until: from_now(duration),
             reason,
         };
         let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
@@ -132,7 +125,11 @@ impl Quota for MemoryQuota {
                 _ => current.until >= wanted.until,
             });
         if !weaker {
-            *pause = Some(wanted);
+            let longest = pause.map_or(wanted.until, |current| current.until.max(wanted.until));
+            *pause = Some(Pause {
+                until: longest,
+                ..wanted
+            });
         }
         Ok(())
     }

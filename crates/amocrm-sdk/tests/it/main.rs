@@ -11,6 +11,7 @@ mod fields;
 mod fixtures;
 mod oauth;
 mod quota;
+mod renewal;
 mod retry;
 mod script;
 mod transport;

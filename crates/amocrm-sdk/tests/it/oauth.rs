@@ -353,6 +353,11 @@ fn callbacks_are_read_in_all_their_forms() {
         ("referer=a.amocrm.ru", "code"),
         ("code=c", "referer"),
         ("code=c&referer=a%2Fb%3Fc", "referer"),
+        (
+            "code=c&referer=evil.example%3A8443&from_widget=1",
+            "referer",
+        ),
+        ("code=c&referer=evilamocrm.ru", "referer"),
     ] {
         let error = Callback::parse(query).unwrap_err().to_string();
         assert!(error.contains(named), "{error}");

@@ -1,10 +1,12 @@
 //! What is sent again, when, and what the caller is told. Time is paused: every pause is exact.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use amocrm_sdk::leads::NewLead;
-use amocrm_sdk::quota::{Limits, PauseReason};
-use amocrm_sdk::{Client, Delivery, ErrorKind, RetryPolicy};
+use amocrm_sdk::contacts::NewContact;
+use amocrm_sdk::leads::{ComplexLead, LeadFilter, NewLead};
+use amocrm_sdk::quota::{Limits, PauseReason, Permit, Quota};
+use amocrm_sdk::{BoxError, Client, Delivery, ErrorKind, RetryPolicy};
 use tokio::time::Instant;
 
 use crate::script::{Answer, Script, dropped, html, json};
@@ -282,4 +284,192 @@ async fn a_layer_of_the_user_wraps_the_whole_call() {
         .unwrap();
     read(&client).await.unwrap();
     assert_eq!((calls.load(Ordering::Relaxed), wire.count()), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_bounds_attempts_and_a_budget_that_hangs() {
+    #[derive(Debug)]
+    struct Hung {
+        asking: bool,
+    }
+
+    #[async_trait::async_trait]
+    impl Quota for Hung {
+        async fn try_acquire(&self) -> Result<Permit, BoxError> {
+            if self.asking {
+                std::future::pending::<()>().await;
+            }
+            Ok(Permit::Granted)
+        }
+
+        async fn pause(&self, _: Duration, _: PauseReason) -> Result<(), BoxError> {
+            std::future::pending().await
+        }
+
+        async fn resume(&self) -> Result<(), BoxError> {
+            Ok(())
+        }
+    }
+
+    let two_seconds = Duration::from_secs(2);
+    let silent = tower::service_fn(
+        |_: http::Request<http_body_util::Full<bytes::Bytes>>| async {
+            std::future::pending::<Result<Answer, std::convert::Infallible>>().await
+        },
+    );
+    let started = Instant::now();
+    let client = Client::builder("acme")
+        .transport(silent)
+        .long_lived_token("t")
+        .deadline(two_seconds)
+        .build()
+        .unwrap();
+    assert_eq!(read(&client).await.unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(started.elapsed(), two_seconds);
+
+    let started = Instant::now();
+    let client = Script::new([])
+        .builder()
+        .quota(Arc::new(Hung { asking: true }))
+        .deadline(two_seconds)
+        .build()
+        .unwrap();
+    let error = read(&client).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.delivery()),
+        (ErrorKind::Store, Delivery::NotSent)
+    );
+    assert_eq!(started.elapsed(), two_seconds);
+
+    let wire = Script::new([json(429, "{}")]);
+    read(
+        &wire
+            .builder()
+            .quota(Arc::new(Hung { asking: false }))
+            .build()
+            .unwrap(),
+    )
+    .await
+    .unwrap();
+    assert_eq!(wire.count(), 2, "the 429 was lost in a database that hangs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_duration_is_too_long() {
+    let wire = Script::new([json(429, r#"{"retry_after": 18446744073709551615}"#)]);
+    let client = wire.builder().deadline(Duration::MAX).build().unwrap();
+    read(&client).await.unwrap();
+    assert_eq!(wire.count(), 2);
+
+    let wire = Script::new([html(403)]);
+    let client = wire.builder().blocked_for(Duration::MAX).build().unwrap();
+    read(&client).await.unwrap_err();
+    assert_eq!(read(&client).await.unwrap_err().kind(), ErrorKind::Blocked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_earlier_batches_and_attempts_did_is_not_forgotten() {
+    let created: Vec<_> = (0..250)
+        .map(|n| format!(r#"{{"id": {}, "request_id": "{n}"}}"#, 1000 + n))
+        .collect();
+    let first = format!(r#"{{"_embedded": {{"leads": [{}]}}}}"#, created.join(","));
+    let wire = Script::new([json(200, &first), json(429, r#"{"retry_after": 300}"#)]);
+    let error = wire
+        .client()
+        .leads()
+        .create((0..300).map(|_| NewLead::new()))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.created_ids().len()),
+        (ErrorKind::RateLimited, 250)
+    );
+    assert_ne!(error.delivery(), Delivery::NotSent, "250 leads exist");
+
+    let wire = Script::new([dropped(), json(429, r#"{"retry_after": 300}"#)]);
+    let error = read(&wire.client()).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.delivery()),
+        (ErrorKind::RateLimited, Delivery::Unknown)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn items_that_amocrm_folds_into_one_all_get_its_answer() {
+    let folded = r#"[{"id": 1, "contact_id": 2, "company_id": null, "request_id": ["0", "1"], "merged": true}]"#;
+    let made = Script::new([json(200, folded)])
+        .client()
+        .leads()
+        .create_complex([ComplexLead::new(), ComplexLead::new()]);
+    let made = made.await.unwrap();
+    assert!(made.len() == 2 && made[0] == made[1] && made[0].merged);
+
+    let short = r#"[{"id": 1, "contact_id": 2, "request_id": ["0"]}]"#;
+    let made = Script::new([json(200, short)])
+        .client()
+        .leads()
+        .create_complex([ComplexLead::new(), ComplexLead::new()]);
+    let error = made.await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.created_ids()),
+        (ErrorKind::Decode, &[1][..])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filter_without_alternatives_finds_nothing_and_asks_nothing() {
+    let wire = Script::new([]);
+    let client = wire.client();
+    let found = client
+        .leads()
+        .list()
+        .filter(LeadFilter::new().ids([]))
+        .all()
+        .await
+        .unwrap();
+    assert!(
+        found.is_empty() && wire.count() == 0,
+        "the whole account was read"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn collections_are_read_in_every_spelling_of_nothing_and_streams_end_with_an_error() {
+    use futures_util::StreamExt;
+
+    for body in [
+        r#"{"_links": {}}"#,
+        r#"{"_embedded": null}"#,
+        r#"{"_embedded": []}"#,
+        r#"{"_embedded": {}}"#,
+    ] {
+        let wire = Script::new([json(200, body)]);
+        assert!(
+            wire.client().leads().list().all().await.unwrap().is_empty(),
+            "{body}"
+        );
+    }
+    let wire = repeat(|| json(403, r#"{"title": "Forbidden", "status": 403}"#));
+    let items = wire
+        .client()
+        .leads()
+        .list()
+        .stream()
+        .take(100)
+        .count()
+        .await;
+    assert_eq!((items, wire.count()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn debug_shows_no_queries_and_no_bodies() {
+    let client = Script::new([]).client();
+    let list = client.contacts().list().search("79001234567");
+    let create = client
+        .contacts()
+        .create([NewContact::new().name("+79001234567")])
+        .into_requests()
+        .unwrap();
+    let shown = format!("{list:?} {:?} {create:?}", list.clone().into_request(1));
+    assert!(!shown.contains("7900"), "{shown}");
 }
