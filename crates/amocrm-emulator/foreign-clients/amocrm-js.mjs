@@ -161,14 +161,14 @@ await check("a lead is created, read, changed and saved as an active record", as
 });
 
 await check("a lead with custom fields survives being saved as a whole", async () => {
-  const [{ id }] = (await client.leads.get({ filter: { name: "Поставка мебели из Гуанчжоу" } })).getData();
+  const [{ id }] = (await client.leads.get({ filter: { name: "Вилла на Пхукете" } })).getData();
   const lead = await client.leads.getById(id);
   const values = JSON.stringify(lead.custom_fields_values);
   assert.ok(values.includes("UTM_SOURCE"));
-  lead.name = "Поставка мебели";
+  lead.name = "Вилла на Самуи";
   await lead.save();
   const again = await client.leads.getById(id);
-  assert.equal(again.name, "Поставка мебели");
+  assert.equal(again.name, "Вилла на Самуи");
   assert.equal(JSON.stringify(again.custom_fields_values), values);
 });
 

@@ -289,7 +289,7 @@ await check("pipelines and stages are created, renamed and deleted", async () =>
   await amo.pipeline.updatePipelinesById(pipeline.id, { name: "Оптовая" });
   assert.equal((await amo.pipeline.getPipelineById(pipeline.id)).name, "Оптовая");
   await amo.pipeline.deletePipelineById(pipeline.id);
-  assert.equal((await amo.pipeline.getPipelines())._embedded.pipelines.length, 1);
+  assert.equal((await amo.pipeline.getPipelines())._embedded.pipelines.length, 2);
 });
 
 await check("notes and tags", async () => {

@@ -97,6 +97,8 @@ async def reading(amo):
         assert account.embedded["task_types"][0]["code"] == "FOLLOW_UP"
 
     with check("leads are iterated page by page"):
+        # A 429 would be one request more.
+        empty_window()
         control("DELETE", "requests")
         leads = [lead async for lead in amo.leads.iterate(limit=2, with_=["contacts"])]
         assert len({lead.id for lead in leads}) == 5
@@ -196,7 +198,7 @@ async def writing(amo):
 
 async def structure(amo):
     with check("pipelines, stages, custom fields, users"):
-        [pipeline] = await amo.pipelines.list()
+        [pipeline, _] = await amo.pipelines.list()
         assert pipeline.is_main and pipeline.status(142).pipeline_id == pipeline.id
         assert [status.id for status in await amo.pipelines.statuses(pipeline.id)] == [
             status.id for status in pipeline.statuses

@@ -40,7 +40,7 @@ with check("a 401 refreshes once more; the first refresh token is spent"):
 
 with check("leads and contacts are iterated with filters"):
     assert len(amo.fetch_leads(limit=2, include_contacts=True)) == 5
-    [pipeline] = amo.get_pipelines()
+    [_, pipeline] = amo.get_pipelines()
     recent = amo.fetch_leads(updated_from=time.time() - 3.5 * 86_400, pipeline_ids=[pipeline["id"]])
     assert len(recent) == 2, [lead["name"] for lead in recent]
     assert amo.fetch_leads(updated_from=time.time() + 60) == []

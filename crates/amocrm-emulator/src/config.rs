@@ -13,7 +13,7 @@ pub const DEFAULT_REDIRECT_URI: &str = "http://localhost:8000/api/auth/amo/callb
 /// What the account holds when the emulator starts without a state file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Seed {
-    /// One account named `asia-deals` with pipelines, fields, contacts and deals to look at.
+    /// The account of the setup guide "Asia Deals CRM Integration": that pipeline and its fields, people and deals to look at.
     #[default]
     AsiaDeals,
     /// One account as amoCRM hands it to a new customer: users, the first pipeline and the predefined fields.

@@ -47,19 +47,20 @@
 //!
 //! # The control API
 //!
-//! Everything under `/_emulator/` steers the emulator. It is never throttled or faulted and not in the journal. Bodies are JSON, an
-//! empty body stands for the defaults, mistakes are answered 400 with a sentence naming the field.
+//! Everything under `/_emulator/` steers the emulator. It is never throttled or faulted and not in the journal. Parameters come as
+//! JSON, as a form or in the query, whatever the content type; without any the defaults hold. Mistakes are answered 400 with a
+//! sentence naming the field.
 //!
 //! | request | what it does |
 //! |---|---|
 //! | `GET /_emulator/health` | 200 as soon as the emulator serves |
 //! | `POST /_emulator/codes` | `{"code"}`: a fresh authorization code; optional `account_id`, `client_id`, `user_id`, `scopes` |
-//! | `POST /_emulator/tokens` | `{"access_token", "token_id", "expires_at"}`: a long-lived token; optional as above and `days` |
+//! | `POST /_emulator/tokens` | `{"token", "access_token", "token_id", "expires_at"}`: a long-lived token under two names; optional as above and `days` |
 //! | `POST /_emulator/tokens/pair` | `{"access_token", "refresh_token", "expires_in", "token_id"}`; optional as above |
-//! | `POST /_emulator/tokens/expire` | access tokens expire now: all but long-lived ones, or by `token_id`, `client_id`, `user_id`, `"long_lived": true` |
+//! | `POST /_emulator/tokens/expire` | access tokens expire now: all but long-lived ones (these too with `"long_lived": true`), those of a `client_id` or `user_id`, or one by `token` or `token_id` |
 //! | `POST /_emulator/tokens/revoke` | grants are revoked, selected in the same way |
 //! | `GET /_emulator/clock` | `{"now", "offset_ms"}` |
-//! | `POST /_emulator/clock/advance` | `{"seconds"}`: moves the clock forward |
+//! | `POST /_emulator/clock/advance` | `{"seconds"}`: moves the clock forward; webhooks that become due are sent |
 //! | `GET /_emulator/faults` | what is planned |
 //! | `POST /_emulator/faults` | plans a [`Fault`]: `{"name", "count", "path", "method", "skip"}` and the parameters of its [`FaultKind`] |
 //! | `DELETE /_emulator/faults`, `…/faults/{id}` | forgets all, or one |
@@ -71,6 +72,7 @@
 //! | `POST /_emulator/block` | blocks an account: `account_id`, `ms`, both optional |
 //! | `POST /_emulator/block/lift` | ends all blocks |
 //! | `GET`, `POST /_emulator/oauth` | [`OauthRules`]; a POST changes the members it names |
+//! | `POST /_emulator/accounts` | `{"subdomain"}` opens another account with an integration of its own; optional `name`, `tld`; the answer has `account_id` and the names of [`Credentials`] |
 //! | `POST /_emulator/accounts/rename` | `{"subdomain"}`; optional `account_id`, `old_host_status` |
 //! | `POST /_emulator/integrations/disable` | revokes all grants of an integration and tells its hook; optional `client_id`, `hook_url` |
 //! | `POST /_emulator/integrations/install` | delivers a code to the redirect URI as after a widget's installation; optional `client_id` |
@@ -80,7 +82,8 @@
 //!
 //! `throttle` (`html`, `retry_after`), `block`, `server_error` (`status`), `html_error` (`status`), `slow` (`ms`), `drop_before`,
 //! `drop_after_commit`, `malformed`, `expire_token`, `duplicate_webhook`, `reorder_webhooks`. `count` is 1 unless given, `null` means
-//! always; `path` is any part of the request's path (for the webhook faults: of the destination); `skip` lets requests pass first.
+//! always; `path` is any part of the request's path (for the webhook faults: of the destination), `*` in it stands for anything;
+//! `skip` lets requests pass first. `reorder_webhooks` collects two unless `count` says more.
 //!
 //! # How it is built
 //!

@@ -71,7 +71,7 @@ impl EmulatorBuilder {
         self.tls_dir(directory)
     }
 
-    /// Keeps everything in this file across restarts.
+    /// Keeps everything in this file across restarts. A write is answered when it is in the file.
     #[must_use]
     pub fn state(mut self, file: impl Into<PathBuf>) -> Self {
         self.config.state = Some(file.into());
