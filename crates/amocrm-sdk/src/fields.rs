@@ -57,7 +57,7 @@ pub use field_type::FieldType;
 pub use kind::{FieldKind, Many};
 pub use number::{Number, NumberInput, ParseNumberError};
 pub use object::{
-    ChainedElement, Discount, EntityRef, FileRef, InvoiceItem, LegalEntity, Payer, Supplier,
+    ChainedElement, Discount, FileRef, InvoiceItem, LegalEntity, LinkedEntityValue, Payer, Supplier,
 };
 pub use predefined::*;
 pub use read::{CustomFieldValues, FieldValues};

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    ChainedElement, Choice, ContactValue, Day, EntityRef, FileRef, InvoiceItem, Number,
+    ChainedElement, Choice, ContactValue, Day, FileRef, InvoiceItem, LinkedEntityValue, Number,
     NumberInput, address, choice, contact, date, number, object, text,
 };
 
@@ -135,7 +135,7 @@ macro_rules! kinds {
 
 kinds! {
     /// One line of text, at most 256 characters: amoCRM refuses more. Writing `""` clears the field.
-    Text: String, from String, read text::read, write text::write;
+    Text: String, from String, read text::read, write text::write_line;
     /// Long text.
     Textarea: String, from String, read text::read, write text::write;
     /// A link.
@@ -184,7 +184,7 @@ kinds! {
     /// Supplier of an invoice.
     Supplier: super::Supplier, from super::Supplier, read object::read_one, write object::write_one;
     /// A link to another element, in catalogs.
-    LinkedEntity: EntityRef, from EntityRef, read object::read_one, write object::write_one;
+    LinkedEntity: LinkedEntityValue, from LinkedEntityValue, read object::read_one, write object::write_one;
     /// A file of the Drive.
     File: FileRef, from FileRef, read object::read_one, write object::write_one, cleared Value::Array(vec![file_nothing()]);
     /// Elements of linked catalogs, the parent first, at most five.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::kind::{Expected, Many, item, item_value, part, scalar_id};
 use crate::{CatalogElementId, CatalogId};
 
-pub use types::{Discount, EntityRef, FileRef, InvoiceItem, LegalEntity, Payer, Supplier};
+pub use types::{Discount, FileRef, InvoiceItem, LegalEntity, LinkedEntityValue, Payer, Supplier};
 
 /// What the generic readers and writers below need to know of an object.
 pub(super) trait ObjectValue: Serialize + DeserializeOwned {

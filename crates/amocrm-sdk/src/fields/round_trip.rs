@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::object::{ObjectValue, Writable};
 use super::{
-    EntityRef, FieldType, FieldValues, FileRef, InvoiceItem, LegalEntity, Payer, Supplier,
+    FieldType, FieldValues, FileRef, InvoiceItem, LegalEntity, LinkedEntityValue, Payer, Supplier,
 };
 
 /// The values of a field as they may be sent back; `None` if the field cannot be written or holds nothing.
@@ -42,7 +42,7 @@ fn writable_item(field_type: &FieldType, item: &Value) -> Option<Value> {
         FieldType::Items => trim(&mut parts, InvoiceItem::WRITABLE),
         FieldType::Payer => trim(&mut parts, Payer::WRITABLE),
         FieldType::Supplier => trim(&mut parts, Supplier::WRITABLE),
-        FieldType::LinkedEntity => trim(&mut parts, EntityRef::WRITABLE),
+        FieldType::LinkedEntity => trim(&mut parts, LinkedEntityValue::WRITABLE),
         FieldType::File => trim(&mut parts, FileRef::WRITABLE),
         _ => {}
     }

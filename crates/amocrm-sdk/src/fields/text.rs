@@ -21,6 +21,17 @@ pub(super) fn write(text: String) -> Result<Vec<Value>, Expected> {
     })
 }
 
+/// Characters that amoCRM takes in a field of type `text`. Through its interface it stores more, which can be read.
+const MAX_LINE: usize = 256;
+
+/// As [`write`], for one line.
+pub(super) fn write_line(text: String) -> Result<Vec<Value>, Expected> {
+    if text.chars().count() > MAX_LINE {
+        return Err(Expected("at most 256 characters of text"));
+    }
+    write(text)
+}
+
 pub(super) fn read_flag(values: &[Value]) -> Result<Option<bool>, Expected> {
     const EXPECTED: Expected = Expected("true or false");
     match first_value(values) {

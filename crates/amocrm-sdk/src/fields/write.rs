@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::{Field, FieldError, FieldKey, FieldKind};
+use crate::CustomFieldId;
 
 /// Changes to custom fields, as `custom_fields_values` of a request.
 ///
@@ -48,9 +49,42 @@ struct Change {
 }
 
 impl Change {
+    fn id(&self) -> Option<CustomFieldId> {
+        match self.key {
+            FieldKey::Id(id) => Some(id),
+            FieldKey::Code(_) => None,
+        }
+    }
+
+    fn code(&self) -> Option<&str> {
+        match &self.key {
+            FieldKey::Id(_) => self.code.as_deref(),
+            FieldKey::Code(code) => Some(code),
+        }
+    }
+
     fn is_of(&self, key: &FieldKey) -> bool {
-        self.key == *key
-            || matches!(key, FieldKey::Code(code) if self.code.as_deref() == Some(code))
+        match key {
+            FieldKey::Id(id) => self.id() == Some(*id),
+            FieldKey::Code(code) => self.code() == Some(code),
+        }
+    }
+
+    /// Takes over the name that only the change it replaces had.
+    fn learn_names(&mut self, replaced: Self) {
+        let code = self.code().or(replaced.code()).map(ToOwned::to_owned);
+        if let (FieldKey::Code(_), FieldKey::Id(_)) = (&self.key, &replaced.key) {
+            self.key = replaced.key;
+        }
+        self.code = code;
+    }
+
+    /// Whether both change one field: ids decide where both are known, codes otherwise.
+    fn is_same_field(&self, other: &Self) -> bool {
+        match (self.id(), other.id()) {
+            (Some(one), Some(two)) => one == two,
+            _ => self.code().is_some() && self.code() == other.code(),
+        }
     }
 }
 
@@ -70,12 +104,12 @@ impl FieldChanges {
                 expected: expected.0,
             }),
         };
-        self.put(field.key().clone(), values)
+        self.put_by_key(field.key().clone(), values)
     }
 
     /// Clears a field.
     pub fn clear<K: FieldKind>(&mut self, field: &Field<K>) -> &mut Self {
-        self.put(field.key().clone(), Ok(K::cleared()))
+        self.put_by_key(field.key().clone(), Ok(K::cleared()))
     }
 
     /// Sets the `values` of a field as JSON: an array of items, or `null` to clear.
@@ -90,20 +124,20 @@ impl FieldChanges {
                 expected: "an array of values or null",
             }),
         };
-        self.put(key, values)
+        self.put_by_key(key, values)
     }
 
     /// Takes over all changes of `other`; where both change a field, `other` wins.
     pub fn extend(&mut self, other: Self) -> &mut Self {
         for change in other.0 {
-            self.put(change.key, change.values);
+            self.put(change);
         }
         self
     }
 
     /// Starts from a field as it was read, which has an id and perhaps a code.
     pub(super) fn hold(&mut self, key: FieldKey, code: Option<&str>, values: Vec<Value>) {
-        self.0.push(Change {
+        self.put(Change {
             key,
             code: code.map(ToOwned::to_owned),
             values: Ok(Value::Array(values)),
@@ -148,15 +182,28 @@ impl FieldChanges {
         }
     }
 
-    fn put(&mut self, key: FieldKey, values: Result<Value, FieldError>) -> &mut Self {
-        match self.0.iter_mut().find(|change| change.is_of(&key)) {
-            Some(change) => change.values = values,
-            None => self.0.push(Change {
-                key,
-                code: None,
-                values,
-            }),
+    fn put_by_key(&mut self, key: FieldKey, values: Result<Value, FieldError>) -> &mut Self {
+        self.put(Change {
+            key,
+            code: None,
+            values,
+        })
+    }
+
+    /// Takes the place of every change of the same field: amoCRM must not see a field twice.
+    fn put(&mut self, mut change: Change) -> &mut Self {
+        let mut place = None;
+        let mut others = Vec::with_capacity(self.0.len() + 1);
+        for held in self.0.drain(..) {
+            if held.is_same_field(&change) {
+                place.get_or_insert(others.len());
+                change.learn_names(held);
+            } else {
+                others.push(held);
+            }
         }
+        others.insert(place.unwrap_or(others.len()), change);
+        self.0 = others;
         self
     }
 }

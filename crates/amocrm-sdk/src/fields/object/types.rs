@@ -227,7 +227,7 @@ object! {
 
 object! {
     /// A link to a contact, a company or an element of a catalog.
-    pub struct EntityRef expected "an object with entity_id and entity_type", writable Writable::AllBut(&[]);
+    pub struct LinkedEntityValue expected "an object with entity_id and entity_type", writable Writable::AllBut(&[]);
     text {
         /// Name, for people; the id and the type decide.
         name,

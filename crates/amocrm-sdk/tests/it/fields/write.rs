@@ -7,8 +7,8 @@ use amocrm_sdk::fields::kind::{
     Select, SmartAddress, StreetAddress, Supplier, Text, Textarea, TrackingData, Url,
 };
 use amocrm_sdk::fields::{
-    self, ChainedElement, Choice, ContactValue, Day, EMAIL, EntityRef, Field, FieldChanges,
-    FileRef, InvoiceItem, PHONE, UTM_SOURCE, YM_UID,
+    self, ChainedElement, Choice, ContactValue, CustomFieldValues, Day, EMAIL, Field, FieldChanges,
+    FileRef, InvoiceItem, LinkedEntityValue, PHONE, UTM_SOURCE, YM_UID,
 };
 use chrono::{NaiveDate, TimeZone, Utc};
 use serde_json::{Value, json};
@@ -171,7 +171,7 @@ fn objects_are_written_without_empty_and_read_only_keys() {
         written::<Payer>(payer),
         json!([{"value": {"name": "P", "type": "legal"}}])
     );
-    let link = EntityRef {
+    let link = LinkedEntityValue {
         entity_id: Some(9100),
         entity_type: Some("contacts".into()),
         ..Default::default()
@@ -240,6 +240,54 @@ fn the_last_change_of_a_field_wins() {
         serde_json::to_value(&changes).unwrap(),
         json!([{"field_code": "UTM_SOURCE", "values": [{"value": "vk"}]}, {"field_code": "_YM_UID", "values": [{"value": "1"}]}])
     );
+}
+
+#[test]
+fn a_field_is_sent_once_by_whichever_of_its_names_it_is_changed() {
+    const PHONE_ID: Field<Multitext> = Field::id(601);
+    let held: CustomFieldValues = serde_json::from_value(json!([
+        {"field_id": 601, "field_code": "PHONE", "field_type": "multitext", "values": [{"value": "+7held"}]},
+    ]))
+    .unwrap();
+    let sent = |changes: &FieldChanges| serde_json::to_value(changes).unwrap();
+    let new = json!([{"field_id": 601, "values": [{"value": "+7new"}]}]);
+    let old = json!([{"field_id": 601, "values": [{"value": "+7held"}]}]);
+
+    // Held first, taken over by `extend`, then changed by code.
+    let mut changes = FieldChanges::new();
+    changes.extend(held.to_changes()).set(&PHONE, "+7new");
+    assert_eq!(sent(&changes), new);
+    // Changed by code first: the later wins, and the id is known from then on.
+    let mut changes = FieldChanges::new();
+    changes.set(&PHONE, "+7new").extend(held.to_changes());
+    assert_eq!(sent(&changes), old);
+    changes.set(&PHONE_ID, "+7new");
+    assert_eq!(sent(&changes), new);
+    // Two changes turn out to be of one field.
+    let mut changes = FieldChanges::new();
+    changes
+        .set(&UTM_SOURCE, "google")
+        .set(&PHONE, "+7a")
+        .set(&PHONE_ID, "+7b");
+    changes.extend(held.to_changes());
+    assert_eq!(
+        changes.keys().map(ToString::to_string).collect::<Vec<_>>(),
+        ["UTM_SOURCE", "601"]
+    );
+    changes.remove("PHONE");
+    assert_eq!(changes.len(), 1);
+}
+
+#[test]
+fn a_line_of_text_has_at_most_256_characters_and_long_text_more() {
+    let line = "ж".repeat(256);
+    assert_eq!(written::<Text>(line.as_str()), json!([{"value": line}]));
+    let long = "ж".repeat(257);
+    assert_eq!(
+        refused::<Text>(long.as_str()),
+        "custom field SCORE: expected at most 256 characters of text"
+    );
+    assert_eq!(written::<Textarea>(long.as_str()), json!([{"value": long}]));
 }
 
 #[test]
