@@ -49,7 +49,7 @@ use crate::AccountId;
 pub use error::{ParseError, ParseErrorKind};
 pub use event::{
     Action, Attachment, CatalogElementEvent, CompanyEvent, ContactEvent, CustomerEvent, EntityKind,
-    Event, LeadEvent, MessageAuthor, MessageEvent, NoteBody, PartyEvent, TagRef, TalkEvent,
+    Event, EventTag, LeadEvent, MessageAuthor, MessageEvent, NoteBody, PartyEvent, TalkEvent,
     TaskEvent, TaskResult, TemplateReviewEvent, UnknownEvent, UnsortedEvent, UnsortedOutcome,
     WidgetEvent,
 };

@@ -129,7 +129,7 @@ pub struct UnknownEvent {
 /// A tag of an entity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct TagRef {
+pub struct EventTag {
     /// Its id.
     pub id: Option<TagId>,
     /// Its name.

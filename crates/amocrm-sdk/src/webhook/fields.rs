@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::Tree;
-use super::event::TagRef;
+use super::event::EventTag;
+use crate::Id;
 use crate::de::{self, Number};
 use crate::fields::{CustomFieldValues, FieldValues};
-use crate::{Id, UserId};
 
 /// Text that is not empty.
 pub(super) fn text(item: &Tree, name: &str) -> Option<String> {
@@ -35,8 +35,8 @@ pub(super) fn leaf_id<T>(leaf: &Tree) -> Option<Id<T>> {
         .filter(|id: &Id<T>| id.get() != 0)
 }
 
-/// A user. `0` is a robot or the system, and worth telling.
-pub(super) fn user(item: &Tree, name: &str) -> Option<UserId> {
+/// An id of a kind that has a zero: user `0` is a robot or the system, group `0` the default one.
+pub(super) fn id_or_zero<T>(item: &Tree, name: &str) -> Option<Id<T>> {
     item.get(name)?.as_str()?.trim().parse().ok()
 }
 
@@ -53,9 +53,9 @@ pub(super) fn time(item: &Tree, names: &[&str]) -> Option<DateTime<Utc>> {
         .and_then(|seconds| DateTime::from_timestamp(seconds, 0))
 }
 
-pub(super) fn tags(item: &Tree) -> Vec<TagRef> {
+pub(super) fn tags(item: &Tree) -> Vec<EventTag> {
     let tags = item.get("tags").into_iter().flat_map(Tree::iter);
-    tags.map(|(_, tag)| TagRef {
+    tags.map(|(_, tag)| EventTag {
         id: id(tag, "id"),
         name: text(tag, "name"),
     })

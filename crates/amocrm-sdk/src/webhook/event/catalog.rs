@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Action, FromItem, brief_debug};
 use crate::fields::CustomFieldValues;
 use crate::webhook::Tree;
-use crate::webhook::fields::{custom_fields, flag, id, text, time, user};
+use crate::webhook::fields::{custom_fields, flag, id, id_or_zero, text, time};
 use crate::{CatalogElementId, CatalogId, UserId};
 
 /// An event of an element of a catalog.
@@ -51,8 +51,8 @@ impl FromItem for CatalogElementEvent {
             catalog_id: id(item, "catalog_id"),
             name: text(item, "name"),
             is_deleted: flag(item, "deleted"),
-            created_by: user(item, "created_by"),
-            modified_by: user(item, "modified_by"),
+            created_by: id_or_zero(item, "created_by"),
+            modified_by: id_or_zero(item, "modified_by"),
             custom_fields: custom_fields(item),
             created_at: time(item, &["created_at", "date_create"]),
             updated_at: time(item, &["updated_at", "date_modify"]),

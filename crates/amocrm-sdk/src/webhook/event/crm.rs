@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{Action, FromItem, TagRef, brief_debug};
+use super::{Action, EventTag, FromItem, brief_debug};
 use crate::fields::CustomFieldValues;
 use crate::webhook::Tree;
-use crate::webhook::fields::{custom_fields, id, ids, number, tags, text, time, user};
+use crate::webhook::fields::{custom_fields, id, id_or_zero, ids, number, tags, text, time};
 use crate::{
     AccountId, CustomerId, Id, LeadId, NoteId, PipelineId, StatusId, UserGroupId, UserId, kind,
 };
@@ -44,7 +44,7 @@ pub struct LeadEvent {
     /// Account.
     pub account_id: Option<AccountId>,
     /// Tags.
-    pub tags: Vec<TagRef>,
+    pub tags: Vec<EventTag>,
     /// Filled custom fields, with the same typed handles as API answers. Their types are not told.
     pub custom_fields: CustomFieldValues,
     /// The note, when the action is [`Action::Note`].
@@ -75,10 +75,10 @@ impl FromItem for LeadEvent {
             pipeline_id: id(item, "pipeline_id"),
             old_pipeline_id: id(item, "old_pipeline_id"),
             price: number(item, "price"),
-            responsible_user_id: user(item, "responsible_user_id"),
-            old_responsible_user_id: user(item, "old_responsible_user_id"),
-            created_user_id: user(item, "created_user_id"),
-            modified_user_id: user(item, "modified_user_id"),
+            responsible_user_id: id_or_zero(item, "responsible_user_id"),
+            old_responsible_user_id: id_or_zero(item, "old_responsible_user_id"),
+            created_user_id: id_or_zero(item, "created_user_id"),
+            modified_user_id: id_or_zero(item, "modified_user_id"),
             account_id: id(item, "account_id"),
             tags: tags(item),
             custom_fields: custom_fields(item),
@@ -120,7 +120,7 @@ pub struct PartyEvent<K> {
     /// Linked leads.
     pub linked_leads: Vec<LeadId>,
     /// Tags.
-    pub tags: Vec<TagRef>,
+    pub tags: Vec<EventTag>,
     /// Filled custom fields.
     pub custom_fields: CustomFieldValues,
     /// The note, when the action is [`Action::Note`].
@@ -176,10 +176,10 @@ impl<K> FromItem for PartyEvent<K> {
             action,
             id: subject(item, note.as_ref())?,
             name: text(item, "name"),
-            responsible_user_id: user(item, "responsible_user_id"),
-            old_responsible_user_id: user(item, "old_responsible_user_id"),
-            created_user_id: user(item, "created_user_id"),
-            modified_user_id: user(item, "modified_user_id"),
+            responsible_user_id: id_or_zero(item, "responsible_user_id"),
+            old_responsible_user_id: id_or_zero(item, "old_responsible_user_id"),
+            created_user_id: id_or_zero(item, "created_user_id"),
+            modified_user_id: id_or_zero(item, "modified_user_id"),
             account_id: id(item, "account_id"),
             linked_leads: ids(item.get("linked_leads_id")),
             tags: tags(item),
@@ -213,7 +213,7 @@ pub struct CustomerEvent {
     /// Account.
     pub account_id: Option<AccountId>,
     /// Tags.
-    pub tags: Vec<TagRef>,
+    pub tags: Vec<EventTag>,
     /// Filled custom fields.
     pub custom_fields: CustomFieldValues,
     /// The note, when the action is [`Action::Note`].
@@ -241,8 +241,8 @@ impl FromItem for CustomerEvent {
             name: text(item, "name"),
             next_price: number(item, "next_price"),
             status_id: number(item, "status_id"),
-            responsible_user_id: user(item, "responsible_user_id"),
-            old_responsible_user_id: user(item, "old_responsible_user_id"),
+            responsible_user_id: id_or_zero(item, "responsible_user_id"),
+            old_responsible_user_id: id_or_zero(item, "old_responsible_user_id"),
             account_id: id(item, "account_id"),
             tags: tags(item),
             custom_fields: custom_fields(item),
@@ -299,10 +299,10 @@ impl NoteBody {
             element_id: number(note, "element_id"),
             attachment: text(note, "attachement").or_else(|| text(note, "attachment")),
             metadata: text(note, "metadata"),
-            group_id: id(note, "group_id"),
-            main_user_id: user(note, "main_user_id"),
-            created_by: user(note, "created_by"),
-            modified_by: user(note, "modified_by"),
+            group_id: id_or_zero(note, "group_id"),
+            main_user_id: id_or_zero(note, "main_user_id"),
+            created_by: id_or_zero(note, "created_by"),
+            modified_by: id_or_zero(note, "modified_by"),
             created_at: time(note, &["created_at"]),
             updated_at: time(note, &["updated_at"]),
         })

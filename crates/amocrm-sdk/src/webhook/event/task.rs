@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Action, FromItem, brief_debug};
 use crate::webhook::Tree;
-use crate::webhook::fields::{flag, id, number, text, time, user};
+use crate::webhook::fields::{flag, id, id_or_zero, number, text, time};
 use crate::{AccountId, TaskId, UserId};
 
 /// An event of a task.
@@ -86,9 +86,9 @@ impl FromItem for TaskEvent {
                 id: number(result, "id"),
                 text: text(result, "text"),
             }),
-            responsible_user_id: user(item, "responsible_user_id"),
-            old_responsible_user_id: user(item, "old_responsible_user_id"),
-            created_user_id: user(item, "created_user_id"),
+            responsible_user_id: id_or_zero(item, "responsible_user_id"),
+            old_responsible_user_id: id_or_zero(item, "old_responsible_user_id"),
+            created_user_id: id_or_zero(item, "created_user_id"),
             account_id: id(item, "account_id"),
             complete_before: time(item, &["complete_before"]),
             created_at: time(item, &["created_at"]),

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Action, FromItem, brief_debug};
 use crate::webhook::Tree;
-use crate::webhook::fields::{id, ids, leaf_id, text, time, user};
+use crate::webhook::fields::{id, id_or_zero, ids, leaf_id, text, time};
 use crate::{AccountId, LeadId, PipelineId, UserId};
 
 /// An event of an incoming lead ("unsorted").
@@ -64,7 +64,8 @@ impl FromItem for UnsortedEvent {
             leads: leads(item),
             pipeline_id: id(item, "pipeline_id").or_else(|| id(item.get("data")?, "pipeline_id")),
             source_id: crate::webhook::fields::number(item, "source_id"),
-            modified_user_id: user(item, "modified_user_id").or_else(|| user(item, "user_id")),
+            modified_user_id: id_or_zero(item, "modified_user_id")
+                .or_else(|| id_or_zero(item, "user_id")),
             account_id: id(item, "account_id"),
             created_at: time(item, &["created_at", "date_create"])
                 .or_else(|| time(item.get("data")?, &["created_at"])),
