@@ -101,7 +101,7 @@ words! {
 }
 
 /// An account as amoCRM tells it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct Account {
     /// Its id.
@@ -113,7 +113,7 @@ pub struct Account {
     #[serde(default, deserialize_with = "de::text")]
     pub subdomain: String,
     /// The user whose token this is.
-    #[serde(default, deserialize_with = "de::opt_id")]
+    #[serde(default, deserialize_with = "de::id_or_zero")]
     pub current_user_id: Option<UserId>,
     /// Two letters: `RU`.
     #[serde(default, deserialize_with = "de::opt_text")]
@@ -155,7 +155,7 @@ pub struct Account {
     #[serde(default, deserialize_with = "de::opt_flag")]
     pub is_api_filter_enabled: Option<bool>,
     /// Where its invoices live, with [`AccountWith::InvoicesSettings`].
-    #[serde(default)]
+    #[serde(default, deserialize_with = "de::opt_object")]
     pub invoices_settings: Option<InvoicesSettings>,
     /// How its users call entities, by language, with [`AccountWith::EntityNames`]: as amoCRM tells it.
     #[serde(default)]
@@ -166,7 +166,7 @@ pub struct Account {
 }
 
 /// What is embedded in an account.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct AccountEmbedded {
@@ -177,8 +177,10 @@ pub struct AccountEmbedded {
     #[serde(deserialize_with = "de::list")]
     pub task_types: Vec<TaskType>,
     /// With [`AccountWith::AmojoRights`].
+    #[serde(deserialize_with = "de::opt_object")]
     pub amojo_rights: Option<AmojoRights>,
     /// With [`AccountWith::DatetimeSettings`].
+    #[serde(deserialize_with = "de::opt_object")]
     pub datetime_settings: Option<DatetimeSettings>,
 }
 

@@ -12,8 +12,10 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{
     self, Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
+#[cfg(feature = "client")]
+use serde_json::Value;
 
-pub(crate) use open_enum::open_enum;
+pub(crate) use open_enum::{open_enum, word};
 
 /// A number that can be read from a JSON number or from text.
 pub(crate) trait Number: Sized {
@@ -40,11 +42,8 @@ macro_rules! integers {
                 }
 
                 fn from_f64(value: f64) -> Option<Self> {
-                    // Prices come as `1500.0` from time to time. Beyond 2^53 a float is no integer any more.
-                    #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
-                    (value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0)
-                        .then_some(value as i64)
-                        .and_then(Self::from_i64)
+                    // Accounts with fractional budgets say `1500.50`, and one odd price must not cost a whole page.
+                    whole(value.trunc()).and_then(Self::from_i64)
                 }
 
                 fn from_text(text: &str) -> Option<Self> {
@@ -56,6 +55,35 @@ macro_rules! integers {
 }
 
 integers!(i32, u32, i64, u64);
+
+/// The integer a float stands for. Beyond 2^53 a float is no integer any more.
+fn whole(value: f64) -> Option<i64> {
+    #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
+    (value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0).then_some(value as i64)
+}
+
+/// The number of an id. Unlike an amount it is not rounded: half an id is no id.
+struct IdNumber(u64);
+
+impl Number for IdNumber {
+    const EXPECTED: &'static str = "a numeric id";
+
+    fn from_i64(value: i64) -> Option<Self> {
+        value.try_into().ok().map(Self)
+    }
+
+    fn from_u64(value: u64) -> Option<Self> {
+        Some(Self(value))
+    }
+
+    fn from_f64(value: f64) -> Option<Self> {
+        whole(value).and_then(Self::from_i64)
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+}
 
 impl Number for f64 {
     const EXPECTED: &'static str = "a number or a string with one";
@@ -148,12 +176,19 @@ pub(crate) fn number<'de, D: Deserializer<'de>, T: Number + Default>(
     opt_number(deserializer).map(Option::unwrap_or_default)
 }
 
-/// A typed id; `null`, `""` and zero are `None`: amoCRM writes `0` where there is no status, group or user.
+/// A typed id; `null`, `""` and zero are `None`: amoCRM writes `0` where there is no status, reason or source.
 pub(crate) fn opt_id<'de, D: Deserializer<'de>, T>(
     deserializer: D,
 ) -> Result<Option<crate::id::Id<T>>, D::Error> {
-    let number: Option<u64> = opt_number(deserializer)?;
-    Ok(number.filter(|id| *id != 0).map(crate::id::Id::new))
+    id_or_zero(deserializer).map(|id| id.filter(|id| id.get() != 0))
+}
+
+/// A typed id of a kind that has a zero: user `0` is a robot, group `0` the default one. `null` and `""` are `None`.
+pub(crate) fn id_or_zero<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+) -> Result<Option<crate::id::Id<T>>, D::Error> {
+    let number: Option<IdNumber> = opt_number(deserializer)?;
+    Ok(number.map(|IdNumber(id)| crate::id::Id::new(id)))
 }
 
 struct FlagVisitor;
@@ -350,6 +385,15 @@ where
             }
         }
 
+        // PHP's "nothing found".
+        fn visit_bool<E: de::Error>(self, value: bool) -> Result<T, E> {
+            if value {
+                Err(E::custom("expected an object"))
+            } else {
+                Ok(T::default())
+            }
+        }
+
         fn visit_unit<E: de::Error>(self) -> Result<T, E> {
             Ok(T::default())
         }
@@ -366,7 +410,7 @@ where
     deserializer.deserialize_any(ObjectVisitor(PhantomData))
 }
 
-/// A list; `null` is empty, and an object keyed by index or id (`{"0": …, "5": …}`) gives its values in order.
+/// A list; `null`, `""` and `false` are empty, and an object keyed by index or id (`{"0": …, "5": …}`) gives its values in order.
 pub(crate) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -393,6 +437,23 @@ where
             Ok(items)
         }
 
+        fn visit_str<E: de::Error>(self, value: &str) -> Result<Vec<T>, E> {
+            if value.is_empty() {
+                Ok(Vec::new())
+            } else {
+                Err(E::custom("expected a list"))
+            }
+        }
+
+        // PHP's "nothing found".
+        fn visit_bool<E: de::Error>(self, value: bool) -> Result<Vec<T>, E> {
+            if value {
+                Err(E::custom("expected a list"))
+            } else {
+                Ok(Vec::new())
+            }
+        }
+
         fn visit_unit<E: de::Error>(self) -> Result<Vec<T>, E> {
             Ok(Vec::new())
         }
@@ -409,17 +470,19 @@ where
     deserializer.deserialize_any(ListVisitor(PhantomData))
 }
 
-/// A list of one that the documentation shows as a bare object; `null` is empty.
+/// A list of one that the documentation shows as a bare object; `null`, `{}`, `""` and `false` are empty.
 #[cfg(feature = "client")]
 pub(crate) fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: DeserializeOwned,
 {
-    let value = serde_json::Value::deserialize(deserializer)?;
+    let value = Value::deserialize(deserializer)?;
     let items = match value {
-        serde_json::Value::Null => Vec::new(),
-        serde_json::Value::Array(items) => items,
+        Value::Null | Value::Bool(false) => Vec::new(),
+        Value::String(text) if text.is_empty() => Vec::new(),
+        Value::Object(parts) if parts.is_empty() => Vec::new(),
+        Value::Array(items) => items,
         one => vec![one],
     };
     items
@@ -428,9 +491,19 @@ where
         .collect()
 }
 
+/// An object that may be missing: bare or in a list of one. Everything empty is `None`.
+#[cfg(feature = "client")]
+pub(crate) fn opt_object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    one_or_many(deserializer).map(|items| items.into_iter().next())
+}
+
 #[cfg(all(test, feature = "client"))]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -441,6 +514,11 @@ mod tests {
         assert_eq!(read(json!("-15")), Ok(Some(-15)));
         assert_eq!(read(json!(15.0)), Ok(Some(15)));
         assert_eq!(read(json!("15.00")), Ok(Some(15)));
+        // Towards zero: a budget is never shown larger than it is.
+        assert_eq!(read(json!(1500.5)), Ok(Some(1500)));
+        assert_eq!(read(json!("1500.50")), Ok(Some(1500)));
+        assert_eq!(read(json!("-1500.50")), Ok(Some(-1500)));
+        assert_eq!(read(json!("10.0")), Ok(Some(10)));
         assert_eq!(read(json!("")), Ok(None));
         assert_eq!(read(Value::Null), Ok(None));
         assert_eq!(number::<_, u64>(Value::Null).unwrap(), 0);
@@ -449,6 +527,23 @@ mod tests {
         assert_eq!(error, "expected an integer or a string with one");
         assert!(opt_number::<_, u64>(json!(-1)).is_err());
         assert!(opt_number::<_, f64>(json!("NaN")).is_err());
+    }
+
+    #[test]
+    fn ids_are_whole_and_zero_means_something_for_users_only() {
+        use crate::id::{StatusId, UserId};
+
+        let status = |value: Value| opt_id::<_, crate::kind::Status>(value);
+        assert_eq!(status(json!("142")).unwrap(), Some(StatusId::new(142)));
+        assert_eq!(status(json!(0)).unwrap(), None);
+        assert!(status(json!(1.5)).is_err() && status(json!("1.5")).is_err());
+        let user = |value: Value| id_or_zero::<_, crate::kind::User>(value).unwrap();
+        for robot in [json!(0), json!("0")] {
+            assert_eq!(user(robot), Some(UserId::new(0)));
+        }
+        for nobody in [Value::Null, json!(""), json!(false)] {
+            assert_eq!(user(nobody), None);
+        }
     }
 
     #[test]
@@ -489,6 +584,15 @@ mod tests {
             assert_eq!(object::<_, Map>(nothing).unwrap(), Map::new());
         }
         assert!(object::<_, Map>(json!([1])).is_err());
+        for nothing in [json!([]), json!({}), json!(""), json!(false), Value::Null] {
+            assert_eq!(one_or_many::<_, Map>(nothing.clone()).unwrap(), []);
+            assert_eq!(opt_object::<_, Map>(nothing.clone()).unwrap(), None);
+            assert_eq!(list::<_, Map>(nothing).unwrap(), []);
+        }
+        let one = Map::from([("a".to_owned(), 1)]);
+        for object in [json!({"a": 1}), json!([{"a": 1}])] {
+            assert_eq!(opt_object::<_, Map>(object).unwrap(), Some(one.clone()));
+        }
         assert_eq!(list::<_, i32>(json!({"0": 1, "5": 2})).unwrap(), [1, 2]);
         assert_eq!(list::<_, i32>(json!([1, 2])).unwrap(), [1, 2]);
         assert_eq!(list::<_, i32>(Value::Null).unwrap(), [0; 0]);

@@ -42,7 +42,7 @@ impl Users {
 }
 
 /// A user as amoCRM tells it. `Debug` shows neither e-mail nor phone.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct User {
     /// Their id.
@@ -86,7 +86,7 @@ impl fmt::Debug for User {
 }
 
 /// What is embedded in a user.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct UserEmbedded {
@@ -148,8 +148,8 @@ pub struct UserRights {
     /// Whether they may log in.
     #[serde(deserialize_with = "de::flag")]
     pub is_active: bool,
-    /// Their group.
-    #[serde(deserialize_with = "de::opt_id")]
+    /// Their group; `0` is the default one.
+    #[serde(deserialize_with = "de::id_or_zero")]
     pub group_id: Option<UserGroupId>,
     /// Their role.
     #[serde(deserialize_with = "de::opt_id")]

@@ -1,5 +1,7 @@
 //! Enumerations of words the vendor may extend: what is not known is kept as it came.
 
+use serde::Deserializer;
+
 /// Declares an enum of wire words with an `Unknown(String)` variant, text conversions and serde.
 macro_rules! open_enum {
     (
@@ -70,10 +72,37 @@ macro_rules! open_enum {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer).map(Self::from)
+                crate::de::word(deserializer).map(Self::from)
             }
         }
     };
 }
 
 pub(crate) use open_enum;
+
+/// A word, or what stands in the place of one: old notes have a number for their type. `null` is the empty word.
+pub(crate) fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    super::opt_text(deserializer).map(Option::unwrap_or_default)
+}
+
+#[cfg(all(test, feature = "client"))]
+mod tests {
+    use serde_json::json;
+
+    use crate::links::EntityType;
+    use crate::notes::NoteType;
+
+    #[test]
+    fn what_is_no_known_word_is_kept_as_it_came() {
+        let read = |value| serde_json::from_value::<NoteType>(value).unwrap();
+        assert_eq!(read(json!("common")), NoteType::Common);
+        assert_eq!(
+            read(json!("hologram")),
+            NoteType::Unknown("hologram".into())
+        );
+        assert_eq!(read(json!(4)), NoteType::Unknown("4".into()));
+        assert_eq!(read(json!(null)), NoteType::Unknown(String::new()));
+        let missing: Option<EntityType> = serde_json::from_value(json!(null)).unwrap();
+        assert_eq!(missing, None);
+    }
+}
