@@ -8,110 +8,23 @@ use serde::{Deserialize, Serialize};
 use crate::client::Client;
 use crate::de;
 use crate::entity::{
-    CardFields, Creatable, Create, Created, EntityTag, Get, HasId, LinkedContact, LinkedCustomer,
-    LinkedElement, LinkedLead, List, Listable, Updatable, Update, UpdateMany, Updated,
-    card_patch_setters, card_setters, entity, filter, quiet_debug, words,
+    CardFields, Create, EntityTag, Get, LinkedContact, LinkedCustomer, LinkedElement, LinkedLead,
+    List, Update, UpdateMany, card, card_model, card_setters, filter, words,
 };
-use crate::fields::CustomFieldValues;
-use crate::id::{AccountId, CompanyId, UserGroupId, UserId, kind};
+use crate::id::{CompanyId, UserId, kind};
 
-const PATH: &str = "/api/v4/companies";
-
-/// Companies of an account: [`Client::companies`].
-#[derive(Debug, Clone)]
-pub struct Companies {
-    client: Client,
-}
-
-impl Client {
-    /// Companies.
-    pub fn companies(&self) -> Companies {
-        Companies {
-            client: self.clone(),
-        }
+card_model! {
+    /// A company as amoCRM tells it. `Debug` shows ids and times only.
+    pub struct Company(CompanyId, CompanyEmbedded) {
+        /// Whether it belongs to an incoming lead that nobody has accepted yet.
+        #[serde(default, deserialize_with = "de::flag")]
+        pub is_unsorted: bool,
     }
-}
-
-impl Companies {
-    /// Reads companies, least recently changed first unless ordered otherwise.
-    pub fn list(&self) -> List<Company> {
-        List::new(self.client.clone(), PATH)
-    }
-
-    /// Reads one company.
-    pub fn get(&self, id: CompanyId) -> Get<Company> {
-        Get::new(self.client.clone(), format!("{PATH}/{id}"))
-    }
-
-    /// Adds companies. amoCRM does not look for duplicates here.
-    pub fn create(&self, companies: impl IntoIterator<Item = NewCompany>) -> Create<Company> {
-        Create::new(self.client.clone(), PATH, companies)
-    }
-
-    /// Changes one company.
-    pub fn update(&self, id: CompanyId) -> Update<Company> {
-        Update::new(
-            self.client.clone(),
-            format!("{PATH}/{id}"),
-            CompanyPatch::new(id),
-        )
-    }
-
-    /// Changes many companies.
-    pub fn update_many(
-        &self,
-        patches: impl IntoIterator<Item = CompanyPatch>,
-    ) -> UpdateMany<Company> {
-        UpdateMany::new(self.client.clone(), PATH, patches)
-    }
-}
-
-/// A company as amoCRM tells it.
-#[derive(Debug, Clone, Deserialize)]
-#[non_exhaustive]
-pub struct Company {
-    /// Its id.
-    pub id: CompanyId,
-    /// Its name.
-    #[serde(default, deserialize_with = "de::text")]
-    pub name: String,
-    /// The responsible user.
-    #[serde(default, deserialize_with = "de::opt_id")]
-    pub responsible_user_id: Option<UserId>,
-    /// Group of that user.
-    #[serde(default, deserialize_with = "de::opt_id")]
-    pub group_id: Option<UserGroupId>,
-    /// Who created it; `0` is a robot.
-    #[serde(default, deserialize_with = "de::opt_id")]
-    pub created_by: Option<UserId>,
-    /// Who changed it last; `0` is a robot.
-    #[serde(default, deserialize_with = "de::opt_id")]
-    pub updated_by: Option<UserId>,
-    /// When it was created.
-    #[serde(default, deserialize_with = "de::opt_time::deserialize")]
-    pub created_at: Option<DateTime<Utc>>,
-    /// When it was changed last.
-    #[serde(default, deserialize_with = "de::opt_time::deserialize")]
-    pub updated_at: Option<DateTime<Utc>>,
-    /// When its next task is due.
-    #[serde(default, deserialize_with = "de::opt_time::deserialize")]
-    pub closest_task_at: Option<DateTime<Utc>>,
-    /// Whether it is in the trash. Lists of the trash say `false` all the same.
-    #[serde(default, deserialize_with = "de::flag")]
-    pub is_deleted: bool,
-    /// Its custom fields.
-    #[serde(default, deserialize_with = "de::or_default")]
-    pub custom_fields_values: CustomFieldValues,
-    /// Its account.
-    #[serde(default, deserialize_with = "de::opt_id")]
-    pub account_id: Option<AccountId>,
-    /// Tags, and what [`CompanyWith`] adds.
-    #[serde(rename = "_embedded", default, deserialize_with = "de::object")]
-    pub embedded: CompanyEmbedded,
+    shown is_unsorted
 }
 
 /// What is embedded in a company.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct CompanyEmbedded {
@@ -182,18 +95,12 @@ filter! {
     }
 }
 
-impl Listable for Company {
-    type With = CompanyWith;
-    type Filter = CompanyFilter;
-    type Order = CompanyOrder;
-}
-
 /// A company to be added. Nothing is required.
 #[derive(Clone, Default, Serialize)]
 #[must_use = "it does nothing until it is sent"]
 pub struct NewCompany {
     #[serde(flatten)]
-    card: CardFields,
+    fields: CardFields,
 }
 
 impl NewCompany {
@@ -204,62 +111,14 @@ impl NewCompany {
 
     card_setters!();
 
-    fn card_mut(&mut self) -> &mut CardFields {
-        &mut self.card
+    fn fields_mut(&mut self) -> &mut CardFields {
+        &mut self.fields
     }
 }
 
-/// Changes to a company: only what is set travels.
-#[derive(Clone, Serialize)]
-#[must_use = "it does nothing until it is sent"]
-pub struct CompanyPatch {
-    #[serde(skip)]
-    id: CompanyId,
-    #[serde(flatten)]
-    card: CardFields,
-}
-
-impl CompanyPatch {
-    /// No changes yet.
-    pub fn new(id: CompanyId) -> Self {
-        Self {
-            id,
-            card: CardFields::default(),
-        }
-    }
-
-    card_setters!();
-    card_patch_setters!();
-
-    fn card_mut(&mut self) -> &mut CardFields {
-        &mut self.card
-    }
-}
-
-impl HasId for CompanyPatch {
-    fn raw_id(&self) -> u64 {
-        self.id.get()
-    }
-}
-
-impl Update<Company> {
-    card_setters!();
-    card_patch_setters!();
-
-    fn card_mut(&mut self) -> &mut CardFields {
-        &mut self.patch_mut().card
-    }
-}
-
-entity!(Company: kind::Company, "companies");
-quiet_debug!(NewCompany, CompanyPatch);
-
-impl Creatable for Company {
-    type New = NewCompany;
-    type Created = Created<Company>;
-}
-
-impl Updatable for Company {
-    type Patch = CompanyPatch;
-    type Updated = Updated<Company>;
+card! {
+    /// Companies.
+    pub struct Companies = companies of Company: kind::Company, CompanyId, "companies";
+    list CompanyWith, CompanyFilter, CompanyOrder;
+    write NewCompany, CompanyPatch, CardFields, card_setters
 }

@@ -2,127 +2,40 @@
 //!
 //! Source: <https://www.amocrm.ru/developers/content/crm_platform/contacts-api>.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_with::skip_serializing_none;
 
 use crate::client::Client;
 use crate::de;
 use crate::entity::{
-    CardFields, Creatable, Create, Created, EntityTag, Get, HasId, LinkedCompany, LinkedCustomer,
-    LinkedElement, LinkedLead, List, Listable, Updatable, Update, UpdateMany, Updated,
-    card_patch_setters, card_setters, entity, filter, quiet_debug, words,
+    CardFields, Create, EntityTag, Get, HasCard, LinkedCompany, LinkedCustomer, LinkedElement,
+    LinkedLead, List, Update, UpdateMany, card, card_model, card_setters, filter, words,
 };
-use crate::fields::CustomFieldValues;
-use crate::id::{AccountId, ContactId, UserGroupId, UserId, kind};
+use crate::id::{ContactId, UserId, kind};
 
-const PATH: &str = "/api/v4/contacts";
-
-/// Contacts of an account: [`Client::contacts`].
-#[derive(Debug, Clone)]
-pub struct Contacts {
-    client: Client,
-}
-
-impl Client {
-    /// Contacts.
-    pub fn contacts(&self) -> Contacts {
-        Contacts {
-            client: self.clone(),
-        }
+card_model! {
+    /// A contact as amoCRM tells it. Phones and e-mails are custom fields:
+    /// `contact.custom_fields_values.get(&PHONE)`. `Debug` shows ids and times only.
+    pub struct Contact(ContactId, ContactEmbedded) {
+        /// First name, perhaps empty.
+        #[serde(default, deserialize_with = "de::text")]
+        pub first_name: String,
+        /// Last name, perhaps empty.
+        #[serde(default, deserialize_with = "de::text")]
+        pub last_name: String,
+        /// Whether it belongs to an incoming lead that nobody has accepted yet.
+        #[serde(default, deserialize_with = "de::flag")]
+        pub is_unsorted: bool,
     }
-}
-
-impl Contacts {
-    /// Reads contacts, least recently changed first unless ordered otherwise.
-    pub fn list(&self) -> List<Contact> {
-        List::new(self.client.clone(), PATH)
-    }
-
-    /// Reads one contact.
-    pub fn get(&self, id: ContactId) -> Get<Contact> {
-        Get::new(self.client.clone(), format!("{PATH}/{id}"))
-    }
-
-    /// Adds contacts. amoCRM does not look for duplicates here.
-    pub fn create(&self, contacts: impl IntoIterator<Item = NewContact>) -> Create<Contact> {
-        Create::new(self.client.clone(), PATH, contacts)
-    }
-
-    /// Changes one contact.
-    pub fn update(&self, id: ContactId) -> Update<Contact> {
-        Update::new(
-            self.client.clone(),
-            format!("{PATH}/{id}"),
-            ContactPatch::new(id),
-        )
-    }
-
-    /// Changes many contacts.
-    pub fn update_many(
-        &self,
-        patches: impl IntoIterator<Item = ContactPatch>,
-    ) -> UpdateMany<Contact> {
-        UpdateMany::new(self.client.clone(), PATH, patches)
-    }
-}
-
-/// A contact as amoCRM tells it. Phones and e-mails are custom fields:
-/// `contact.custom_fields_values.get(&PHONE)`.
-#[derive(Debug, Clone, Deserialize)]
-#[non_exhaustive]
-pub struct Contact {
-    /// Its id.
-    pub id: ContactId,
-    /// The name as shown.
-    #[serde(default, deserialize_with = "de::text")]
-    pub name: String,
-    /// First name, perhaps empty.
-    #[serde(default, deserialize_with = "de::text")]
-    pub first_name: String,
-    /// Last name, perhaps empty.
-    #[serde(default, deserialize_with = "de::text")]
-    pub last_name: String,
-    /// The responsible user.
-    #[serde(default, deserialize_with = "de::opt_id")]
-    pub responsible_user_id: Option<UserId>,
-    /// Group of that user.
-    #[serde(default, deserialize_with = "de::opt_id")]
-    pub group_id: Option<UserGroupId>,
-    /// Who created it; `0` is a robot.
-    #[serde(default, deserialize_with = "de::opt_id")]
-    pub created_by: Option<UserId>,
-    /// Who changed it last; `0` is a robot.
-    #[serde(default, deserialize_with = "de::opt_id")]
-    pub updated_by: Option<UserId>,
-    /// When it was created.
-    #[serde(default, deserialize_with = "de::opt_time::deserialize")]
-    pub created_at: Option<DateTime<Utc>>,
-    /// When it was changed last.
-    #[serde(default, deserialize_with = "de::opt_time::deserialize")]
-    pub updated_at: Option<DateTime<Utc>>,
-    /// When its next task is due.
-    #[serde(default, deserialize_with = "de::opt_time::deserialize")]
-    pub closest_task_at: Option<DateTime<Utc>>,
-    /// Whether it is in the trash. Lists of the trash say `false` all the same.
-    #[serde(default, deserialize_with = "de::flag")]
-    pub is_deleted: bool,
-    /// Whether it belongs to an incoming lead that nobody has accepted yet.
-    #[serde(default, deserialize_with = "de::flag")]
-    pub is_unsorted: bool,
-    /// Its custom fields, phones and e-mails among them.
-    #[serde(default, deserialize_with = "de::or_default")]
-    pub custom_fields_values: CustomFieldValues,
-    /// Its account.
-    #[serde(default, deserialize_with = "de::opt_id")]
-    pub account_id: Option<AccountId>,
-    /// Tags, the company, and what [`ContactWith`] adds.
-    #[serde(rename = "_embedded", default, deserialize_with = "de::object")]
-    pub embedded: ContactEmbedded,
+    shown is_unsorted
 }
 
 /// What is embedded in a contact.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct ContactEmbedded {
@@ -141,6 +54,23 @@ pub struct ContactEmbedded {
     /// With [`ContactWith::CatalogElements`].
     #[serde(deserialize_with = "de::list")]
     pub catalog_elements: Vec<LinkedElement>,
+    /// With [`ContactWith::SocialProfiles`], as amoCRM tells them: their shape is documented nowhere.
+    #[serde(deserialize_with = "de::list")]
+    pub social_profiles: Vec<Value>,
+}
+
+/// Shows how many social profiles there are, not whose.
+impl fmt::Debug for ContactEmbedded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContactEmbedded")
+            .field("tags", &self.tags)
+            .field("companies", &self.companies)
+            .field("leads", &self.leads)
+            .field("customers", &self.customers)
+            .field("catalog_elements", &self.catalog_elements)
+            .field("social_profiles", &self.social_profiles.len())
+            .finish()
+    }
 }
 
 words! {
@@ -152,6 +82,8 @@ words! {
         Customers = "customers",
         /// Linked catalog elements: [`ContactEmbedded::catalog_elements`].
         CatalogElements = "catalog_elements",
+        /// Profiles in messengers and social networks: [`ContactEmbedded::social_profiles`].
+        SocialProfiles = "social_profiles",
         /// Lists only: the contacts in the trash *instead of* the others.
         OnlyDeleted = "only_deleted",
     }
@@ -191,12 +123,6 @@ filter! {
     }
 }
 
-impl Listable for Contact {
-    type With = ContactWith;
-    type Filter = ContactFilter;
-    type Order = ContactOrder;
-}
-
 /// What may be written to a contact.
 #[skip_serializing_none]
 #[derive(Clone, Default, Serialize)]
@@ -205,6 +131,12 @@ struct ContactFields {
     card: CardFields,
     first_name: Option<String>,
     last_name: Option<String>,
+}
+
+impl HasCard for ContactFields {
+    fn card_mut(&mut self) -> &mut CardFields {
+        &mut self.card
+    }
 }
 
 macro_rules! contact_setters {
@@ -244,71 +176,11 @@ impl NewContact {
     fn fields_mut(&mut self) -> &mut ContactFields {
         &mut self.fields
     }
-
-    fn card_mut(&mut self) -> &mut CardFields {
-        &mut self.fields.card
-    }
 }
 
-/// Changes to a contact: only what is set travels.
-#[derive(Clone, Serialize)]
-#[must_use = "it does nothing until it is sent"]
-pub struct ContactPatch {
-    #[serde(skip)]
-    id: ContactId,
-    #[serde(flatten)]
-    fields: ContactFields,
-}
-
-impl ContactPatch {
-    /// No changes yet.
-    pub fn new(id: ContactId) -> Self {
-        Self {
-            id,
-            fields: ContactFields::default(),
-        }
-    }
-
-    contact_setters!();
-    card_patch_setters!();
-
-    fn fields_mut(&mut self) -> &mut ContactFields {
-        &mut self.fields
-    }
-
-    fn card_mut(&mut self) -> &mut CardFields {
-        &mut self.fields.card
-    }
-}
-
-impl HasId for ContactPatch {
-    fn raw_id(&self) -> u64 {
-        self.id.get()
-    }
-}
-
-impl Update<Contact> {
-    contact_setters!();
-    card_patch_setters!();
-
-    fn fields_mut(&mut self) -> &mut ContactFields {
-        &mut self.patch_mut().fields
-    }
-
-    fn card_mut(&mut self) -> &mut CardFields {
-        &mut self.patch_mut().fields.card
-    }
-}
-
-entity!(Contact: kind::Contact, "contacts");
-quiet_debug!(NewContact, ContactPatch);
-
-impl Creatable for Contact {
-    type New = NewContact;
-    type Created = Created<Contact>;
-}
-
-impl Updatable for Contact {
-    type Patch = ContactPatch;
-    type Updated = Updated<Contact>;
+card! {
+    /// Contacts.
+    pub struct Contacts = contacts of Contact: kind::Contact, ContactId, "contacts";
+    list ContactWith, ContactFilter, ContactOrder;
+    write NewContact, ContactPatch, ContactFields, contact_setters
 }

@@ -20,7 +20,10 @@ mod page;
 mod remove;
 mod update;
 
-pub(crate) use self::card::{CardFields, card_patch_setters, card_setters, quiet_debug};
+pub(crate) use self::card::{
+    CardFields, HasCard, card, card_conditions, card_model, card_patch_setters, card_setters,
+    quiet_debug,
+};
 pub use self::card::{
     ElementMetadata, EntityTag, LinkedCompany, LinkedContact, LinkedCustomer, LinkedElement,
     LinkedLead, TagRef,

@@ -3,27 +3,24 @@
 //! Source: <https://www.amocrm.ru/developers/content/crm_platform/leads-api>.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_with::skip_serializing_none;
 
 use crate::client::Client;
 use crate::de;
 use crate::entity::{
-    CardFields, Creatable, Create, Created, EntityTag, Get, HasId, LinkedCompany, LinkedContact,
-    LinkedElement, List, Listable, Updatable, Update, UpdateMany, Updated, card_patch_setters,
-    card_setters, entity, filter, quiet_debug, words,
+    CardFields, Create, Get, HasCard, List, Update, UpdateMany, card, card_setters, filter, words,
 };
-use crate::fields::CustomFieldValues;
-use crate::id::{
-    AccountId, CompanyId, ContactId, LeadId, LossReasonId, PipelineId, SourceId, StatusId,
-    UserGroupId, UserId, kind,
-};
+use crate::id::{CompanyId, ContactId, LeadId, LossReasonId, PipelineId, StatusId, UserId, kind};
 
 mod complex;
+mod lead;
+mod origin;
 
 pub use self::complex::{ComplexLead, CreateComplex, CreatedComplex};
-
-const PATH: &str = "/api/v4/leads";
+pub use self::lead::{Lead, LeadEmbedded, LeadSource, LossReason};
+pub use self::origin::{Call, CallMetadata, FormMetadata};
+use self::origin::{SourceInput, origin_setters};
 
 /// The status "successfully closed": the same id in **every** pipeline.
 pub const WON: StatusId = StatusId::new(142);
@@ -31,174 +28,11 @@ pub const WON: StatusId = StatusId::new(142);
 /// The status "closed and not realised": the same id in **every** pipeline.
 pub const LOST: StatusId = StatusId::new(143);
 
-/// Leads of an account: [`Client::leads`].
-#[derive(Debug, Clone)]
-pub struct Leads {
-    client: Client,
-}
-
-impl Client {
-    /// Leads ("deals" in the interface).
-    pub fn leads(&self) -> Leads {
-        Leads {
-            client: self.clone(),
-        }
-    }
-}
-
 impl Leads {
-    /// Reads leads, least recently changed first unless ordered otherwise.
-    pub fn list(&self) -> List<Lead> {
-        List::new(self.client.clone(), PATH)
-    }
-
-    /// Reads one lead.
-    pub fn get(&self, id: LeadId) -> Get<Lead> {
-        Get::new(self.client.clone(), format!("{PATH}/{id}"))
-    }
-
-    /// Adds leads.
-    pub fn create(&self, leads: impl IntoIterator<Item = NewLead>) -> Create<Lead> {
-        Create::new(self.client.clone(), PATH, leads)
-    }
-
     /// Adds leads together with their contact and company: one request where three would be needed.
     pub fn create_complex(&self, leads: impl IntoIterator<Item = ComplexLead>) -> CreateComplex {
         CreateComplex::new(self.client.clone(), leads)
     }
-
-    /// Changes one lead.
-    pub fn update(&self, id: LeadId) -> Update<Lead> {
-        Update::new(
-            self.client.clone(),
-            format!("{PATH}/{id}"),
-            LeadPatch::new(id),
-        )
-    }
-
-    /// Changes many leads.
-    pub fn update_many(&self, patches: impl IntoIterator<Item = LeadPatch>) -> UpdateMany<Lead> {
-        UpdateMany::new(self.client.clone(), PATH, patches)
-    }
-}
-
-/// A lead as amoCRM tells it.
-#[derive(Debug, Clone, Deserialize)]
-#[non_exhaustive]
-pub struct Lead {
-    /// Its id.
-    pub id: LeadId,
-    /// Its name.
-    #[serde(default, deserialize_with = "de::text")]
-    pub name: String,
-    /// Budget, in whole units of the account's currency.
-    #[serde(default, deserialize_with = "de::opt_number")]
-    pub price: Option<i64>,
-    /// Budget with its fraction, where the account has fractional budgets.
-    #[serde(default, deserialize_with = "de::opt_number")]
-    pub price_with_minor_units: Option<f64>,
-    /// The user who leads it.
-    #[serde(default, deserialize_with = "de::opt_id")]
-    pub responsible_user_id: Option<UserId>,
-    /// Group of that user.
-    #[serde(default, deserialize_with = "de::opt_id")]
-    pub group_id: Option<UserGroupId>,
-    /// Its status. Only together with the pipeline it names a stage: [`WON`] and [`LOST`] are in every pipeline.
-    #[serde(default, deserialize_with = "de::opt_id")]
-    pub status_id: Option<StatusId>,
-    /// Its pipeline.
-    #[serde(default, deserialize_with = "de::opt_id")]
-    pub pipeline_id: Option<PipelineId>,
-    /// Why it was lost.
-    #[serde(default, deserialize_with = "de::opt_id")]
-    pub loss_reason_id: Option<LossReasonId>,
-    /// Where it came from, with [`LeadWith::SourceId`].
-    #[serde(default, deserialize_with = "de::opt_id")]
-    pub source_id: Option<SourceId>,
-    /// Who created it; `0` is a robot.
-    #[serde(default, deserialize_with = "de::opt_id")]
-    pub created_by: Option<UserId>,
-    /// Who changed it last; `0` is a robot.
-    #[serde(default, deserialize_with = "de::opt_id")]
-    pub updated_by: Option<UserId>,
-    /// When it was created.
-    #[serde(default, deserialize_with = "de::opt_time::deserialize")]
-    pub created_at: Option<DateTime<Utc>>,
-    /// When it was changed last.
-    #[serde(default, deserialize_with = "de::opt_time::deserialize")]
-    pub updated_at: Option<DateTime<Utc>>,
-    /// When it was closed; `None` while it is open.
-    #[serde(default, deserialize_with = "de::opt_time::deserialize")]
-    pub closed_at: Option<DateTime<Utc>>,
-    /// When its next task is due.
-    #[serde(default, deserialize_with = "de::opt_time::deserialize")]
-    pub closest_task_at: Option<DateTime<Utc>>,
-    /// Whether it is in the trash.
-    #[serde(default, deserialize_with = "de::flag")]
-    pub is_deleted: bool,
-    /// Its custom fields.
-    #[serde(default, deserialize_with = "de::or_default")]
-    pub custom_fields_values: CustomFieldValues,
-    /// Its scoring.
-    #[serde(default, deserialize_with = "de::opt_number")]
-    pub score: Option<i64>,
-    /// Seconds of work spent on it.
-    #[serde(default, deserialize_with = "de::opt_number")]
-    pub labor_cost: Option<i64>,
-    /// Whether a robot changed the budget last, with [`LeadWith::IsPriceModifiedByRobot`].
-    #[serde(default, deserialize_with = "de::opt_flag")]
-    pub is_price_modified_by_robot: Option<bool>,
-    /// Its account.
-    #[serde(default, deserialize_with = "de::opt_id")]
-    pub account_id: Option<AccountId>,
-    /// Tags, linked contacts and companies, and what [`LeadWith`] adds.
-    #[serde(rename = "_embedded", default, deserialize_with = "de::object")]
-    pub embedded: LeadEmbedded,
-}
-
-impl Lead {
-    /// The main contact, with [`LeadWith::Contacts`].
-    pub fn main_contact(&self) -> Option<ContactId> {
-        let contacts = &self.embedded.contacts;
-        contacts
-            .iter()
-            .find(|contact| contact.is_main)
-            .or(contacts.first())
-            .map(|contact| contact.id)
-    }
-}
-
-/// What is embedded in a lead.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct LeadEmbedded {
-    /// Always there.
-    #[serde(deserialize_with = "de::list")]
-    pub tags: Vec<EntityTag>,
-    /// Always there; at most one.
-    #[serde(deserialize_with = "de::list")]
-    pub companies: Vec<LinkedCompany>,
-    /// With [`LeadWith::Contacts`].
-    #[serde(deserialize_with = "de::list")]
-    pub contacts: Vec<LinkedContact>,
-    /// With [`LeadWith::CatalogElements`].
-    #[serde(deserialize_with = "de::list")]
-    pub catalog_elements: Vec<LinkedElement>,
-    /// With [`LeadWith::LossReason`]. The documentation shows one object, amoCRM answers with a list of one.
-    #[serde(deserialize_with = "de::one_or_many")]
-    pub loss_reason: Vec<LossReason>,
-}
-
-/// Why leads are lost.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[non_exhaustive]
-pub struct LossReason {
-    /// Its id.
-    pub id: LossReasonId,
-    /// Its text.
-    #[serde(default, deserialize_with = "de::text")]
-    pub name: String,
 }
 
 words! {
@@ -214,8 +48,10 @@ words! {
         IsPriceModifiedByRobot = "is_price_modified_by_robot",
         /// Lists only: the leads in the trash *instead of* the others.
         OnlyDeleted = "only_deleted",
-        /// The source: [`Lead::source_id`].
+        /// The id of the source: [`Lead::source_id`].
         SourceId = "source_id",
+        /// The source: [`LeadEmbedded::source`].
+        Source = "source",
     }
 }
 
@@ -278,12 +114,6 @@ impl LeadFilter {
     }
 }
 
-impl Listable for Lead {
-    type With = LeadWith;
-    type Filter = LeadFilter;
-    type Order = LeadOrder;
-}
-
 /// What may be written to a lead.
 #[skip_serializing_none]
 #[derive(Clone, Default, Serialize)]
@@ -296,6 +126,12 @@ struct LeadFields {
     loss_reason_id: Option<LossReasonId>,
     #[serde(with = "de::opt_time")]
     closed_at: Option<DateTime<Utc>>,
+}
+
+impl HasCard for LeadFields {
+    fn card_mut(&mut self) -> &mut CardFields {
+        &mut self.card
+    }
 }
 
 macro_rules! lead_setters {
@@ -346,6 +182,8 @@ use lead_setters;
 pub struct NewLead {
     #[serde(flatten)]
     fields: LeadFields,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    visitor_uid: Option<String>,
     #[serde(rename = "_embedded", skip_serializing_if = "NewEmbedded::is_empty")]
     embedded: NewEmbedded,
 }
@@ -356,6 +194,8 @@ struct NewEmbedded {
     contacts: Vec<NewContactLink>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     companies: Vec<NewCompanyLink>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<SourceInput>,
 }
 
 #[derive(Clone, Serialize)]
@@ -371,7 +211,7 @@ struct NewCompanyLink {
 
 impl NewEmbedded {
     fn is_empty(&self) -> bool {
-        self.contacts.is_empty() && self.companies.is_empty()
+        self.contacts.is_empty() && self.companies.is_empty() && self.source.is_none()
     }
 }
 
@@ -382,6 +222,7 @@ impl NewLead {
     }
 
     lead_setters!();
+    origin_setters!();
 
     /// Links an existing contact; the first one is the main one.
     pub fn contact(mut self, contact: ContactId) -> Self {
@@ -402,71 +243,11 @@ impl NewLead {
     fn fields_mut(&mut self) -> &mut LeadFields {
         &mut self.fields
     }
-
-    fn card_mut(&mut self) -> &mut CardFields {
-        &mut self.fields.card
-    }
 }
 
-/// Changes to a lead: only what is set travels.
-#[derive(Clone, Serialize)]
-#[must_use = "it does nothing until it is sent"]
-pub struct LeadPatch {
-    #[serde(skip)]
-    id: LeadId,
-    #[serde(flatten)]
-    fields: LeadFields,
-}
-
-impl LeadPatch {
-    /// No changes yet.
-    pub fn new(id: LeadId) -> Self {
-        Self {
-            id,
-            fields: LeadFields::default(),
-        }
-    }
-
-    lead_setters!();
-    card_patch_setters!();
-
-    fn fields_mut(&mut self) -> &mut LeadFields {
-        &mut self.fields
-    }
-
-    fn card_mut(&mut self) -> &mut CardFields {
-        &mut self.fields.card
-    }
-}
-
-impl HasId for LeadPatch {
-    fn raw_id(&self) -> u64 {
-        self.id.get()
-    }
-}
-
-impl Update<Lead> {
-    lead_setters!();
-    card_patch_setters!();
-
-    fn fields_mut(&mut self) -> &mut LeadFields {
-        &mut self.patch_mut().fields
-    }
-
-    fn card_mut(&mut self) -> &mut CardFields {
-        &mut self.patch_mut().fields.card
-    }
-}
-
-entity!(Lead: kind::Lead, "leads");
-quiet_debug!(NewLead, LeadPatch);
-
-impl Creatable for Lead {
-    type New = NewLead;
-    type Created = Created<Lead>;
-}
-
-impl Updatable for Lead {
-    type Patch = LeadPatch;
-    type Updated = Updated<Lead>;
+card! {
+    /// Leads ("deals" in the interface).
+    pub struct Leads = leads of Lead: kind::Lead, LeadId, "leads";
+    list LeadWith, LeadFilter, LeadOrder;
+    write NewLead, LeadPatch, LeadFields, lead_setters
 }

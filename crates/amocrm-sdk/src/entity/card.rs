@@ -11,6 +11,12 @@ use crate::id::{
     UserId,
 };
 
+mod declare;
+
+pub(crate) use self::declare::{
+    card, card_conditions, card_model, card_patch_setters, card_setters,
+};
+
 /// A tag of an entity.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
@@ -130,106 +136,55 @@ pub(crate) struct CardFields {
     #[serde(skip_serializing_if = "FieldChanges::is_empty")]
     pub(crate) custom_fields_values: FieldChanges,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) tags_to_add: Vec<TagRef>,
+    tags_to_add: Vec<TagRef>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) tags_to_delete: Vec<TagRef>,
+    tags_to_delete: Vec<TagRef>,
+    /// Of patches only: what is embedded in a new card is the card's own affair.
+    #[serde(rename = "_embedded")]
+    replacement: Option<Replacement>,
 }
 
-/// Setters of [`CardFields`], for a type with `fn card_mut(&mut self) -> &mut CardFields`.
-macro_rules! card_setters {
-    () => {
-        /// Sets the name.
-        pub fn name(mut self, name: impl Into<String>) -> Self {
-            self.card_mut().name = Some(name.into());
-            self
-        }
-
-        /// Sets the responsible user.
-        pub fn responsible_user_id(mut self, user: crate::UserId) -> Self {
-            self.card_mut().responsible_user_id = Some(user);
-            self
-        }
-
-        /// Sets who created it; `0` is a robot.
-        pub fn created_by(mut self, user: crate::UserId) -> Self {
-            self.card_mut().created_by = Some(user);
-            self
-        }
-
-        /// Sets who changed it; `0` is a robot.
-        pub fn updated_by(mut self, user: crate::UserId) -> Self {
-            self.card_mut().updated_by = Some(user);
-            self
-        }
-
-        /// Sets when it was created, for imports.
-        pub fn created_at(mut self, at: chrono::DateTime<chrono::Utc>) -> Self {
-            self.card_mut().created_at = Some(at);
-            self
-        }
-
-        /// Sets when it was changed, for imports.
-        pub fn updated_at(mut self, at: chrono::DateTime<chrono::Utc>) -> Self {
-            self.card_mut().updated_at = Some(at);
-            self
-        }
-
-        /// Sets a custom field. All its values are replaced.
-        pub fn field<K: crate::fields::FieldKind>(
-            mut self,
-            field: &crate::fields::Field<K>,
-            value: impl Into<K::Input>,
-        ) -> Self {
-            self.card_mut().custom_fields_values.set(field, value);
-            self
-        }
-
-        /// Clears a custom field. Fields that are not mentioned keep their values.
-        pub fn clear_field<K: crate::fields::FieldKind>(
-            mut self,
-            field: &crate::fields::Field<K>,
-        ) -> Self {
-            self.card_mut().custom_fields_values.clear(field);
-            self
-        }
-
-        /// Takes over changes to custom fields; where both change a field, the later wins.
-        pub fn fields(mut self, changes: crate::fields::FieldChanges) -> Self {
-            self.card_mut().custom_fields_values.extend(changes);
-            self
-        }
-
-        /// Adds a tag, by text or by id.
-        pub fn tag(mut self, tag: impl Into<crate::entity::TagRef>) -> Self {
-            self.card_mut().tags_to_add.push(tag.into());
-            self
-        }
-
-        /// Adds tags, by text or by id.
-        pub fn tags<T: Into<crate::entity::TagRef>>(
-            mut self,
-            tags: impl IntoIterator<Item = T>,
-        ) -> Self {
-            self.card_mut()
-                .tags_to_add
-                .extend(tags.into_iter().map(Into::into));
-            self
-        }
-    };
+#[derive(Clone, Serialize)]
+struct Replacement {
+    tags: Vec<TagRef>,
 }
-pub(crate) use card_setters;
 
-/// Setters that only make sense for an entity that exists.
-macro_rules! card_patch_setters {
-    () => {
-        /// Removes a tag, by text or by id.
-        pub fn remove_tag(mut self, tag: impl Into<crate::entity::TagRef>) -> Self {
-            self.card_mut().tags_to_delete.push(tag.into());
-            self
+impl CardFields {
+    pub(crate) fn add_tags(&mut self, tags: impl IntoIterator<Item = TagRef>) {
+        match &mut self.replacement {
+            Some(all) => all.tags.extend(tags),
+            None => self.tags_to_add.extend(tags),
         }
-    };
+    }
+
+    pub(crate) fn remove_tag(&mut self, tag: TagRef) {
+        match &mut self.replacement {
+            Some(all) => all.tags.retain(|kept| *kept != tag),
+            None => self.tags_to_delete.push(tag),
+        }
+    }
+
+    /// What amoCRM makes of a replacement together with additions and removals is not documented, so only one of them
+    /// is ever sent.
+    pub(crate) fn replace_tags(&mut self, tags: impl IntoIterator<Item = TagRef>) {
+        self.tags_to_add.clear();
+        self.tags_to_delete.clear();
+        self.replacement = Some(Replacement {
+            tags: tags.into_iter().collect(),
+        });
+    }
 }
-pub(crate) use card_patch_setters;
+
+/// Something with the fields of a card.
+pub(crate) trait HasCard {
+    fn card_mut(&mut self) -> &mut CardFields;
+}
+
+impl HasCard for CardFields {
+    fn card_mut(&mut self) -> &mut CardFields {
+        self
+    }
+}
 
 /// `Debug` of an input: names and custom fields are people's data.
 macro_rules! quiet_debug {

@@ -5,13 +5,14 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::origin::{CallMetadata, FormMetadata, Metadata, SourceInput, origin_setters};
 use super::{LeadFields, lead_setters};
 use crate::client::Client;
 use crate::companies::NewCompany;
 use crate::contacts::NewContact;
 use crate::de;
 use crate::entity::{
-    CardFields, HasId, Identified, awaited, card_setters, created_in_order, number_items, quiet_debug,
+    HasId, Identified, awaited, card_setters, created_in_order, number_items, quiet_debug,
 };
 use crate::error::Result;
 use crate::id::{CompanyId, ContactId, LeadId, LossReasonId, PipelineId, StatusId};
@@ -35,6 +36,8 @@ const MAX_BATCH: usize = 50;
 pub struct ComplexLead {
     #[serde(flatten)]
     fields: LeadFields,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    visitor_uid: Option<String>,
     #[serde(rename = "_embedded")]
     embedded: Parts,
 }
@@ -46,6 +49,10 @@ struct Parts {
     contacts: Option<[Part<ContactId, NewContact>; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     companies: Option<[Part<CompanyId, NewCompany>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<SourceInput>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Metadata>,
 }
 
 #[derive(Clone, Serialize)]
@@ -62,6 +69,19 @@ impl ComplexLead {
     }
 
     lead_setters!();
+    origin_setters!();
+
+    /// Makes it an incoming lead of a form: it waits in the pipeline's "unsorted" stage, whatever status is set.
+    pub fn form(mut self, form: FormMetadata) -> Self {
+        self.embedded.metadata = Some(Metadata::Forms(form));
+        self
+    }
+
+    /// Makes it an incoming lead of a call, as [`form`](Self::form).
+    pub fn call(mut self, call: impl Into<CallMetadata>) -> Self {
+        self.embedded.metadata = Some(Metadata::Sip(call.into()));
+        self
+    }
 
     /// Its contact, which is created.
     pub fn new_contact(mut self, contact: NewContact) -> Self {
@@ -89,10 +109,6 @@ impl ComplexLead {
 
     fn fields_mut(&mut self) -> &mut LeadFields {
         &mut self.fields
-    }
-
-    fn card_mut(&mut self) -> &mut CardFields {
-        &mut self.fields.card
     }
 }
 
