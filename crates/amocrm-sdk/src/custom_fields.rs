@@ -3,7 +3,6 @@
 //! Source: <https://www.amocrm.ru/developers/content/crm_platform/custom-fields>.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_with::skip_serializing_none;
 
 use crate::client::Client;
@@ -17,8 +16,13 @@ use crate::id::{AccountId, CatalogId, CustomFieldId, FieldEnumId, PipelineId, St
 use crate::links::EntityType;
 
 mod groups;
+mod input;
 
-pub use self::groups::{CustomFieldGroup, CustomFieldGroups, NewCustomFieldGroup, UpdateGroup};
+pub use self::groups::{
+    CreateGroups, CustomFieldGroup, CustomFieldGroups, NewCustomFieldGroup, UpdateGroup,
+};
+use self::input::NestedNode;
+pub use self::input::{ChainedCatalog, NestedInput, OptionInput};
 
 /// Whose custom fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -117,7 +121,7 @@ impl CustomFields {
 }
 
 /// A definition as amoCRM tells it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct CustomField {
     /// Its id, different in every account.
@@ -152,6 +156,12 @@ pub struct CustomField {
     /// Whether it may be removed.
     #[serde(default, deserialize_with = "de::opt_flag")]
     pub is_deletable: Option<bool>,
+    /// Whether it must be filled, in catalogs.
+    #[serde(default, deserialize_with = "de::opt_flag")]
+    pub is_required: Option<bool>,
+    /// Whether it is shown, in catalogs.
+    #[serde(default, deserialize_with = "de::opt_flag")]
+    pub is_visible: Option<bool>,
     /// Whether amoCRM computes its values.
     #[serde(default, deserialize_with = "de::opt_flag")]
     pub is_computed: Option<bool>,
@@ -173,9 +183,9 @@ pub struct CustomField {
     /// When a birthday reminds: `never`, `day`, `week`, `month`.
     #[serde(default, deserialize_with = "de::opt_text")]
     pub remind: Option<String>,
-    /// Catalogs of a chained list, as amoCRM tells them.
-    #[serde(default)]
-    pub chained_lists: Value,
+    /// Catalogs of a chained list.
+    #[serde(default, deserialize_with = "de::list")]
+    pub chained_lists: Vec<ChainedCatalog>,
     /// What a linked entity is searched in.
     #[serde(default, deserialize_with = "de::opt_text")]
     pub search_in: Option<String>,
@@ -263,65 +273,34 @@ impl Listable for CustomField {
     type Order = CustomFieldOrder;
 }
 
-/// An option as it is written: with its id it is kept, without one it is new.
-#[skip_serializing_none]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[must_use = "it does nothing until it is sent"]
-pub struct OptionInput {
-    id: Option<FieldEnumId>,
-    value: String,
-    sort: i64,
-    code: Option<String>,
-}
-
-impl OptionInput {
-    /// A new option.
-    pub fn new(value: impl Into<String>) -> Self {
-        Self {
-            id: None,
-            value: value.into(),
-            sort: 0,
-            code: None,
-        }
-    }
-
-    /// An option that exists, as it is.
-    pub fn keep(option: &FieldOption) -> Self {
-        Self {
-            id: Some(option.id),
-            value: option.value.clone(),
-            sort: option.sort.unwrap_or(0),
-            code: option.code.clone(),
-        }
-    }
-
-    /// Sets its code.
-    pub fn code(mut self, code: impl Into<String>) -> Self {
-        self.code = Some(code.into());
-        self
-    }
-}
-
-impl From<&str> for OptionInput {
-    fn from(value: &str) -> Self {
-        Self::new(value)
-    }
-}
-
 #[skip_serializing_none]
 #[derive(Debug, Clone, Default, Serialize)]
 struct Changes {
     name: Option<String>,
     code: Option<String>,
     sort: Option<i64>,
-    group_id: Option<String>,
+    group_id: Option<GroupInput>,
     is_api_only: Option<bool>,
+    is_required: Option<bool>,
+    is_visible: Option<bool>,
+    is_deletable: Option<bool>,
     enums: Option<Vec<OptionInput>>,
+    nested: Option<Vec<NestedNode>>,
+    chained_lists: Option<Vec<ChainedCatalog>>,
     required_statuses: Option<Vec<Stage>>,
+    hidden_statuses: Option<Vec<Stage>>,
     currency: Option<String>,
     remind: Option<String>,
     tracking_callback: Option<String>,
     search_in: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+enum GroupInput {
+    Id(String),
+    /// Written as `null`.
+    Default,
 }
 
 macro_rules! field_setters {
@@ -340,7 +319,13 @@ macro_rules! field_setters {
 
         /// Puts it into a group.
         pub fn group(mut self, group: impl Into<String>) -> Self {
-            self.changes_mut().group_id = Some(group.into());
+            self.changes_mut().group_id = Some(GroupInput::Id(group.into()));
+            self
+        }
+
+        /// Puts it into the default group.
+        pub fn clear_group(mut self) -> Self {
+            self.changes_mut().group_id = Some(GroupInput::Default);
             self
         }
 
@@ -355,11 +340,43 @@ macro_rules! field_setters {
             mut self,
             options: impl IntoIterator<Item = O>,
         ) -> Self {
-            let placed = (1..).zip(options).map(|(place, option)| OptionInput {
-                sort: place,
-                ..option.into()
-            });
-            self.changes_mut().enums = Some(placed.collect());
+            self.changes_mut().enums = Some(input::placed(options));
+            self
+        }
+
+        /// Whether it must be filled. Fields of catalogs only; for cards see [`required_at`](Self::required_at).
+        pub fn required(mut self, required: bool) -> Self {
+            self.changes_mut().is_required = Some(required);
+            self
+        }
+
+        /// Whether it is shown. Fields of catalogs only.
+        pub fn visible(mut self, visible: bool) -> Self {
+            self.changes_mut().is_visible = Some(visible);
+            self
+        }
+
+        /// Whether users may remove it. Fields of catalogs only.
+        pub fn deletable(mut self, deletable: bool) -> Self {
+            self.changes_mut().is_deletable = Some(deletable);
+            self
+        }
+
+        /// Sets **all** options of a category, in this order, as with [`options`](Self::options).
+        pub fn nested(mut self, trees: impl IntoIterator<Item = NestedInput>) -> Self {
+            self.changes_mut().nested = Some(input::flatten(trees));
+            self
+        }
+
+        /// Sets the catalogs of a chained list, at most five.
+        pub fn chained_lists(mut self, steps: impl IntoIterator<Item = ChainedCatalog>) -> Self {
+            self.changes_mut().chained_lists = Some(steps.into_iter().collect());
+            self
+        }
+
+        /// Sets the stages at which it is hidden.
+        pub fn hidden_at(mut self, stages: impl IntoIterator<Item = Stage>) -> Self {
+            self.changes_mut().hidden_statuses = Some(stages.into_iter().collect());
             self
         }
 

@@ -34,6 +34,8 @@ pub mod notes;
 #[cfg(feature = "client")]
 pub mod oauth;
 #[cfg(feature = "client")]
+mod path;
+#[cfg(feature = "client")]
 pub mod pipelines;
 #[cfg(feature = "client")]
 pub mod quota;

@@ -16,6 +16,7 @@ use crate::id::{
     CatalogElementId, CatalogId, CompanyId, ContactId, CustomFieldId, CustomerId, LeadId, UserId,
     kind,
 };
+use crate::path::segment;
 use crate::request::{Operation, Request};
 
 const LINK: Operation = Operation::idempotent("links.create");
@@ -34,6 +35,13 @@ open_enum! {
         Customers = "customers",
         /// Elements of catalogs.
         CatalogElements = "catalog_elements",
+    }
+}
+
+impl EntityType {
+    /// Where entities of the type live.
+    pub(crate) fn path(&self) -> String {
+        format!("/api/v4/{}", segment(self.as_str()))
     }
 }
 
@@ -64,6 +72,13 @@ entity_refs! {
     CatalogElementId => CatalogElements,
 }
 
+impl EntityRef {
+    /// Where it lives.
+    pub(crate) fn path(&self) -> String {
+        format!("{}/{}", self.entity_type.path(), self.id)
+    }
+}
+
 impl fmt::Display for EntityRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.entity_type, self.id)
@@ -80,10 +95,18 @@ pub struct Links {
 impl Client {
     /// Links of a lead, contact, company or customer: `client.links(lead_id)`.
     pub fn links(&self, of: impl Into<EntityRef>) -> Links {
-        let of = of.into();
         Links {
             client: self.clone(),
-            path: format!("/api/v4/{of}"),
+            path: of.into().path(),
+        }
+    }
+
+    /// Links of many leads, contacts, companies or customers at once: `client.links_of(EntityType::Leads)`.
+    #[expect(clippy::needless_pass_by_value, reason = "callers write a constant")]
+    pub fn links_of(&self, of: EntityType) -> LinksOf {
+        LinksOf {
+            client: self.clone(),
+            path: of.path(),
         }
     }
 }
@@ -110,6 +133,53 @@ impl Links {
             path: format!("{}/unlink", self.path),
             links: links.into_iter().collect(),
         }
+    }
+}
+
+/// Links of many entities of one type: [`Client::links_of`]. One request where [`Links`] needs one per entity.
+#[derive(Debug, Clone)]
+pub struct LinksOf {
+    client: Client,
+    path: String,
+}
+
+impl LinksOf {
+    /// Reads the links of these entities. [`Link::entity_id`] tells whose each is.
+    pub fn list(&self, of: impl IntoIterator<Item = impl Into<u64>>) -> List<Link> {
+        let mut filter = LinkFilter::new();
+        filter.0.any("entity_id", of.into_iter().map(Into::into));
+        List::new(self.client.clone(), format!("{}/links", self.path)).filter(filter)
+    }
+
+    /// Links more, each from its entity: `link([(lead, NewLink::to(contact)), …])`.
+    pub fn link<I: Into<u64>>(
+        &self,
+        links: impl IntoIterator<Item = (I, NewLink)>,
+    ) -> LinkEntities {
+        LinkEntities {
+            client: self.client.clone(),
+            path: format!("{}/link", self.path),
+            links: links.into_iter().map(from_entity).collect(),
+        }
+    }
+
+    /// Removes links, each from its entity.
+    pub fn unlink<I: Into<u64>>(
+        &self,
+        links: impl IntoIterator<Item = (I, NewLink)>,
+    ) -> UnlinkEntities {
+        UnlinkEntities {
+            client: self.client.clone(),
+            path: format!("{}/unlink", self.path),
+            links: links.into_iter().map(from_entity).collect(),
+        }
+    }
+}
+
+fn from_entity<I: Into<u64>>((entity, link): (I, NewLink)) -> NewLink {
+    NewLink {
+        entity_id: Some(entity.into()),
+        ..link
     }
 }
 
@@ -182,6 +252,9 @@ impl Listable for Link {
 #[derive(Debug, Clone, Serialize)]
 #[must_use = "it does nothing until it is sent"]
 pub struct NewLink {
+    /// What it points from; the path says it unless many entities are linked at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entity_id: Option<u64>,
     to_entity_id: u64,
     to_entity_type: EntityType,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -203,6 +276,7 @@ impl NewLink {
     pub fn to(entity: impl Into<EntityRef>) -> Self {
         let entity = entity.into();
         Self {
+            entity_id: None,
             to_entity_id: entity.id,
             to_entity_type: entity.entity_type,
             metadata: None,

@@ -32,7 +32,7 @@ impl Client {
         let of = of.into();
         Notes {
             client: self.clone(),
-            path: format!("/api/v4/{of}/notes"),
+            path: format!("{}/notes", of.path()),
         }
     }
 }
@@ -90,7 +90,7 @@ open_enum! {
 }
 
 /// A note as amoCRM tells it. `Debug` does not show its content.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct Note {
     /// Its id.
@@ -98,16 +98,16 @@ pub struct Note {
     /// The entity in whose feed it is.
     #[serde(default, deserialize_with = "de::opt_number")]
     pub entity_id: Option<u64>,
-    /// Its type.
+    /// Its type. Old notes have a number, kept as [`NoteType::Unknown`].
     pub note_type: NoteType,
     /// Its content, which depends on the type. Old notes hold what the documentation does not promise.
     #[serde(default)]
     pub params: Value,
     /// Who wrote it; `0` is a robot.
-    #[serde(default, deserialize_with = "de::opt_id")]
+    #[serde(default, deserialize_with = "de::id_or_zero")]
     pub created_by: Option<UserId>,
     /// Who changed it last; `0` is a robot.
-    #[serde(default, deserialize_with = "de::opt_id")]
+    #[serde(default, deserialize_with = "de::id_or_zero")]
     pub updated_by: Option<UserId>,
     /// When it was written.
     #[serde(default, deserialize_with = "de::opt_time::deserialize")]
@@ -116,10 +116,10 @@ pub struct Note {
     #[serde(default, deserialize_with = "de::opt_time::deserialize")]
     pub updated_at: Option<DateTime<Utc>>,
     /// The responsible user.
-    #[serde(default, deserialize_with = "de::opt_id")]
+    #[serde(default, deserialize_with = "de::id_or_zero")]
     pub responsible_user_id: Option<UserId>,
-    /// Group of that user.
-    #[serde(default, deserialize_with = "de::opt_id")]
+    /// Group of that user; `0` is the default one.
+    #[serde(default, deserialize_with = "de::id_or_zero")]
     pub group_id: Option<UserGroupId>,
     /// Its account.
     #[serde(default, deserialize_with = "de::opt_id")]

@@ -77,7 +77,7 @@ impl Pipelines {
 }
 
 /// A pipeline as amoCRM tells it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Pipeline {
     /// Its id.
@@ -104,7 +104,7 @@ pub struct Pipeline {
     embedded: Embedded,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 struct Embedded {
     #[serde(default, deserialize_with = "de::list")]
     statuses: Vec<Status>,

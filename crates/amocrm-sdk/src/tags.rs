@@ -2,11 +2,14 @@
 //!
 //! Source: <https://www.amocrm.ru/developers/content/crm_platform/tags-api>.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_with::skip_serializing_none;
 
 use crate::client::Client;
-use crate::entity::{Creatable, Create, EntityTag, HasId, List, Listable, Never, entity, filter};
+use crate::entity::{
+    Creatable, Create, EntityTag, HasId, List, Listable, Never, Updatable, Update, UpdateMany,
+    entity, filter,
+};
 use crate::id::{TagId, kind};
 use crate::links::EntityType;
 
@@ -23,7 +26,7 @@ impl Client {
     pub fn tags(&self, of: EntityType) -> Tags {
         Tags {
             client: self.clone(),
-            path: format!("/api/v4/{of}/tags"),
+            path: format!("{}/tags", of.path()),
         }
     }
 }
@@ -37,6 +40,23 @@ impl Tags {
     /// Adds tags. A tag that exists is no error: its id comes back. amoCRM has no way to remove one.
     pub fn create(&self, tags: impl IntoIterator<Item = NewTag>) -> Create<EntityTag> {
         Create::new(self.client.clone(), &self.path, tags)
+    }
+
+    /// Changes a tag. amoCRM has this for tags of **leads** only, and documents it only in its own client.
+    pub fn update(&self, id: TagId) -> Update<EntityTag> {
+        Update::new(
+            self.client.clone(),
+            format!("{}/{id}", self.path),
+            TagPatch::new(id),
+        )
+    }
+
+    /// Changes many tags, as [`update`](Self::update).
+    pub fn update_many(
+        &self,
+        patches: impl IntoIterator<Item = TagPatch>,
+    ) -> UpdateMany<EntityTag> {
+        UpdateMany::new(self.client.clone(), &self.path, patches)
     }
 }
 
@@ -52,7 +72,7 @@ filter! {
 
 /// A tag to be added.
 #[skip_serializing_none]
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 #[must_use = "it does nothing until it is sent"]
 pub struct NewTag {
     name: String,
@@ -75,6 +95,60 @@ impl NewTag {
     }
 }
 
+/// Changes to a tag: only what is set travels.
+#[skip_serializing_none]
+#[derive(Debug, Clone, Serialize)]
+#[must_use = "it does nothing until it is sent"]
+pub struct TagPatch {
+    #[serde(skip)]
+    id: TagId,
+    name: Option<String>,
+    color: Option<String>,
+}
+
+impl TagPatch {
+    /// No changes yet.
+    pub fn new(id: TagId) -> Self {
+        Self {
+            id,
+            name: None,
+            color: None,
+        }
+    }
+
+    /// Sets the text.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Sets the colour, as [`NewTag::color`].
+    pub fn color(mut self, color: impl Into<String>) -> Self {
+        self.color = Some(color.into());
+        self
+    }
+}
+
+impl HasId for TagPatch {
+    fn raw_id(&self) -> u64 {
+        self.id.get()
+    }
+}
+
+impl Update<EntityTag> {
+    /// Sets the text.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.patch_mut().name = Some(name.into());
+        self
+    }
+
+    /// Sets the colour, as [`NewTag::color`].
+    pub fn color(mut self, color: impl Into<String>) -> Self {
+        self.patch_mut().color = Some(color.into());
+        self
+    }
+}
+
 entity!(EntityTag: kind::Tag, "tags");
 
 impl HasId for EntityTag {
@@ -87,6 +161,11 @@ impl Listable for EntityTag {
     type With = Never;
     type Filter = TagFilter;
     type Order = Never;
+}
+
+impl Updatable for EntityTag {
+    type Patch = TagPatch;
+    type Updated = EntityTag;
 }
 
 impl Creatable for EntityTag {

@@ -61,29 +61,17 @@ impl Webhooks {
         }
     }
 
-    /// Removes the subscription of an address; `false` when there is none.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::send`].
-    pub async fn unsubscribe(&self, destination: impl Into<String>) -> Result<bool> {
-        #[derive(Serialize)]
-        struct Body {
-            destination: String,
-        }
-        let request = Request::delete(Webhook::DELETE, PATH).json(&Body {
+    /// Removes the subscription of an address.
+    pub fn unsubscribe(&self, destination: impl Into<String>) -> Unsubscribe {
+        Unsubscribe {
+            client: self.client.clone(),
             destination: destination.into(),
-        })?;
-        match self.client.send(request).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
         }
     }
 }
 
 /// A subscription as amoCRM tells it. `Debug` shows only the host of its address: the path may hold a secret.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Webhook {
     /// Its id.
@@ -100,8 +88,8 @@ pub struct Webhook {
     /// Its account.
     #[serde(default, deserialize_with = "de::opt_id")]
     pub account_id: Option<AccountId>,
-    /// Who made it.
-    #[serde(default, deserialize_with = "de::opt_id")]
+    /// Who made it; `0` is a robot.
+    #[serde(default, deserialize_with = "de::id_or_zero")]
     pub created_by: Option<UserId>,
     /// Its place among the subscriptions.
     #[serde(default, deserialize_with = "de::opt_number")]
@@ -183,6 +171,49 @@ impl Subscribe {
 }
 
 awaited!(Subscribe => Webhook);
+
+/// Removes the subscription of an address; awaiting tells whether there was one.
+#[derive(Clone)]
+#[must_use = "nothing is unsubscribed until it is awaited"]
+pub struct Unsubscribe {
+    client: Client,
+    destination: String,
+}
+
+impl Unsubscribe {
+    /// The request.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: the body can always be written.
+    pub fn into_request(self) -> Result<Request> {
+        #[derive(Serialize)]
+        struct Body {
+            destination: String,
+        }
+        Request::delete(Webhook::DELETE, PATH).json(&Body {
+            destination: self.destination,
+        })
+    }
+
+    async fn run(self) -> Result<bool> {
+        let client = self.client.clone();
+        match client.send(self.into_request()?).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+awaited!(Unsubscribe => bool);
+
+/// The path of an address may hold a secret.
+impl fmt::Debug for Unsubscribe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unsubscribe").finish_non_exhaustive()
+    }
+}
 
 impl fmt::Debug for Subscribe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,11 +8,12 @@ use serde_with::skip_serializing_none;
 use crate::client::Client;
 use crate::de;
 use crate::entity::{
-    Entity, Envelope, Get, Identified, List, Listable, Never, Remove, awaited, entity,
+    Entity, Envelope, Get, Identified, List, Listable, MAX_BATCH, Never, Remove, awaited, entity,
     in_input_order, number_items,
 };
 use crate::error::Result;
 use crate::id::CustomFieldId;
+use crate::path::segment;
 use crate::request::Request;
 
 /// Groups of one kind of entity: [`CustomFields::groups`](super::CustomFields::groups).
@@ -34,31 +35,23 @@ impl CustomFieldGroups {
 
     /// Reads one group.
     pub fn get(&self, id: &str) -> Get<CustomFieldGroup> {
-        Get::new(self.client.clone(), format!("{}/{id}", self.path))
+        Get::new(self.client.clone(), self.path_of(id))
     }
 
     /// Adds groups. Needs an administrator's token.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::fetch`].
-    pub async fn create(
-        &self,
-        groups: impl IntoIterator<Item = NewCustomFieldGroup>,
-    ) -> Result<Vec<CustomFieldGroup>> {
-        let groups: Vec<_> = groups.into_iter().collect();
-        let request = Request::post(CustomFieldGroup::CREATE, &self.path)
-            .json(&number_items(CustomFieldGroup::CREATE, &groups)?)?;
-        let answer: Envelope<CustomFieldGroup, Identified<CustomFieldGroup>> =
-            self.client.expect(request).await?;
-        in_input_order(CustomFieldGroup::CREATE, answer.into_items(), groups.len())
+    pub fn create(&self, groups: impl IntoIterator<Item = NewCustomFieldGroup>) -> CreateGroups {
+        CreateGroups {
+            client: self.client.clone(),
+            path: self.path.clone(),
+            groups: groups.into_iter().collect(),
+        }
     }
 
     /// Changes a group. Needs an administrator's token.
     pub fn update(&self, id: &str) -> UpdateGroup {
         UpdateGroup {
             client: self.client.clone(),
-            path: format!("{}/{id}", self.path),
+            path: self.path_of(id),
             changes: Changes::default(),
         }
     }
@@ -68,8 +61,12 @@ impl CustomFieldGroups {
         Remove::new(
             self.client.clone(),
             CustomFieldGroup::DELETE,
-            format!("{}/{id}", self.path),
+            self.path_of(id),
         )
+    }
+
+    fn path_of(&self, id: &str) -> String {
+        format!("{}/{}", self.path, segment(id))
     }
 }
 
@@ -104,6 +101,7 @@ entity!(CustomFieldGroup: CustomFieldGroup, "custom_field_groups");
 
 /// A group to be added.
 #[derive(Debug, Clone, Serialize)]
+#[must_use = "it does nothing until it is sent"]
 pub struct NewCustomFieldGroup {
     name: String,
     sort: i64,
@@ -118,6 +116,52 @@ impl NewCustomFieldGroup {
         }
     }
 }
+
+/// Adds groups: *n* in, *n* out, in the order of the input. Their ids are texts, so [`Error::created_ids`](crate::Error)
+/// cannot name those of an earlier request.
+#[derive(Debug, Clone)]
+#[must_use = "nothing is created until it is awaited"]
+pub struct CreateGroups {
+    client: Client,
+    path: String,
+    groups: Vec<NewCustomFieldGroup>,
+}
+
+impl CreateGroups {
+    /// The requests, one per batch.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: a group can always be written.
+    pub fn into_requests(self) -> Result<Vec<Request>> {
+        let request = |batch| {
+            Request::post(CustomFieldGroup::CREATE, &self.path)
+                .json(&number_items(CustomFieldGroup::CREATE, batch)?)
+        };
+        self.groups.chunks(MAX_BATCH).map(request).collect()
+    }
+
+    async fn run(self) -> Result<Vec<CustomFieldGroup>> {
+        let client = self.client.clone();
+        let sizes: Vec<usize> = self.groups.chunks(MAX_BATCH).map(<[_]>::len).collect();
+        let mut created: Vec<CustomFieldGroup> = Vec::with_capacity(self.groups.len());
+        for (request, size) in self.into_requests()?.into_iter().zip(sizes) {
+            let offset = created.len();
+            let answer: Envelope<CustomFieldGroup, Identified<CustomFieldGroup>> = client
+                .expect(request)
+                .await
+                .map_err(|error| error.with_item_offset(offset))?;
+            created.extend(in_input_order(
+                CustomFieldGroup::CREATE,
+                answer.into_items(),
+                size,
+            )?);
+        }
+        Ok(created)
+    }
+}
+
+awaited!(CreateGroups => Vec<CustomFieldGroup>);
 
 #[skip_serializing_none]
 #[derive(Debug, Clone, Default, Serialize)]
@@ -155,10 +199,18 @@ impl UpdateGroup {
         self
     }
 
+    /// The request.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: the changes can always be written.
+    pub fn into_request(self) -> Result<Request> {
+        Request::patch(CustomFieldGroup::UPDATE, self.path).json(&self.changes)
+    }
+
     async fn run(self) -> Result<CustomFieldGroup> {
-        self.client
-            .expect(Request::patch(CustomFieldGroup::UPDATE, self.path).json(&self.changes)?)
-            .await
+        let client = self.client.clone();
+        client.expect(self.into_request()?).await
     }
 }
 

@@ -130,12 +130,31 @@ impl Listable for Status {
 
 /// What a user of a certain experience should do at this stage; at most 1,000 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct StatusDescription {
+    /// Its id; none while it is new.
+    #[serde(
+        default,
+        deserialize_with = "de::opt_number",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub id: Option<u64>,
     /// Whom it is for.
     pub level: StatusLevel,
     /// The text.
     #[serde(default, deserialize_with = "de::text")]
     pub description: String,
+}
+
+impl StatusDescription {
+    /// A new hint.
+    pub fn new(level: StatusLevel, text: impl Into<String>) -> Self {
+        Self {
+            id: None,
+            level,
+            description: text.into(),
+        }
+    }
 }
 
 open_enum! {
@@ -225,10 +244,15 @@ macro_rules! status_setters {
 
         /// Adds a hint for users, one per level.
         pub fn description(mut self, level: StatusLevel, text: impl Into<String>) -> Self {
-            self.changes_mut().descriptions.push(StatusDescription {
-                level,
-                description: text.into(),
-            });
+            self.changes_mut()
+                .descriptions
+                .push(StatusDescription::new(level, text));
+            self
+        }
+
+        /// Adds hints for users; one that was read keeps its id and replaces what it was.
+        pub fn descriptions(mut self, hints: impl IntoIterator<Item = StatusDescription>) -> Self {
+            self.changes_mut().descriptions.extend(hints);
             self
         }
     };

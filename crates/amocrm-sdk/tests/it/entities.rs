@@ -20,6 +20,10 @@ use amocrm_sdk::webhook::WebhookEvent;
 use amocrm_sdk::{Client, ErrorKind, LeadId, StatusId};
 use futures_util::TryStreamExt;
 
+mod cards;
+mod reading;
+mod requests;
+
 async fn office() -> (Emulator, Client) {
     let emulator = Emulator::builder()
         .seed(Seed::Empty)
