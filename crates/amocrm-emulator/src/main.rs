@@ -74,7 +74,9 @@ fn parse_rate_limit(text: &str) -> Result<RateLimit, String> {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // Who reads the JSON is a program, which may never read the pipe that stderr is: what is full blocks the writer.
+    let level = if arguments.json { "warn" } else { "info" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

@@ -19,6 +19,7 @@ impl Program {
         let mut child = Command::new(env!("CARGO_BIN_EXE_amocrm-emulator"))
             .args(["--listen", "127.0.0.1:0", "--json", "--rate-limit", "off"])
             .args(arguments)
+            .env("RUST_LOG", "info")
             .current_dir(directory)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
