@@ -144,7 +144,8 @@ pub struct LinksOf {
 }
 
 impl LinksOf {
-    /// Reads the links of these entities. [`Link::entity_id`] tells whose each is.
+    /// Reads the links of these entities. [`Link::entity_id`] tells whose each is. The ids travel in the address, which
+    /// has room for some hundred.
     pub fn list(&self, of: impl IntoIterator<Item = impl Into<u64>>) -> List<Link> {
         let mut filter = LinkFilter::new();
         filter.0.any("entity_id", of.into_iter().map(Into::into));
@@ -341,8 +342,11 @@ impl LinkEntities {
     async fn run(self) -> Result<Vec<Link>> {
         let client = self.client.clone();
         let mut linked = Vec::with_capacity(self.links.len());
-        for request in self.into_requests()? {
-            let answer: Option<Envelope<Link>> = client.fetch(request).await?;
+        for (batch, request) in self.into_requests()?.into_iter().enumerate() {
+            let answer: Option<Envelope<Link>> = client
+                .fetch(request)
+                .await
+                .map_err(|error| error.with_item_offset(batch * MAX_BATCH))?;
             linked.extend(answer.map(Envelope::into_items).unwrap_or_default());
         }
         Ok(linked)
@@ -370,8 +374,11 @@ impl UnlinkEntities {
 
     async fn run(self) -> Result<()> {
         let client = self.client.clone();
-        for request in self.into_requests()? {
-            client.send(request).await?;
+        for (batch, request) in self.into_requests()?.into_iter().enumerate() {
+            client
+                .send(request)
+                .await
+                .map_err(|error| error.with_item_offset(batch * MAX_BATCH))?;
         }
         Ok(())
     }

@@ -247,22 +247,22 @@ macro_rules! card {
         impl $handle {
             const PATH: &'static str = concat!("/api/v4/", $name);
 
-            /// Reads them, least recently changed first unless ordered otherwise.
+            #[doc = concat!("Reads ", $name, ", least recently changed first unless ordered otherwise.")]
             pub fn list(&self) -> List<$entity> {
                 List::new(self.client.clone(), Self::PATH)
             }
 
-            /// Reads one.
+            #[doc = concat!("Reads one of the ", $name, ".")]
             pub fn get(&self, id: $id) -> Get<$entity> {
                 Get::new(self.client.clone(), format!("{}/{id}", Self::PATH))
             }
 
-            /// Adds some. amoCRM does not look for duplicates here.
+            #[doc = concat!("Adds ", $name, ". amoCRM does not look for duplicates here.")]
             pub fn create(&self, items: impl IntoIterator<Item = $new>) -> Create<$entity> {
                 Create::new(self.client.clone(), Self::PATH, items)
             }
 
-            /// Changes one.
+            #[doc = concat!("Changes one of the ", $name, ".")]
             pub fn update(&self, id: $id) -> Update<$entity> {
                 Update::new(
                     self.client.clone(),
@@ -271,7 +271,7 @@ macro_rules! card {
                 )
             }
 
-            /// Changes many.
+            #[doc = concat!("Changes many ", $name, ".")]
             pub fn update_many(
                 &self,
                 patches: impl IntoIterator<Item = $patch>,
@@ -280,7 +280,7 @@ macro_rules! card {
             }
         }
 
-        /// Changes to be made: only what is set travels.
+        #[doc = concat!("Changes to one of the ", $name, ": only what is set travels.")]
         #[derive(Clone, Serialize)]
         #[must_use = "it does nothing until it is sent"]
         pub struct $patch {

@@ -162,6 +162,9 @@ async fn many_cards_are_linked_in_one_request() {
         .unwrap();
     assert_eq!(links.list(leads).all().await.unwrap().len(), 1);
     assert_eq!(emulator.requests().len(), 4);
+    // Without ids amoCRM would refuse, and nothing need be asked.
+    let none = links.list(Vec::<LeadId>::new()).all().await.unwrap();
+    assert_eq!((none.len(), emulator.requests().len()), (0, 4));
 }
 
 #[tokio::test]

@@ -142,4 +142,38 @@ proptest! {
         let phones: Vec<ContactValue> = codes.iter().map(|code| ContactValue::new("+79000000001").code(code)).collect();
         prop_assert_eq!(read::<Multitext>(written::<Multitext>(phones.clone())), phones);
     }
+
+    #[test]
+    fn a_field_known_by_both_names_is_sent_once(
+        ops in prop::collection::vec((0..3_u64, 1..5_u64, 0..100_i64), 0..20),
+    ) {
+        // What was read: fields 1 to 4 with their codes.
+        let held = |ids: std::ops::Range<u64>, value: i64| -> FieldChanges {
+            let fields: Vec<Value> = ids
+                .map(|id| json!({"field_id": id, "field_code": format!("F{id}"), "values": [{"value": value}]}))
+                .collect();
+            serde_json::from_value::<CustomFieldValues>(fields.into()).unwrap().to_changes()
+        };
+        let mut changes = held(1..5, -1);
+        let mut last = [-1; 4];
+        for (how, id, value) in ops {
+            match how {
+                0 => {
+                    changes.set(&Field::<Numeric>::id(id), value);
+                }
+                1 => {
+                    changes.set(&Field::<Numeric>::with_code(format!("F{id}")), value);
+                }
+                _ => {
+                    changes.extend(held(id..id + 1, value));
+                }
+            }
+            last[usize::try_from(id - 1).unwrap()] = value;
+        }
+        let expected: Vec<Value> = (1..5)
+            .zip(last)
+            .map(|(id, value)| json!({"field_id": id, "values": [{"value": value}]}))
+            .collect();
+        prop_assert_eq!(serde_json::to_value(&changes).unwrap(), Value::from(expected));
+    }
 }
