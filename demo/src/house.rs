@@ -4,7 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use amocrm_emulator::Emulator;
+use amocrm_emulator::{Emulator, Seed};
 use anyhow::Context as _;
 use lead_intake::{App, Config};
 use service_kit::config::Environment;
@@ -147,7 +147,8 @@ impl House {
     pub(crate) async fn start_emulator(&mut self) -> anyhow::Result<()> {
         let listener = self.workshop.listen(INTAKE_PORT).await?;
         let callback = callback(listener.local_addr()?);
-        let mut builder = Emulator::builder().redirect_uri(callback);
+        // As amoCRM hands an account to a new customer: the story makes what it needs.
+        let mut builder = Emulator::builder().seed(Seed::Empty).redirect_uri(callback);
         if self.workshop.keep {
             builder = builder.state(self.workshop.directory.join(EMULATOR_STATE));
         }
