@@ -70,7 +70,7 @@ async fn next_lead(language: Language, stage: &Stage<'_>) -> Step<()> {
     ))
     .detail(say!(
         language,
-        "amoCRM answered 401 {refused} time(s), and {renewals} renewal brought a new token",
+        "it cost {refused} answer with 401 and {renewals} renewal, which brought a new token",
         "amoCRM ответила 401 (раз: {refused}), новый токен получен обновлением (раз: {renewals})"
     ));
     Ok(((), told))
