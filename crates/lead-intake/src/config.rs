@@ -62,6 +62,7 @@ impl Config {
         config
             .server
             .check_exposure(&config.security, &mut problems);
+        config.intake.check_patience(&config.server, &mut problems);
         problems.into_result()?;
         Ok(config)
     }

@@ -182,12 +182,9 @@ async fn apply_all(
         ..WebhookReceipt::default()
     };
     for event in &payload.events {
-        metrics::counter!(
-            "webhook_events_total",
-            "entity" => event.entity_kind().to_string(),
-            "action" => event.action().to_string()
-        )
-        .increment(1);
+        let (entity, action) = labels(event);
+        metrics::counter!("webhook_events_total", "entity" => entity, "action" => action)
+            .increment(1);
         let Event::Lead(lead) = event else {
             continue;
         };
@@ -208,6 +205,21 @@ async fn apply_all(
         }
     }
     Ok(receipt)
+}
+
+/// What a metric says about an event. Names that we do not know come from outside: anybody could fill the metrics with
+/// them, or with people's data.
+fn labels(event: &Event) -> (String, String) {
+    let other = || "other".to_owned();
+    let entity = match event {
+        Event::Unknown(_) => other(),
+        known => known.entity_kind().to_string(),
+    };
+    let action = match event.action() {
+        Action::Unknown(_) => other(),
+        known => known.to_string(),
+    };
+    (entity, action)
 }
 
 /// A plain update repeats the stage without having changed it; taking that for a move would undo a change of ours that
@@ -245,6 +257,12 @@ async fn apply(
         .await?;
     if row.is_none() {
         row = store.leads().find_by_amo_lead("", deal).await?;
+    }
+    // A robot may move a deal before we have noted that it is ours; but it says so itself.
+    if row.is_none()
+        && let Some(intake_id) = mapping.intake_id(&lead.custom_fields)
+    {
+        row = store.leads().get_by_intake(intake_id).await?;
     }
     let Some(row) = row else {
         return Ok(None);

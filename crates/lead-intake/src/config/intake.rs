@@ -5,9 +5,12 @@ use std::time::Duration;
 use phonenumber::country::Id as Region;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use service_kit::config::{Problems, Section, Variable};
+use service_kit::config::{Problems, Section, ServerConfig, Variable};
 
 use crate::lead::LeadStatus;
+
+/// How long storing a lead may take beside the wait for its delivery.
+const STORING_MS: u64 = 1_000;
 
 /// `[intake]`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -94,6 +97,21 @@ impl IntakeConfig {
     /// The longest pause after a failed delivery.
     pub fn retry_max(&self) -> Duration {
         Duration::from_millis(self.retry_max_ms)
+    }
+
+    /// Refuses to wait for deliveries so long that the answer about a lead, which is stored by then, would be cut off:
+    /// the visitor would send it again.
+    pub(super) fn check_patience(&self, server: &ServerConfig, problems: &mut Problems) {
+        let request_ms = server.request_timeout_ms;
+        if request_ms > 0 && request_ms < self.short_wait_ms.saturating_add(STORING_MS) {
+            problems.report(
+                "intake.short_wait_ms",
+                format!(
+                    "{} leaves less than {STORING_MS} ms of SERVER_REQUEST_TIMEOUT_MS={request_ms} to store the lead",
+                    self.short_wait_ms
+                ),
+            );
+        }
     }
 
     /// The pause after the `attempt`-th failed delivery: doubled each time up to the longest, with up to a fifth more,

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use amocrm_sdk::custom_fields::{CustomField, FieldOwner, NewCustomField};
-use amocrm_sdk::fields::FieldType;
+use amocrm_sdk::fields::{CustomFieldValues, Field, FieldType, kind};
 use amocrm_sdk::leads::{LOST, WON};
 use amocrm_sdk::pipelines::Pipeline;
 use amocrm_sdk::{Client, PipelineId, StatusId};
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{Crm, CrmError, FieldDef, FieldSet, Linked};
 use crate::config::IntakeConfig;
@@ -131,6 +132,12 @@ impl Mapping {
         }
     }
 
+    /// The intake id that a deal carries.
+    pub(crate) fn intake_id(&self, values: &CustomFieldValues) -> Option<Uuid> {
+        let field: Field<kind::Text> = Field::id(self.intake_field);
+        values.get(&field).ok().flatten()?.trim().parse().ok()
+    }
+
     /// Reads pipelines and fields from the account, and makes the field for intake ids if it is missing.
     pub(crate) async fn read(
         crm: &Crm,
@@ -163,6 +170,12 @@ impl Mapping {
             );
         }
         Ok(mapping)
+    }
+
+    /// Whether reading the account again has brought nothing new.
+    pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
+        (&self.stages, &self.fields, self.intake_field)
+            == (&other.stages, &other.fields, other.intake_field)
     }
 
     fn is_fresh(&self, now: DateTime<Utc>) -> bool {

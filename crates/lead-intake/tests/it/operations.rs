@@ -191,3 +191,35 @@ async fn health_metrics_and_documentation_tell_the_truth() {
         Value::String(format!("{schemas} schemas"))
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_cannot_write_into_the_metrics() {
+    let app = TestApp::start(TestDatabase::sqlite(), &[]).await;
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let body = "test%40example.com[call%2B79001234567][0][id]=5";
+    let post = reqwest::Method::POST;
+    let answer = app.send(post, "/api/webhooks/amo", &form, body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let made_up = reqwest::Method::from_bytes(b"MADE-UP").unwrap();
+    app.send(made_up, "/api/leads", &[], "").await;
+    let metrics = app.get("/metrics").await.text;
+    assert!(metrics.contains("webhook_events_total"), "{metrics}");
+    for word in ["example.com", "79001234567", "MADE-UP"] {
+        assert!(!metrics.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn an_answer_that_would_be_cut_off_is_refused_at_the_start() {
+    let settings = [
+        ("SERVER_REQUEST_TIMEOUT_MS", "2000"),
+        ("INTAKE_SHORT_WAIT_MS", "1500"),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let error = Config::load(Environment::from_pairs(settings), None).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("INTAKE_SHORT_WAIT_MS") && text.contains("SERVER_REQUEST_TIMEOUT_MS=2000"),
+        "{text}"
+    );
+}
