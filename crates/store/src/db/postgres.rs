@@ -13,8 +13,11 @@ use crate::error::{Result, StoreError, StoreErrorKind};
 
 /// How often an operation is tried when conflicting transactions or broken connections undo it.
 const ATTEMPTS: u32 = 12;
-/// How long an operation may take in all, the tries included.
-const DEADLINE: Duration = Duration::from_secs(5);
+/// How long an operation may take in all, the tries included: a server that is frozen, or gone without a word, would
+/// otherwise be waited for until the kernel gives up, a quarter of an hour later.
+pub(super) const DEADLINE: Duration = Duration::from_secs(5);
+/// How long connections may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(3);
 /// One task of a process asks for a permit at a time; the other connection is for pauses.
 const QUOTA_CONNECTIONS: u32 = 2;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -75,8 +78,13 @@ impl PostgresDb {
     }
 
     pub(crate) async fn close(&self) {
-        self.quota.close().await;
-        self.pool.close().await;
+        let closed = async {
+            self.quota.close().await;
+            self.pool.close().await;
+        };
+        if tokio::time::timeout(GOODBYE, closed).await.is_err() {
+            tracing::debug!("the database server did not take leave in time");
+        }
     }
 
     pub(super) async fn reader(&self) -> Result<PoolConnection<Postgres>> {
@@ -130,12 +138,9 @@ impl PostgresDb {
                 }
             }
         };
-        tokio::time::timeout(DEADLINE, tries).await.map_err(|_| {
-            StoreError::new(
-                StoreErrorKind::Unavailable,
-                "the database server did not answer in time",
-            )
-        })?
+        tokio::time::timeout(DEADLINE, tries)
+            .await
+            .map_err(|_| no_answer())?
     }
 
     async fn attempt<O: Operation>(
@@ -167,6 +172,13 @@ impl PostgresDb {
         }
         Ok(done)
     }
+}
+
+pub(super) fn no_answer() -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Unavailable,
+        "the database server did not answer in time",
+    )
 }
 
 fn pool(connections: u32) -> PgPoolOptions {

@@ -126,9 +126,11 @@ macro_rules! run {
                 $postgres
             }
             Conn::PostgresReader(conn) => {
-                let $row = bound!(sqlx::Postgres, sql.postgres, values)
-                    .$method(&mut **conn)
-                    .await?;
+                let rows = bound!(sqlx::Postgres, sql.postgres, values).$method(&mut **conn);
+                // Writes have a deadline of their own.
+                let $row = tokio::time::timeout(super::postgres::DEADLINE, rows)
+                    .await
+                    .map_err(|_| super::postgres::no_answer())??;
                 $postgres
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{DeliveryState, LeadRow, Leads, NewLeadRow, count_transition, lead, lead_columns};
 use crate::clock::micros;
 use crate::db::{Operation, Tx};
-use crate::error::{Result, StoreError};
+use crate::error::{Result, StoreError, StoreErrorKind};
 use crate::jobs::{self, JobSpec};
 
 /// How long an `Idempotency-Key` is remembered.
@@ -56,8 +56,8 @@ impl Leads {
     ///
     /// # Errors
     ///
-    /// Nothing is stored then, with one exception: when PostgreSQL's connection breaks in the middle of the commit,
-    /// nobody knows. A client that sends the same `Idempotency-Key` again is safe in every case.
+    /// Nothing is stored then, with one exception: when PostgreSQL goes away in the middle of the commit and does not
+    /// come back at once, nobody knows. A client that sends the same `Idempotency-Key` again is safe in every case.
     pub async fn accept<J>(
         &self,
         new: NewLeadRow,
@@ -68,15 +68,24 @@ impl Leads {
         J: Fn(i64) -> Result<JobSpec> + Send + Sync + 'static,
     {
         let payload = new.payload.to_string();
-        self.inner
-            .db
-            .write(Accept {
-                new,
-                payload,
-                key,
-                job,
-            })
-            .await
+        let intake_id = new.intake_id;
+        let accept = Accept {
+            new,
+            payload,
+            key,
+            job,
+        };
+        match self.inner.db.write(accept).await {
+            // The commit may have happened although its answer was lost. If it did, saying otherwise makes the client
+            // send the lead again.
+            Err(error) if error.kind() == StoreErrorKind::Unavailable => {
+                match self.get_by_intake(intake_id).await {
+                    Ok(Some(lead)) => Ok(Accepted::Created(lead)),
+                    _ => Err(error),
+                }
+            }
+            outcome => outcome,
+        }
     }
 }
 
