@@ -1,15 +1,18 @@
 //! The service, put together.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
 use service_kit::clock::{SharedClock, SystemClock};
+use service_kit::config::DatabaseUrl;
 use service_kit::health::Health;
 use service_kit::http::{bind, serve};
 use service_kit::metrics::Metrics;
-use store::{JobsOptions, Keyring, Options, Store};
+use store::{JobsOptions, Keyring, Options, Store, StoreError, StoreErrorKind};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, AppState};
@@ -20,6 +23,10 @@ use crate::worker::{Deliveries, Worker};
 /// A job that is claimed so often without an outcome is dead. Far more than restarts in a row: a lead is never given
 /// up because the machine was unlucky.
 const MAX_CLAIMS: u32 = 100;
+
+/// How long a start waits for a database server, and the pause between looks.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 
 /// lead-intake with its database open.
 #[derive(Debug, Clone)]
@@ -34,7 +41,7 @@ impl App {
     ///
     /// When the database cannot be used, or there is no encryption key and none may be made. The text says what to do.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
-        let store = open_store(&config).await?;
+        let store = open_patiently(&config).await?;
         let applied = store
             .migrate()
             .await
@@ -166,6 +173,25 @@ impl App {
             Ok(linked) => tracing::info!(account.host = linked.account, "connected to amoCRM"),
             Err(error) => tracing::warn!("leads are taken and wait in the queue: {error}"),
         }
+    }
+}
+
+/// Opens the database, and waits for a server that is not there yet: machines start in any order.
+async fn open_patiently(config: &Config) -> anyhow::Result<Store> {
+    let started = Instant::now();
+    loop {
+        let error = match open_store(config).await {
+            Err(error) if matches!(config.database, DatabaseUrl::Postgres(_)) => error,
+            outcome => return outcome,
+        };
+        let is_away = error
+            .downcast_ref::<StoreError>()
+            .is_some_and(|error| error.kind() == StoreErrorKind::Unavailable);
+        if !is_away || started.elapsed() > DATABASE_PATIENCE {
+            return Err(error);
+        }
+        tracing::warn!("the database is waited for: {error:#}");
+        tokio::time::sleep(DATABASE_PAUSE).await;
     }
 }
 

@@ -10,7 +10,9 @@ mod note;
 
 pub(crate) use self::connection::{Crm, Linked, Standing};
 pub(crate) use self::contacts::{Found, complete_contact, find_contact};
-pub(crate) use self::deal::{Deal, Order, create_deal, find_delivered, missing_values, move_deal};
+pub(crate) use self::deal::{
+    Deal, Order, Unplaced, create_bare_deal, create_deal, find_delivered, missing_values, move_deal,
+};
 pub(crate) use self::error::{CrmError, Verdict};
 pub(crate) use self::fields::{FieldDef, FieldSet};
 pub(crate) use self::mapping::{

@@ -1,7 +1,7 @@
 //! lead-intake: a site's lead in, an amoCRM contact and deal out, exactly once.
 //!
 //! * [`Config::load`] reads the settings, [`App::open`] the database; [`App::router`] is the HTTP interface and
-//!   [`App::run`] the whole service. [`provision`] and [`doctor`] are for the first day and the bad days.
+//!   [`App::run`] the whole service. [`provision`], [`doctor`] and [`retry`] are for the first day and the bad days.
 //! * A lead is durable, together with the job that delivers it, before the visitor gets an answer. Workers of any number
 //!   of processes deliver; see `worker` for how a lead arrives once although processes are killed and answers get lost.
 //!
@@ -16,6 +16,7 @@ pub mod doctor;
 mod gauges;
 mod lead;
 pub mod provision;
+pub mod retry;
 mod worker;
 
 pub use self::app::App;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use lead_intake::{App, Config, doctor, provision};
+use lead_intake::{App, Config, doctor, provision, retry};
 use service_kit::config::Environment;
 use service_kit::{shutdown, telemetry};
 
@@ -29,6 +29,8 @@ enum Command {
     Provision(provision::Arguments),
     /// Checks configuration, database, clock and account, and says what to do about each failure.
     Doctor,
+    /// Puts leads that amoCRM refused back into the queue, once the cause is mended.
+    Retry,
     /// Brings the database's tables up to date; `serve` does it as well.
     Migrate,
 }
@@ -65,6 +67,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             } else {
                 ExitCode::FAILURE
             });
+        }
+        Command::Retry => {
+            let app = App::open(config).await?;
+            retry::run(&app, &mut out).await?;
         }
         Command::Migrate => {
             let app = App::open(config).await?;

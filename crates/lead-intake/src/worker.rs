@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use store::{Ack, Claimed, RetryAfter, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,6 +30,9 @@ use crate::crm::{Crm, CrmError, Linked, Verdict};
 const LEASE: Duration = Duration::from_secs(45);
 /// How often a claim is renewed while its job is worked on: three renewals may fail.
 const RENEW_EVERY: Duration = Duration::from_secs(10);
+/// How long a claim is relied on without being renewed. What was sent until then ends, within its 20 s, before the
+/// lease does, so no two workers are ever at one lead.
+const TRUST: Duration = Duration::from_secs(20);
 /// How long an idle worker sleeps at most.
 const IDLE: Duration = Duration::from_secs(5);
 /// How often an unconnected worker looks whether another process has connected the account.
@@ -208,21 +212,30 @@ impl Worker {
         }
     }
 
-    /// Works on a job while renewing its claim; stops when somebody else has it.
+    /// Works on a job while renewing its claim; stops when somebody else has it, or could soon have it.
     async fn keep_and_work(&self, linked: &Linked, job: &Claimed) {
         let renewing = async {
+            let mut renewed_at = Instant::now();
             loop {
-                tokio::time::sleep(RENEW_EVERY).await;
-                match self.store.jobs().extend(job, LEASE).await {
-                    Ok(ack) if !ack.is_recorded() => return,
-                    _ => {}
+                let renewal = async {
+                    tokio::time::sleep(RENEW_EVERY).await;
+                    let asked_at = Instant::now();
+                    (asked_at, self.store.jobs().extend(job, LEASE).await)
+                };
+                match tokio::time::timeout_at(renewed_at + TRUST, renewal).await {
+                    Ok((asked_at, Ok(ack))) if ack.is_recorded() => renewed_at = asked_at,
+                    Ok((_, Err(_))) => {}
+                    Ok((_, Ok(_))) | Err(_) => return,
                 }
             }
         };
         tokio::select! {
             () = self.work(linked, job) => {}
             () = renewing => {
-                tracing::warn!(job.id = job.id(), "the claim was lost to another worker");
+                tracing::warn!(
+                    job.id = job.id(),
+                    "the claim was lost to another worker, or could not be renewed in time"
+                );
             }
         }
     }
@@ -250,12 +263,27 @@ impl Worker {
                     "another worker has the job; this outcome does not count"
                 );
             }
-            // The job stays claimed until its lease ends; then somebody tries again.
             Err(error) => {
                 tracing::warn!(
                     job.id = job.id(),
                     "the outcome of a job could not be stored: {error}"
                 );
+                self.give_back(job).await;
+            }
+        }
+    }
+
+    /// Gives back a job whose outcome could not be stored as soon as the database answers, so that nobody has to wait
+    /// for the end of the lease. Whoever takes it next looks for what has been done.
+    async fn give_back(&self, job: &Claimed) {
+        let settle = self.config.intake.settle();
+        loop {
+            tokio::time::sleep(DATABASE_PAUSE).await;
+            let retry = RetryAfter::new(settle, "the database was away").uncounted();
+            match self.store.jobs().retry(job, retry).await {
+                Err(error) if error.is_temporary() => {}
+                // Then the job stays claimed until its lease ends, and somebody tries again.
+                _ => return,
             }
         }
     }

@@ -140,7 +140,8 @@ impl AuthStatus {
         } else if standing.needs_reconnect {
             CrmError::Refused.to_string()
         } else if connected && standing.long_lived {
-            "connected with a long-lived token; an administrator replaces it before it expires".to_owned()
+            "connected with a long-lived token; an administrator replaces it before it expires"
+                .to_owned()
         } else if connected {
             "connected; tokens are renewed by themselves".to_owned()
         } else {
@@ -158,11 +159,16 @@ impl AuthStatus {
             needs_reconnect: standing.needs_reconnect,
             account: standing.account,
             mode: mode.map(str::to_owned),
-            obtained_at: connection.map(|connection| connection.obtained_at),
-            expires_at: connection.map(|connection| connection.expires_at),
+            obtained_at: connection.and_then(|connection| told(connection.obtained_at)),
+            expires_at: connection.and_then(|connection| told(connection.expires_at)),
             message,
         }
     }
+}
+
+/// A refresh token that was configured has no dates until it is used for the first time.
+fn told(at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    (at > DateTime::UNIX_EPOCH).then_some(at)
 }
 
 /// Says how the connection stands, without asking amoCRM.

@@ -42,7 +42,9 @@ fn store_problem(error: &StoreError) -> Problem {
     if error.is_temporary() {
         tracing::warn!("the database cannot serve: {error}");
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE)
-            .detail("the database is away for a moment; nothing was stored, send it again")
+            .detail(
+                "the database is away for a moment; send it again, best with an Idempotency-Key",
+            )
             .retry_after(DATABASE_RETRY_SECONDS);
     }
     tracing::error!("the database failed: {error}");

@@ -130,8 +130,9 @@ pub(crate) async fn create(
     } else {
         Duration::ZERO
     };
-    let row = wait_for_delivery(&state.store, &mut deliveries, row, wait).await?;
-    let site = state.crm.site().await?;
+    let row = wait_for_delivery(&state.store, &mut deliveries, row, wait).await;
+    // The lead is durable: whatever fails from here on is no reason to say otherwise.
+    let site = state.crm.site().await.unwrap_or_default();
     Ok(answer(
         &row,
         &Receipt::of(&row, &site, read.ignored),
@@ -216,7 +217,7 @@ async fn wait_for_delivery(
     deliveries: &mut tokio::sync::broadcast::Receiver<i64>,
     row: LeadRow,
     wait: Duration,
-) -> Result<LeadRow, ApiError> {
+) -> LeadRow {
     let deadline = Instant::now() + wait;
     let mut row = row;
     while matches!(
@@ -234,11 +235,10 @@ async fn wait_for_delivery(
         let _ = timeout(left.min(LOOK_EVERY), ours).await;
         match store.leads().get(row.id).await {
             Ok(Some(now)) => row = now,
-            // The lead is durable: not being able to look is no reason to say otherwise.
             Ok(None) | Err(_) => break,
         }
     }
-    Ok(row)
+    row
 }
 
 fn answer(row: &LeadRow, receipt: &Receipt, replayed: bool) -> Response {

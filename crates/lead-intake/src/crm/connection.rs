@@ -3,7 +3,9 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use amocrm_sdk::oauth::{AuthorizeUrl, Connection, ConsentMode, Credentials, Grant, TokenKey};
+use amocrm_sdk::oauth::{
+    AuthorizeUrl, Claims, Connection, ConsentMode, Credentials, Grant, TokenKey,
+};
 use amocrm_sdk::quota::Limits;
 use amocrm_sdk::{Client, ErrorKind};
 use chrono::{DateTime, Utc};
@@ -296,7 +298,19 @@ impl Crm {
 
     /// The account's number, as far as we know it.
     pub(crate) async fn account_id(&self) -> Result<Option<u64>, CrmError> {
-        Ok(self.store.meta().get(ACCOUNT_ID_SETTING).await?)
+        if let Some(id) = self.store.meta().get(ACCOUNT_ID_SETTING).await? {
+            return Ok(Some(id));
+        }
+        // Nobody gave consent here: a token was configured. It names its account.
+        let claims = match self.config.access_token() {
+            Some(token) => Claims::read(token),
+            None => match self.client().await? {
+                Some(linked) => linked.client.oauth().connection().await?,
+                None => None,
+            }
+            .and_then(|connection| connection.claims),
+        };
+        Ok(claims.and_then(|claims| claims.account_id))
     }
 
     /// The present instant.

@@ -12,8 +12,10 @@ use super::{CrmError, Mapping};
 use crate::config::IntakeConfig;
 use crate::lead::{LeadForm, LeadStatus};
 
-/// amoCRM's clock and ours may differ by this much.
-const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
+/// amoCRM's clock and ours may differ by this much: a machine without time synchronisation, or an hour of daylight
+/// saving. Looking further back costs a page per 250 deals, and only after an attempt whose outcome nobody knows;
+/// looking not far enough makes a second deal.
+const CLOCK_SKEW: TimeDelta = TimeDelta::hours(2);
 
 /// A deal as it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,26 +40,23 @@ pub(crate) struct Order<'a> {
 pub(crate) type Unplaced = Vec<(String, String)>;
 
 /// Makes the deal, with its contact if that is new, in one request that amoCRM carries out whole or not at all.
-///
-/// If amoCRM refuses a value of a custom field, the deal is made without such values: they go into the note.
 pub(crate) async fn create_deal(
     client: &Client,
     order: Order<'_>,
     contact: Option<ContactId>,
 ) -> Result<(Deal, Unplaced), CrmError> {
     let (changes, unplaced) = place(order);
-    let placed_nothing = changes.is_empty();
-    match send(client, order, contact, changes).await {
-        Err(error) if error.is_validation() && !placed_nothing => {
-            tracing::warn!(
-                lead.id = order.id,
-                "amoCRM refused a field: {error}; they go into the note"
-            );
-            let deal = send(client, order, contact, FieldChanges::new()).await?;
-            Ok((deal, all_values(order.form)))
-        }
-        outcome => Ok((outcome?, unplaced)),
-    }
+    Ok((send(client, order, contact, changes).await?, unplaced))
+}
+
+/// The same without the values of the form's further fields, one of which amoCRM refused: they go into the note.
+pub(crate) async fn create_bare_deal(
+    client: &Client,
+    order: Order<'_>,
+    contact: Option<ContactId>,
+) -> Result<(Deal, Unplaced), CrmError> {
+    let deal = send(client, order, contact, FieldChanges::new()).await?;
+    Ok((deal, all_values(order.form)))
 }
 
 /// Looks among the deals made since `since` for the one that carries the intake id.

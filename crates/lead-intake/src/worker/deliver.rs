@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-use amocrm_sdk::ContactId;
+use amocrm_sdk::{ContactId, PipelineId};
 use store::{
-    Ack, Claimed, ContactClaim, Delivered, DeliveryState, Identity, LeadRow, RetryAfter, StoreError,
+    Ack, Claimed, ContactClaim, Delivered, DeliveryState, Identity, LeadRow, RetryAfter,
+    StatusChange, StatusOrigin, StoreError,
 };
 
 use super::Worker;
 use super::job::{Finish, Job};
 use crate::crm::{
-    CrmError, Deal, Found, Linked, Mapping, Order, Verdict, create_deal, find_contact,
-    find_delivered,
+    CrmError, Deal, Found, Linked, Mapping, Order, Unplaced, Verdict, create_bare_deal,
+    create_deal, find_contact, find_delivered,
 };
-use crate::lead::LeadForm;
+use crate::lead::{LeadForm, LeadStatus};
 
 /// How long a lead may keep others with the same phone or e-mail waiting when its process was killed: longer than its
 /// own job waits for another worker, or the others would overtake it and make a second contact.
@@ -25,6 +26,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// How an attempt ended.
 enum End {
     Delivered(Deal, Finish),
+    /// An earlier attempt had made the deal, and it is at another stage by now.
+    Found(Deal, Finish, Option<LeadStatus>),
     /// Another lead of the same person goes first.
     Wait(Duration),
     /// The job has passed on to somebody else.
@@ -51,6 +54,13 @@ impl Worker {
         }
         match self.attempt(linked, job, &row).await {
             Ok(End::Delivered(deal, finish)) => self.delivered(job, &row, deal, finish).await,
+            Ok(End::Found(deal, finish, status)) => {
+                // First, because a crash after the job's end would lose it.
+                if let Some(status) = status {
+                    self.follow(&row, deal, status).await?;
+                }
+                self.delivered(job, &row, deal, finish).await
+            }
             Ok(End::Wait(pause)) => {
                 let pause = pause.min(LOOK_AGAIN);
                 let wait = RetryAfter::new(pause, "another lead of the same person goes first");
@@ -87,7 +97,12 @@ impl Worker {
                 unplaced: None,
                 ..finish
             };
-            return Ok(End::Delivered(deal, finish));
+            // The webhook of a move went by while nobody knew whose deal it is.
+            let status = deal.status.and_then(|stage| {
+                let pipeline = deal.pipeline.map(PipelineId::get);
+                mapping.stages.status(pipeline, stage.get())
+            });
+            return Ok(End::Found(deal, finish, status));
         }
 
         let found = match self.find_person(linked, row, &form).await? {
@@ -112,7 +127,7 @@ impl Worker {
             mapping: &mapping,
         };
         let contact = found.as_ref().map(|found| found.id);
-        let (deal, unplaced) = create_deal(&linked.client, order, contact).await?;
+        let (deal, unplaced) = self.make_deal(linked, order, contact).await?;
         let incomplete = found.filter(|found| !found.is_complete);
         let finish = Finish {
             contact: incomplete.map(|found| found.id.get()),
@@ -120,6 +135,57 @@ impl Worker {
             ..finish
         };
         Ok(End::Delivered(deal, finish))
+    }
+
+    /// Makes the deal. If amoCRM refuses a value, what is known of the account may be out of date, for people delete
+    /// stages and fields: it is read again before anything is held against the lead.
+    async fn make_deal(
+        &self,
+        linked: &Linked,
+        order: Order<'_>,
+        contact: Option<ContactId>,
+    ) -> Result<(Deal, Unplaced), CrmError> {
+        let client = &linked.client;
+        let refusal = match create_deal(client, order, contact).await {
+            Err(error) if error.is_validation() => error,
+            outcome => return outcome,
+        };
+        tracing::warn!(lead.id = order.id, "amoCRM refused a value: {refusal}");
+        let mapping = Mapping::read(&self.crm, linked, &self.config.intake).await?;
+        let is_news = !mapping.says_the_same_as(order.mapping);
+        let order = Order {
+            mapping: &mapping,
+            ..order
+        };
+        if is_news {
+            match create_deal(client, order, contact).await {
+                Err(error) if error.is_validation() => {}
+                outcome => return outcome,
+            }
+        }
+        create_bare_deal(client, order, contact).await
+    }
+
+    /// Takes over the stage that a deal has reached while its lead was not known to be delivered. Whoever set a status
+    /// here has a job of their own.
+    async fn follow(
+        &self,
+        row: &LeadRow,
+        deal: Deal,
+        status: LeadStatus,
+    ) -> Result<(), StoreError> {
+        if row.local_status != LeadStatus::New.as_str() || status == LeadStatus::New {
+            return Ok(());
+        }
+        let change = StatusChange {
+            status: status.as_str().to_owned(),
+            amo_status_id: deal.status.map(|id| raw(id.get())),
+            amo_pipeline_id: deal.pipeline.map(|id| raw(id.get())),
+            changed_at: self.crm.now(),
+            origin: StatusOrigin::Crm,
+        };
+        self.store.leads().set_status(row.id, change, None).await?;
+        Ok(())
     }
 
     /// Takes the right to find or make the person's contact, and looks for it.

@@ -199,12 +199,82 @@ async fn what_the_account_no_longer_takes_goes_into_the_note() {
     app.queue_is_empty().await;
     let deal = second["amocrm"]["lead_id"].as_i64().unwrap();
     let notes = app.crm.notes(deal).await;
-    assert!(
-        notes[0].contains("бюджет: 5") && notes[0].contains("utm_source: ya"),
-        "{notes:?}"
-    );
+    assert!(notes[0].contains("бюджет: 5"), "{notes:?}");
     let deal = app.crm.get(&format!("/api/v4/leads/{deal}")).await;
     assert!(field(&deal, "INTAKE_ID").is_some());
+    assert_eq!(field(&deal, "UTM_SOURCE"), Some("ya"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_and_a_stage_deleted_behind_our_back_cost_no_lead() {
+    let app = TestApp::ready().await;
+    assert_eq!(app.submit(&visitor(1)).await.status, 201);
+    app.queue_is_empty().await;
+    let fields = app
+        .crm
+        .get("/api/v4/leads/custom_fields?limit=250&page=1")
+        .await;
+    let fields = fields["_embedded"]["custom_fields"].as_array().unwrap();
+    let id = &fields
+        .iter()
+        .find(|field| field["code"] == "INTAKE_ID")
+        .unwrap()["id"];
+    app.crm
+        .delete(&format!("/api/v4/leads/custom_fields/{id}"))
+        .await;
+    let answer = app.submit(&visitor(2)).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+
+    let (pipeline, stage) = app.crm.stage("Asia Deals", "Новый лид").await;
+    let elsewhere = app.crm.stage("Asia Deals", "Презентация").await;
+    for deal in app.crm.deals().await {
+        app.crm
+            .move_deal(deal["id"].as_i64().unwrap(), elsewhere)
+            .await;
+    }
+    app.crm
+        .delete(&format!(
+            "/api/v4/leads/pipelines/{pipeline}/statuses/{stage}"
+        ))
+        .await;
+    let answer = app.submit(&visitor(3)).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    app.queue_is_empty().await;
+    assert_eq!(app.crm.deals().await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_wrong_by_an_hour_makes_no_second_deal() {
+    let ahead = chrono::TimeDelta::hours(1);
+    let app = TestApp::start_ahead(TestDatabase::sqlite(), &[], ahead).await;
+    app.connect().await;
+    app.provision().await;
+    app.crm
+        .emulator
+        .fault(Fault::drop_after_commit().path("/leads/complex").times(1));
+    let answer = app.submit(&visitor(1)).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    assert_eq!(app.crm.deals().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_lead_goes_its_way_when_a_person_says_so() {
+    let app = TestApp::ready().await;
+    app.crm
+        .emulator
+        .fault(Fault::server_error(400).path("/leads/complex").always());
+    let id = app.submit(LEAD).await.id();
+    app.lead_is(id, "/delivery/state", "failed").await;
+    app.crm.emulator.clear_faults();
+    let mut said = Vec::new();
+    lead_intake::retry::run(&app.app, &mut said).await.unwrap();
+    let said = String::from_utf8(said).unwrap();
+    assert!(
+        said.starts_with(&format!("lead {id}  lead.deliver")),
+        "{said}"
+    );
+    app.lead_is(id, "/delivery/state", "delivered").await;
+    assert_eq!(app.crm.deals().await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use amocrm_emulator::Fault;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{LEAD, TestApp, eventually};
+use crate::harness::{LEAD, TestApp, TestCrm, TestDatabase, eventually};
 
 const FORM: [(&str, &str); 1] = [("content-type", "application/x-www-form-urlencoded")];
 
@@ -188,4 +188,53 @@ async fn with_a_secret_only_the_secret_address_works() {
         (app.lead(1).await["status"] == "presentation").then_some(())
     })
     .await;
+}
+
+/// A robot of the account moves the deal before its lead is known to be delivered.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deal_moved_before_we_know_that_it_is_ours_is_followed() {
+    for webhooks in [true, false] {
+        let mut settings = vec![("INTAKE_SHORT_WAIT_MS", "0"), ("INTAKE_SETTLE_MS", "1500")];
+        if !webhooks {
+            settings.push(("PUBLIC_URL", ""));
+        }
+        let app = TestApp::ready_with(&settings).await;
+        app.crm
+            .emulator
+            .fault(Fault::drop_after_commit().path("/leads/complex").times(1));
+        app.submit(LEAD).await;
+        let deal = eventually("the deal is there", || async {
+            app.crm.deals().await.first()?["id"].as_i64()
+        })
+        .await;
+        let stage = app.crm.stage("Asia Deals", "Презентация").await;
+        app.crm.move_deal(deal, stage).await;
+        if webhooks {
+            let lead = app.lead_is(1, "/status", "presentation").await;
+            assert_ne!(lead["delivery"]["state"], "delivered");
+        }
+        let lead = app.lead_is(1, "/delivery/state", "delivered").await;
+        assert_eq!(lead["status"], "presentation", "webhooks: {webhooks}");
+        // And it is followed further.
+        if webhooks {
+            app.crm
+                .move_deal(deal, app.crm.stage("Asia Deals", "Сделка").await)
+                .await;
+            app.lead_is(1, "/status", "deal").await;
+        }
+    }
+}
+
+/// Nobody gave consent: the token was configured.
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_of_another_account_are_refused_with_a_configured_token_too() {
+    let crm = TestCrm::start().await;
+    let token = crm.emulator.long_lived_token();
+    let settings = [("AMOCRM_ACCESS_TOKEN", token.as_str())];
+    let app = TestApp::start(TestDatabase::sqlite(), &settings).await;
+    let body = "account[id]=777&leads[status][0][id]=1&leads[status][0][status_id]=142";
+    let answer = app
+        .send(Method::POST, "/api/webhooks/amo", &FORM, body)
+        .await;
+    assert_eq!(answer.status, 403, "{}", answer.text);
 }

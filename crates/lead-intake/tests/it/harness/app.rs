@@ -2,17 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
 use lead_intake::provision::{self, Arguments};
 use lead_intake::{App, Config};
 use reqwest::{Method, StatusCode};
+use secrecy::SecretString;
 use serde_json::Value;
+use service_kit::clock::SystemClock;
 use service_kit::config::Environment;
+use store::{Clock, Keyring, Options, Store};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::crm::browser;
 use super::{TestCrm, TestDatabase, eventually};
+
+const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// lead-intake listening on a port of its own, beside an emulated amoCRM.
 #[derive(Debug)]
@@ -76,13 +82,26 @@ impl TestApp {
 
     /// Not connected yet.
     pub(crate) async fn start(database: TestDatabase, settings: &[(&str, &str)]) -> Self {
+        Self::start_ahead(database, settings, TimeDelta::zero()).await
+    }
+
+    /// The same on a machine whose clock is ahead of amoCRM's.
+    pub(crate) async fn start_ahead(
+        database: TestDatabase,
+        settings: &[(&str, &str)],
+        ahead: TimeDelta,
+    ) -> Self {
         super::log::capture();
         let crm = TestCrm::start().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let settings = all_settings(&crm, &database, &url, settings);
         let config = Config::load(Environment::from_pairs(settings), None).unwrap();
-        let app = App::open(config).await.unwrap();
+        let app = if ahead.is_zero() {
+            App::open(config).await.unwrap()
+        } else {
+            open_ahead(config, &database, ahead).await
+        };
         let shutdown = CancellationToken::new();
         let server = tokio::spawn({
             let (app, shutdown) = (app.clone(), shutdown.clone());
@@ -215,6 +234,17 @@ impl TestApp {
     }
 }
 
+async fn open_ahead(config: Config, database: &TestDatabase, ahead: TimeDelta) -> App {
+    let machine = Clock::system();
+    let options = Options::new()
+        .clock(Clock::new(move || machine.now() + ahead))
+        .keyring(Keyring::parse(&SecretString::from(KEY)).unwrap());
+    let url = SecretString::from(database.url.as_str());
+    let store = Store::open(&url, options).await.unwrap();
+    store.migrate().await.unwrap();
+    App::with_store(config, store, SystemClock::shared())
+}
+
 async fn read(request: reqwest::RequestBuilder) -> Answer {
     let answer = request.send().await.unwrap();
     Answer {
@@ -234,10 +264,7 @@ pub(crate) fn all_settings(
     let credentials = crm.emulator.credentials();
     let mut settings: BTreeMap<String, String> = [
         ("DATABASE_URL", database.url.as_str()),
-        (
-            "ENCRYPTION_KEY",
-            "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
-        ),
+        ("ENCRYPTION_KEY", KEY),
         ("PUBLIC_URL", url),
         ("AMOCRM_BASE_URL", crm.emulator.base_url()),
         ("AMOCRM_CLIENT_ID", &credentials.client_id),
