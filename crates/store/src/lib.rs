@@ -57,6 +57,8 @@ mod migrate;
 mod owner;
 mod quota;
 mod store;
+#[cfg(feature = "throwaway")]
+pub mod throwaway;
 mod tokens;
 
 pub use self::clock::{Clock, TimeSource};

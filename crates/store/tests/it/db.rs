@@ -7,10 +7,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use chrono::DateTime;
 use secrecy::SecretString;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use store::throwaway::Schema;
 use store::{Clock, Keyring, Options, Store, TimeSource};
 use tempfile::TempDir;
-use uuid::Uuid;
 
 /// 2026-11-21 00:00:00 UTC.
 const START_MICROS: i64 = 1_795_219_200_000_000;
@@ -53,7 +52,7 @@ pub(crate) use on_both;
 pub(crate) struct TestDb {
     pub(crate) url: String,
     folder: Option<Arc<TempDir>>,
-    schema: Option<(String, String)>,
+    schema: Option<Schema>,
     pub(crate) hands: Hands,
 }
 
@@ -106,25 +105,18 @@ impl TestDb {
             println!("skipped: PostgreSQL");
             return None;
         };
-        let schema = format!("test_{}", Uuid::new_v4().simple());
-        let mut admin = PgConnection::connect(&server).await.unwrap();
-        let create = AssertSqlSafe(format!("CREATE SCHEMA {schema}"));
-        sqlx::query(create).execute(&mut admin).await.unwrap();
-        admin.close().await.unwrap();
-        let glue = if server.contains('?') { '&' } else { '?' };
+        let schema = Schema::create(&server).await.unwrap();
         Some(Self {
-            url: format!("{server}{glue}options[search_path]={schema}"),
+            url: schema.url(),
             folder: None,
-            schema: Some((server, schema)),
+            schema: Some(schema),
             hands: Hands(Arc::new(AtomicI64::new(START_MICROS))),
         })
     }
 
     pub(crate) async fn drop_schema(&self) {
-        if let Some((server, schema)) = &self.schema {
-            let mut admin = PgConnection::connect(server).await.unwrap();
-            let drop = AssertSqlSafe(format!("DROP SCHEMA {schema} CASCADE"));
-            sqlx::query(drop).execute(&mut admin).await.unwrap();
+        if let Some(schema) = &self.schema {
+            schema.drop().await.unwrap();
         }
     }
 

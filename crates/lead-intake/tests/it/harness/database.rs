@@ -1,6 +1,6 @@
 //! A database of a test's own, on either backend.
 
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use store::throwaway::Schema;
 use tempfile::TempDir;
 
 /// Reads a variable: where PostgreSQL is, and whether it may be missing.
@@ -17,7 +17,7 @@ fn env(name: &str) -> Option<String> {
 pub(crate) struct TestDatabase {
     pub(crate) url: String,
     pub(crate) folder: TempDir,
-    schema: Option<(String, String)>,
+    schema: Option<Schema>,
 }
 
 impl TestDatabase {
@@ -41,31 +41,17 @@ impl TestDatabase {
             println!("skipped: PostgreSQL");
             return None;
         };
-        let folder = tempfile::tempdir().unwrap();
-        let name = folder.path().file_name().unwrap().to_str().unwrap();
-        let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-        let schema = format!("intake_{}_{}", std::process::id(), letters.to_lowercase());
-        run(&server, format!("CREATE SCHEMA {schema}")).await;
-        let glue = if server.contains('?') { '&' } else { '?' };
+        let schema = Schema::create(&server).await.unwrap();
         Some(Self {
-            url: format!("{server}{glue}options[search_path]={schema}"),
-            folder,
-            schema: Some((server, schema)),
+            url: schema.url(),
+            folder: tempfile::tempdir().unwrap(),
+            schema: Some(schema),
         })
     }
 
     pub(crate) async fn drop_schema(&self) {
-        if let Some((server, schema)) = &self.schema {
-            run(server, format!("DROP SCHEMA {schema} CASCADE")).await;
+        if let Some(schema) = &self.schema {
+            schema.drop().await.unwrap();
         }
     }
-}
-
-async fn run(server: &str, statement: String) {
-    let mut admin = PgConnection::connect(server).await.unwrap();
-    sqlx::query(AssertSqlSafe(statement))
-        .execute(&mut admin)
-        .await
-        .unwrap();
-    admin.close().await.unwrap();
 }

@@ -1,0 +1,60 @@
+//! Schemas that tests make and drop, so that SQL stays in this crate.
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use uuid::Uuid;
+
+use crate::error::Result;
+
+/// A PostgreSQL schema of one test's own, on a server that others use too.
+#[derive(Clone)]
+pub struct Schema {
+    server: String,
+    name: String,
+}
+
+impl std::fmt::Debug for Schema {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Schema")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Schema {
+    /// Makes an empty schema on the server at this `postgres://` URL.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be reached or refuses.
+    pub async fn create(server: &str) -> Result<Self> {
+        let schema = Self {
+            server: server.to_owned(),
+            name: format!("test_{}", Uuid::new_v4().simple()),
+        };
+        schema.run(format!("CREATE SCHEMA {}", schema.name)).await?;
+        Ok(schema)
+    }
+
+    /// The URL whose connections see this schema and no other.
+    pub fn url(&self) -> String {
+        let glue = if self.server.contains('?') { '&' } else { '?' };
+        format!("{}{glue}options[search_path]={}", self.server, self.name)
+    }
+
+    /// Drops it with all it holds.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be reached or refuses.
+    pub async fn drop(&self) -> Result<()> {
+        self.run(format!("DROP SCHEMA {} CASCADE", self.name)).await
+    }
+
+    async fn run(&self, statement: String) -> Result<()> {
+        let mut admin = PgConnection::connect(&self.server).await?;
+        sqlx::query(AssertSqlSafe(statement))
+            .execute(&mut admin)
+            .await?;
+        Ok(admin.close().await?)
+    }
+}
