@@ -73,7 +73,17 @@ impl PostgresDb {
             ])
             .disable_statement_logging();
         let quota = pool(QUOTA_CONNECTIONS).connect_lazy_with(options.clone());
-        let pool = pool(connections).connect_with(options).await?;
+        let pool = pool(connections)
+            .connect_with(options)
+            .await
+            .map_err(|error| match error {
+                // The pool goes on trying until its time is over, and then tells only that.
+                sqlx::Error::PoolTimedOut => StoreError::new(
+                    StoreErrorKind::Unavailable,
+                    "the database server does not answer; does it run, and are host and port right?",
+                ),
+                error => error.into(),
+            })?;
         Ok(Self { pool, quota })
     }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::{DeliveryState, LeadRow, Leads, NewLeadRow, count_transition, lead, lead_columns};
 use crate::clock::micros;
 use crate::db::{Operation, Tx};
@@ -11,6 +13,9 @@ use crate::jobs::{self, JobSpec};
 
 /// How long an `Idempotency-Key` is remembered.
 pub const IDEMPOTENCY_LIFE: Duration = Duration::from_hours(24);
+
+/// How long the outcome of a commit is asked for after its answer was lost.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The `Idempotency-Key` of a request, and what tells its body from another.
 #[derive(Clone)]
@@ -79,8 +84,8 @@ impl Leads {
             // The commit may have happened although its answer was lost. If it did, saying otherwise makes the client
             // send the lead again.
             Err(error) if error.kind() == StoreErrorKind::Unavailable => {
-                match self.get_by_intake(intake_id).await {
-                    Ok(Some(lead)) => Ok(Accepted::Created(lead)),
+                match timeout(LOOK_AGAIN, self.get_by_intake(intake_id)).await {
+                    Ok(Ok(Some(lead))) => Ok(Accepted::Created(lead)),
                     _ => Err(error),
                 }
             }
