@@ -127,7 +127,10 @@ impl Doctor<'_> {
         if dead > 0 || failed > 0 {
             return self.warn(
                 "queue",
-                &format!("{dead} jobs were given up, {failed} leads among them; see GET /api/leads?state=failed"),
+                &format!(
+                    "{dead} jobs were given up, and {failed} leads are refused; GET /api/leads?state=failed says why; \
+                     once that is mended: lead-intake retry"
+                ),
             );
         }
         self.good("queue", &format!("{waiting} jobs are waiting"))

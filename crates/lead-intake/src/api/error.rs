@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use service_kit::http::{FieldError, Problem};
-use store::StoreError;
+use store::{StoreError, StoreErrorKind};
 
 use crate::crm::{CrmError, Verdict};
 
@@ -39,8 +39,15 @@ impl IntoResponse for ApiError {
 }
 
 fn store_problem(error: &StoreError) -> Problem {
+    let kind = format!("{:?}", error.kind()).to_lowercase();
+    metrics::counter!("database_failures_total", "kind" => kind).increment(1);
     if error.is_temporary() {
-        tracing::warn!("the database cannot serve: {error}");
+        // A full disk does not mend itself: somebody has to look.
+        if error.kind() == StoreErrorKind::Full {
+            tracing::error!("leads cannot be stored: {error}");
+        } else {
+            tracing::warn!("the database cannot serve: {error}");
+        }
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE)
             .detail(
                 "the database is away for a moment; send it again, best with an Idempotency-Key",

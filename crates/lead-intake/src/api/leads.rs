@@ -84,7 +84,7 @@ pub(crate) struct NewLead {
         (status = 202, description = "Stored; it is delivered as soon as amoCRM takes it", body = Receipt),
         (status = 400, description = "The body cannot be read", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "Fields are wrong, or the key was used for another body", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing was stored; send it again", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database is away; send it again, best with an Idempotency-Key", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn create(

@@ -181,6 +181,7 @@ async fn apply_all(
         events: payload.events.len(),
         ..WebhookReceipt::default()
     };
+    let mapping = Mapping::last_known(crm).await?;
     for event in &payload.events {
         let (entity, action) = labels(event);
         metrics::counter!("webhook_events_total", "entity" => entity, "action" => action)
@@ -191,7 +192,10 @@ async fn apply_all(
         if !tells_a_move(lead) {
             continue;
         }
-        match apply(store, crm, lead).await? {
+        let Some(mapping) = &mapping else {
+            continue;
+        };
+        match apply(store, crm, mapping, lead).await? {
             Some(StatusChanged::Applied(row)) => {
                 receipt.applied += 1;
                 tracing::info!(
@@ -236,15 +240,13 @@ fn tells_a_move(lead: &LeadEvent) -> bool {
 async fn apply(
     store: &Store,
     crm: &Arc<Crm>,
+    mapping: &Mapping,
     lead: &LeadEvent,
 ) -> Result<Option<StatusChanged>, ApiError> {
     let Some(stage) = lead.status_id.map(StatusId::get) else {
         return Ok(None);
     };
     let pipeline = lead.pipeline_id.map(PipelineId::get);
-    let Some(mapping) = Mapping::last_known(crm).await? else {
-        return Ok(None);
-    };
     let Some(status) = mapping.stages.status(pipeline, stage) else {
         tracing::debug!(deal.id = %lead.id, "the deal moved to a stage that means nothing to us");
         return Ok(None);

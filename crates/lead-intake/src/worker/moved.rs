@@ -57,7 +57,17 @@ impl Worker {
             _ => return Err(CrmError::Gone("the lead has no deal in amoCRM".to_owned())),
         };
         let mapping = Mapping::current(&self.crm, linked, &self.config.intake).await?;
-        move_deal(&linked.client, &mapping, LeadId::new(deal), status).await?;
+        let deal = LeadId::new(deal);
+        match move_deal(&linked.client, &mapping, deal, status).await {
+            // Somebody may have made the stage anew since we read them.
+            Err(error) if error.is_validation() => {
+                let mapping = Mapping::read(&self.crm, linked, &self.config.intake).await?;
+                move_deal(&linked.client, &mapping, deal, status).await?;
+            }
+            outcome => {
+                outcome?;
+            }
+        }
         Ok(())
     }
 }

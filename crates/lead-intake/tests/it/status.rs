@@ -225,6 +225,23 @@ async fn a_deal_moved_before_we_know_that_it_is_ours_is_followed() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stage_made_anew_behind_our_back_is_found() {
+    let app = TestApp::ready().await;
+    app.submit(LEAD).await;
+    app.queue_is_empty().await;
+    let (pipeline, old) = app.crm.stage("Asia Deals", "Презентация").await;
+    let stages = format!("/api/v4/leads/pipelines/{pipeline}/statuses");
+    app.crm.delete(&format!("{stages}/{old}")).await;
+    let made = json!([{"name": "Презентация", "sort": 45, "color": "#fffeb2"}]);
+    app.crm.post(&stages, made).await;
+    let (_, new) = app.crm.stage("Asia Deals", "Презентация").await;
+    assert_ne!(old, new);
+    app.put("/api/leads/1/status?status=presentation").await;
+    app.queue_is_empty().await;
+    assert_eq!(app.crm.deals().await[0]["status_id"], new);
+}
+
 /// Nobody gave consent: the token was configured.
 #[tokio::test(flavor = "multi_thread")]
 async fn webhooks_of_another_account_are_refused_with_a_configured_token_too() {

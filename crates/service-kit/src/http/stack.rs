@@ -143,7 +143,7 @@ async fn trace(request: Request, next: Next) -> Response {
         .to_owned();
     let span = tracing::info_span!(
         "request",
-        http.method = method_label(&method),
+        http.method = %method_label(&method),
         http.route = route,
         request.id = request_id
     );
