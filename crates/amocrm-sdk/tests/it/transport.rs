@@ -106,3 +106,37 @@ async fn an_html_error_page_is_shown_as_a_short_text() {
         "account.get: amoCRM answered 502: 502 Bad Gateway"
     );
 }
+
+#[tokio::test]
+async fn an_account_is_reached_by_its_own_name_through_a_proxy_and_a_private_ca() {
+    let folder = tempfile::tempdir().unwrap();
+    let emulator = amocrm_emulator::Emulator::builder()
+        .tls_dir(folder.path())
+        .start()
+        .await
+        .unwrap();
+    let known = emulator.credentials();
+    let through = |ca: Option<Vec<u8>>| {
+        let builder = Client::builder(&known.subdomain)
+            .proxy(emulator.base_url())
+            .long_lived_token(emulator.long_lived_token())
+            .retry(RetryPolicy::none());
+        ca.into_iter()
+            .fold(builder, |builder, pem| builder.root_certificate(pem))
+            .build()
+            .unwrap()
+    };
+    let pem = std::fs::read(known.ca_file.as_ref().unwrap()).unwrap();
+    let account = through(Some(pem)).account().get().await.unwrap();
+    assert_eq!(account.subdomain, known.subdomain);
+    let request = &emulator.requests()[0];
+    assert_eq!(request.host, format!("{}.amocrm.ru", known.subdomain));
+    assert!(request.source.starts_with("proxy"), "{}", request.source);
+
+    // Without the CA nothing of the request is shown to anybody.
+    let error = through(None).account().get().await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.delivery()),
+        (ErrorKind::Connect, Delivery::NotSent)
+    );
+}
