@@ -1,5 +1,6 @@
 //! Which account we speak to, and with what right.
 
+use std::fmt::Write as _;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::clock::SharedClock;
 use service_kit::config::AmocrmConfig;
+use sha2::{Digest as _, Sha256};
 use store::Store;
 use tokio::sync::Notify;
 use url::Url;
@@ -22,6 +24,9 @@ use super::CrmError;
 const ACCOUNT_SETTING: &str = "amocrm.account";
 /// Setting with the numeric id of that account: webhooks of others are refused.
 const ACCOUNT_ID_SETTING: &str = "amocrm.account_id";
+
+/// Setting with the hash of the `AMOCRM_REFRESH_TOKEN` that was taken over last.
+const ADOPTED_SETTING: &str = "amocrm.adopted_refresh_token";
 
 /// A whole call of a delivery with its retries; the lease of a job outlives it.
 const CALL_DEADLINE: Duration = Duration::from_mins(1);
@@ -121,8 +126,9 @@ impl Crm {
         let _ = tokio::time::timeout(longest, self.changed.notified()).await;
     }
 
-    /// Notes that amoCRM refuses the grant, so that nobody asks again before a person has done something. `false` for a
-    /// long-lived token: nothing here would notice a new one, so it has to be tried again.
+    /// Notes that amoCRM refuses the grant, so that nobody asks again before a person has done something. `false` if it
+    /// is to be tried again: for a long-lived token, because nothing here would notice a new one, and when another
+    /// refresh token was configured.
     pub(crate) async fn note_refusal(&self, linked: &Linked) -> bool {
         metrics::counter!("amocrm_auth_failures_total").increment(1);
         if self.config.access_token().is_some() {
@@ -131,6 +137,17 @@ impl Crm {
                 "amoCRM refuses AMOCRM_ACCESS_TOKEN; make a new long-lived token and restart with it"
             );
             return false;
+        }
+        match self.replace_by_configured(linked).await {
+            Ok(true) => {
+                tracing::warn!(
+                    account.host = linked.account,
+                    "amoCRM refuses the stored tokens; AMOCRM_REFRESH_TOKEN takes their place"
+                );
+                return false;
+            }
+            Ok(false) => {}
+            Err(error) => tracing::warn!("AMOCRM_REFRESH_TOKEN cannot be looked at: {error}"),
         }
         let obtained_at = match linked.client.oauth().connection().await {
             Ok(connection) => connection.map(|connection| connection.obtained_at),
@@ -389,13 +406,35 @@ impl Crm {
         })
     }
 
-    /// Takes over `AMOCRM_REFRESH_TOKEN` unless the database has newer tokens.
+    /// Takes over `AMOCRM_REFRESH_TOKEN` unless the database has tokens, or had this one: it was used up, or an
+    /// administrator has disconnected the account since.
     async fn adopt_configured(&self, linked: &Linked) -> Result<bool, CrmError> {
-        let Some(refresh) = self.config.refresh_token() else {
+        let Some((refresh, mark)) = self.unused_refresh_token().await? else {
             return Ok(false);
         };
         linked.client.oauth().adopt_refresh_token(refresh).await?;
+        self.store.meta().put(ADOPTED_SETTING, &mark).await?;
         Ok(true)
+    }
+
+    /// Puts a refresh token that was configured later in the place of tokens that amoCRM refuses.
+    async fn replace_by_configured(&self, linked: &Linked) -> Result<bool, CrmError> {
+        if self.unused_refresh_token().await?.is_none() {
+            return Ok(false);
+        }
+        linked.client.oauth().disconnect().await?;
+        self.adopt_configured(linked).await
+    }
+
+    /// The configured refresh token, with what it is remembered by, if it was never taken over.
+    async fn unused_refresh_token(&self) -> Result<Option<(&SecretString, String)>, CrmError> {
+        let Some(refresh) = self.config.refresh_token() else {
+            return Ok(None);
+        };
+        // A hash is no secret: the token is long and random.
+        let mark = hex(&Sha256::digest(refresh.expose_secret()));
+        let adopted: Option<String> = self.store.meta().get(ADOPTED_SETTING).await?;
+        Ok((adopted.as_ref() != Some(&mark)).then_some((refresh, mark)))
     }
 
     /// Counts renewals, which happen by themselves and in any process; and a grant other than the refused one
@@ -423,4 +462,11 @@ impl Crm {
     fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
         f(&mut self.current.write().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use amocrm_emulator::Fault;
 use serde_json::json;
 
-use crate::harness::{LEAD, TestApp, TestDatabase, eventually, field};
+use service_kit::config::Environment;
+
+use crate::harness::{LEAD, TestApp, TestDatabase, all_settings, eventually, field};
 
 /// A visitor nobody has seen before.
 fn visitor(number: usize) -> String {
@@ -100,6 +102,38 @@ async fn a_revoked_access_holds_the_queue_until_a_person_connects_again() {
     app.lead_is(id, "/delivery/state", "delivered").await;
     app.queue_is_empty().await;
     assert_eq!(app.crm.deals().await.len(), 2);
+}
+
+/// What the user's guide says to do about refused tokens.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_refresh_token_in_the_settings_takes_the_place_of_refused_ones() {
+    let app = TestApp::ready_with(&[("INTAKE_SHORT_WAIT_MS", "0")]).await;
+    app.crm.emulator.revoke_tokens();
+    let id = app.submit(LEAD).await.id();
+    eventually("the refusal is noticed", || async {
+        let status = app.get("/api/auth/amo/status").await.json();
+        (status["needs_reconnect"] == true).then_some(())
+    })
+    .await;
+    let pair = app.crm.post("/_emulator/tokens/pair", json!({})).await;
+    let refresh = pair["refresh_token"].as_str().unwrap();
+    let settings = all_settings(
+        &app.crm,
+        &app.database,
+        &app.url,
+        &[("AMOCRM_REFRESH_TOKEN", refresh)],
+    );
+    // The service is started again with it.
+    let config = lead_intake::Config::load(Environment::from_pairs(settings), None).unwrap();
+    let again = lead_intake::App::open(config).await.unwrap();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let work = tokio::spawn({
+        let (again, stop) = (again.clone(), stop.clone());
+        async move { again.work(stop).await }
+    });
+    app.lead_is(id, "/delivery/state", "delivered").await;
+    stop.cancel();
+    work.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
