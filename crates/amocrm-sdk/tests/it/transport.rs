@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use amocrm_sdk::leads::NewLead;
-use amocrm_sdk::{Client, Delivery, ErrorKind, RetryPolicy};
+use amocrm_sdk::{Client, ClientBuilder, Delivery, ErrorKind, RetryPolicy};
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -122,7 +122,7 @@ async fn an_account_is_reached_by_its_own_name_through_a_proxy_and_a_private_ca(
             .long_lived_token(emulator.long_lived_token())
             .retry(RetryPolicy::none());
         ca.into_iter()
-            .fold(builder, |builder, pem| builder.root_certificate(pem))
+            .fold(builder, ClientBuilder::root_certificate)
             .build()
             .unwrap()
     };
