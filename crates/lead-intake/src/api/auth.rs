@@ -76,7 +76,7 @@ pub(crate) async fn callback(
     State(config): State<Arc<Config>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let callback = match Callback::parse(query.as_deref().unwrap_or_default()) {
+    let callback = match crm.read_callback(query.as_deref().unwrap_or_default()) {
         Ok(callback) => callback,
         Err(error) => return Ok(Page::malformed(&error.to_string()).into_response()),
     };

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use amocrm_sdk::oauth::{
-    AuthorizeUrl, Claims, Connection, ConsentMode, Credentials, Grant, TokenKey,
+    AuthorizeUrl, Callback, Claims, Connection, ConsentMode, Credentials, Grant, TokenKey,
 };
 use amocrm_sdk::quota::Limits;
 use amocrm_sdk::{Client, ErrorKind};
@@ -32,9 +32,6 @@ const ADOPTED_SETTING: &str = "amocrm.adopted_refresh_token";
 const CALL_DEADLINE: Duration = Duration::from_mins(1);
 /// One attempt of a call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Where accounts live; a callback may name no other host, for the client secret is sent there.
-const ACCOUNT_DOMAINS: [&str; 3] = [".amocrm.ru", ".amocrm.com", ".kommo.com"];
 
 /// The connection to one account.
 #[derive(Debug)]
@@ -223,19 +220,21 @@ impl Crm {
         Ok(url.build()?)
     }
 
+    /// Reads the query of a request to the redirect URI. Where requests go to `AMOCRM_BASE_URL`, whatever the account's
+    /// host, any host may have given consent: the client secret is not sent there.
+    pub(crate) fn read_callback(&self, query: &str) -> amocrm_sdk::Result<Callback> {
+        match self.config.base_url() {
+            Some(_) => Callback::parse_for(query, |_| true),
+            None => Callback::parse(query),
+        }
+    }
+
     /// Whether a grant of this account may be taken: the configured one, or any of the vendor's.
     pub(crate) fn accepts(&self, account: &str) -> Result<(), String> {
         match self.config.domain() {
             Some(domain) if domain != account && self.config.base_url().is_none() => Err(format!(
                 "consent was given by {account}, but AMOCRM_DOMAIN is {domain}"
             )),
-            None if self.config.base_url().is_none()
-                && !ACCOUNT_DOMAINS
-                    .iter()
-                    .any(|domain| account.ends_with(domain)) =>
-            {
-                Err("the callback names a host that is no account of amoCRM".to_owned())
-            }
             _ => Ok(()),
         }
     }
