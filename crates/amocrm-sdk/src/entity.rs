@@ -29,7 +29,7 @@ pub use self::card::{
     LinkedLead, TagRef,
 };
 pub use self::create::{Create, Created};
-pub(crate) use self::create::{Identified, created_in_order, in_input_order, number_items};
+pub(crate) use self::create::{Identified, create_in_batches, in_input_order, number_items};
 pub(crate) use self::filter::{Pairs, filter, filter_method};
 pub use self::get::Get;
 pub use self::list::{Direction, List};

@@ -61,31 +61,45 @@ impl<E: Creatable> Create<E> {
     async fn run(self) -> Result<Vec<E::Created>> {
         let client = self.client.clone();
         let sizes: Vec<usize> = self.items.chunks(E::BATCH).map(<[_]>::len).collect();
-        let mut created: Vec<E::Created> = Vec::with_capacity(self.items.len());
-        for (request, size) in self.into_requests()?.into_iter().zip(sizes) {
-            let batch = create_batch::<E>(&client, request, size).await;
-            let batch = batch.map_err(|error| {
-                error
-                    .with_item_offset(created.len())
-                    .with_created_ids(created.iter().map(HasId::raw_id).collect())
-            })?;
-            created.extend(batch);
-        }
-        Ok(created)
+        create_in_batches(
+            &client,
+            E::CREATE,
+            self.into_requests()?,
+            sizes,
+            Envelope::<E, _>::into_items,
+        )
+        .await
     }
 }
 
-async fn create_batch<E: Creatable>(
+/// Sends batch after batch; when one fails, the error tells what the ones before created. `items` takes the items out
+/// of what the collection answers with.
+pub(crate) async fn create_in_batches<A, T>(
     client: &Client,
-    request: Request,
-    size: usize,
-) -> Result<Vec<E::Created>> {
-    let answer: Envelope<E, Identified<E::Created>> = client.expect(request).await?;
-    created_in_order(E::CREATE, answer.into_items(), size)
+    operation: Operation,
+    requests: Vec<Request>,
+    sizes: Vec<usize>,
+    items: impl Fn(A) -> Vec<Identified<T>>,
+) -> Result<Vec<T>>
+where
+    A: DeserializeOwned,
+    T: Clone + HasId,
+{
+    let mut created: Vec<T> = Vec::with_capacity(sizes.iter().sum());
+    for (request, size) in requests.into_iter().zip(sizes) {
+        let answer = client.expect(request).await;
+        let batch = answer.and_then(|answer| created_in_order(operation, items(answer), size));
+        created.extend(batch.map_err(|error| {
+            error
+                .with_item_offset(created.len())
+                .with_created_ids(created.iter().map(HasId::raw_id).collect())
+        })?);
+    }
+    Ok(created)
 }
 
 /// As [`in_input_order`]; what was created is told even if it cannot be matched.
-pub(crate) fn created_in_order<T: Clone + HasId>(
+fn created_in_order<T: Clone + HasId>(
     operation: Operation,
     answers: Vec<Identified<T>>,
     size: usize,

@@ -11,9 +11,7 @@ use crate::client::Client;
 use crate::companies::NewCompany;
 use crate::contacts::NewContact;
 use crate::de;
-use crate::entity::{
-    HasId, Identified, awaited, card_setters, created_in_order, number_items, quiet_debug,
-};
+use crate::entity::{HasId, awaited, card_setters, create_in_batches, number_items, quiet_debug};
 use crate::error::Result;
 use crate::id::{CompanyId, ContactId, LeadId, LossReasonId, PipelineId, StatusId};
 use crate::request::{Operation, Request};
@@ -168,28 +166,16 @@ impl CreateComplex {
     async fn run(self) -> Result<Vec<CreatedComplex>> {
         let client = self.client.clone();
         let sizes: Vec<usize> = self.leads.chunks(MAX_BATCH).map(<[_]>::len).collect();
-        let mut created: Vec<CreatedComplex> = Vec::with_capacity(self.leads.len());
-        for (request, size) in self.into_requests()?.into_iter().zip(sizes) {
-            let batch = create_batch(&client, request, size)
-                .await
-                .map_err(|error| {
-                    let ids = created.iter().map(|lead| lead.lead_id.get()).collect();
-                    error.with_item_offset(created.len()).with_created_ids(ids)
-                })?;
-            created.extend(batch);
-        }
-        Ok(created)
+        // The one collection that answers with a bare list instead of HAL.
+        create_in_batches(
+            &client,
+            CREATE,
+            self.into_requests()?,
+            sizes,
+            |answers: Vec<_>| answers,
+        )
+        .await
     }
-}
-
-/// The one collection that answers with a bare list instead of HAL.
-async fn create_batch(
-    client: &Client,
-    request: Request,
-    size: usize,
-) -> Result<Vec<CreatedComplex>> {
-    let answers: Vec<Identified<CreatedComplex>> = client.expect(request).await?;
-    created_in_order(CREATE, answers, size)
 }
 
 awaited!(CreateComplex => Vec<CreatedComplex>);
