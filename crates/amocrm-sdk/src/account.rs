@@ -10,7 +10,7 @@ use crate::de;
 use crate::entity::{awaited, words};
 use crate::error::Result;
 use crate::id::{AccountId, CatalogId, UserGroupId, UserId};
-use crate::request::{Operation, Request};
+use crate::request::{Operation, Request, declare};
 
 const GET: Operation = Operation::idempotent("account.get");
 
@@ -19,6 +19,8 @@ const GET: Operation = Operation::idempotent("account.get");
 pub struct Accounts {
     client: Client,
 }
+
+declare!(Accounts: GET);
 
 impl Client {
     /// The account that this client is for.

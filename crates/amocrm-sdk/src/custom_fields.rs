@@ -12,6 +12,7 @@ use crate::entity::{
 };
 use crate::fields::FieldType;
 use crate::id::{CatalogId, CustomFieldId, kind};
+use crate::request::declare;
 
 mod definition;
 mod groups;
@@ -61,6 +62,15 @@ pub struct CustomFields {
     client: Client,
     path: String,
 }
+
+declare!(
+    CustomFields:
+    CustomField::LIST,
+    CustomField::GET,
+    CustomField::CREATE,
+    CustomField::UPDATE,
+    CustomField::DELETE,
+);
 
 impl Client {
     /// Definitions of custom fields.

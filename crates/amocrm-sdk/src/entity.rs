@@ -15,9 +15,11 @@ mod card;
 mod create;
 mod filter;
 mod get;
+mod input;
 mod list;
 mod page;
 mod remove;
+mod resource;
 mod update;
 
 pub(crate) use self::card::{
@@ -32,10 +34,12 @@ pub use self::create::{Create, Created};
 pub(crate) use self::create::{Identified, create_in_batches, in_input_order, number_items};
 pub(crate) use self::filter::{Pairs, filter, filter_method};
 pub use self::get::Get;
+pub(crate) use self::input::{input, input_also, input_fields, input_setters, input_type};
 pub use self::list::{Direction, List};
 pub(crate) use self::page::Envelope;
 pub use self::page::Page;
 pub use self::remove::Remove;
+pub(crate) use self::resource::{resource, resource_method, resource_operation, resource_trait};
 pub use self::update::{Update, UpdateMany, Updated};
 
 /// Entities per page and per write that amoCRM accepts.

@@ -58,6 +58,8 @@ pub mod kind {
         Talk,
         /// A task.
         Task,
+        /// A type of tasks.
+        TaskType,
         /// A user of the account.
         User,
         /// A group (department) of users.
@@ -113,6 +115,8 @@ aliases! {
     TalkId = Talk,
     /// Id of a task.
     TaskId = Task,
+    /// Id of a type of tasks.
+    TaskTypeId = TaskType,
     /// Id of a user. `0` stands for a robot or the system.
     UserId = User,
     /// Id of a group of users. `0` is the default group.

@@ -34,6 +34,8 @@ pub mod notes;
 #[cfg(feature = "client")]
 pub mod oauth;
 #[cfg(feature = "client")]
+mod operations;
+#[cfg(feature = "client")]
 mod path;
 #[cfg(feature = "client")]
 pub mod pipelines;
@@ -43,6 +45,8 @@ pub mod quota;
 mod request;
 #[cfg(feature = "client")]
 pub mod tags;
+#[cfg(feature = "client")]
+pub mod tasks;
 #[cfg(feature = "client")]
 pub mod users;
 #[cfg(feature = "client")]
@@ -55,10 +59,12 @@ pub use error::{Delivery, Error, ErrorKind, Problem, Result, ValidationError};
 pub use id::{
     AccountId, CatalogElementId, CatalogId, CompanyId, ContactId, CustomFieldId, CustomerId,
     FieldEnumId, Id, LeadId, LossReasonId, NoteId, ParseIdError, PipelineId, RoleId, SourceId,
-    StatusId, TagId, TalkId, TaskId, UserGroupId, UserId, WebhookId, kind,
+    StatusId, TagId, TalkId, TaskId, TaskTypeId, UserGroupId, UserId, WebhookId, kind,
 };
 #[cfg(feature = "client")]
 pub use layer::RetryPolicy;
+#[cfg(feature = "client")]
+pub use operations::operations;
 #[cfg(feature = "client")]
 pub use request::{Operation, Request};
 

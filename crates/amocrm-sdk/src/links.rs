@@ -10,14 +10,14 @@ use serde_with::skip_serializing_none;
 use crate::client::Client;
 use crate::de;
 use crate::de::open_enum;
-use crate::entity::{Envelope, List, Listable, MAX_BATCH, Never, awaited, entity, filter};
+use crate::entity::{Entity, Envelope, List, Listable, MAX_BATCH, Never, awaited, entity, filter};
 use crate::error::Result;
 use crate::id::{
     CatalogElementId, CatalogId, CompanyId, ContactId, CustomFieldId, CustomerId, LeadId, UserId,
     kind,
 };
 use crate::path::segment;
-use crate::request::{Operation, Request};
+use crate::request::{Operation, Request, declare};
 
 const LINK: Operation = Operation::idempotent("links.create");
 const UNLINK: Operation = Operation::idempotent("links.delete");
@@ -91,6 +91,8 @@ pub struct Links {
     client: Client,
     path: String,
 }
+
+declare!(Links: Link::LIST, LINK, UNLINK);
 
 impl Client {
     /// Links of a lead, contact, company or customer: `client.links(lead_id)`.

@@ -13,11 +13,12 @@ use crate::client::Client;
 use crate::de;
 use crate::de::open_enum;
 use crate::entity::{
-    Creatable, Create, Created, Get, HasId, List, Listable, Updatable, Update, Updated, entity,
-    filter, quiet_debug, words,
+    Creatable, Create, Created, Entity, Get, HasId, List, Listable, Updatable, Update, Updated,
+    entity, filter, quiet_debug, words,
 };
 use crate::id::{AccountId, NoteId, UserGroupId, UserId, kind};
 use crate::links::EntityRef;
+use crate::request::declare;
 
 /// Notes of one entity: [`Client::notes`].
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct Notes {
     client: Client,
     path: String,
 }
+
+declare!(Notes: Note::LIST, Note::GET, Note::CREATE, Note::UPDATE);
 
 impl Client {
     /// Notes of a lead, contact, company or customer: `client.notes(lead_id)`.

@@ -3,13 +3,10 @@
 //! Source: <https://www.amocrm.ru/developers/content/crm_platform/leads_pipelines>.
 
 use serde::{Deserialize, Serialize};
-use serde_with::skip_serializing_none;
 
 use crate::client::Client;
 use crate::de;
-use crate::entity::{
-    Creatable, Create, Entity, Get, HasId, List, Listable, Never, Remove, Updatable, Update, entity,
-};
+use crate::entity::{HasId, Never, input, resource};
 use crate::id::{AccountId, PipelineId, StatusId, kind};
 
 mod statuses;
@@ -21,55 +18,29 @@ pub use self::statuses::{
 
 const PATH: &str = "/api/v4/leads/pipelines";
 
-/// Pipelines of an account: [`Client::pipelines`].
-#[derive(Debug, Clone)]
-pub struct Pipelines {
-    client: Client,
+resource! {
+    /// Pipelines of an account: [`Client::pipelines`].
+    pub struct Pipelines of Pipeline: kind::Pipeline, "pipelines";
+    /// Reads pipelines with their statuses. An account has at most 50.
+    list_whole(with = Never, filter = Never, order = Never);
+    /// Reads one pipeline with its statuses.
+    get(PipelineId);
+    /// Adds pipelines with their stages. Needs an administrator's token.
+    create(NewPipeline => Pipeline);
+    /// Changes a pipeline. Needs an administrator's token.
+    update(PipelineId, PipelinePatch => Pipeline);
+    /// Removes a pipeline. amoCRM refuses one that holds leads (422), and the last one.
+    delete(PipelineId);
 }
 
 impl Client {
     /// Pipelines of leads.
     pub fn pipelines(&self) -> Pipelines {
-        Pipelines {
-            client: self.clone(),
-        }
+        Pipelines::at(self, PATH)
     }
 }
 
 impl Pipelines {
-    /// Reads pipelines with their statuses. An account has at most 50.
-    pub fn list(&self) -> List<Pipeline> {
-        List::new(self.client.clone(), PATH).unpaged()
-    }
-
-    /// Reads one pipeline with its statuses.
-    pub fn get(&self, id: PipelineId) -> Get<Pipeline> {
-        Get::new(self.client.clone(), format!("{PATH}/{id}"))
-    }
-
-    /// Adds pipelines with their stages. Needs an administrator's token.
-    pub fn create(&self, pipelines: impl IntoIterator<Item = NewPipeline>) -> Create<Pipeline> {
-        Create::new(self.client.clone(), PATH, pipelines)
-    }
-
-    /// Changes a pipeline. Needs an administrator's token.
-    pub fn update(&self, id: PipelineId) -> Update<Pipeline> {
-        Update::new(
-            self.client.clone(),
-            format!("{PATH}/{id}"),
-            PipelinePatch::new(id),
-        )
-    }
-
-    /// Removes a pipeline. amoCRM refuses one that holds leads (422), and the last one.
-    pub fn delete(&self, id: PipelineId) -> Remove {
-        Remove::new(
-            self.client.clone(),
-            Pipeline::DELETE,
-            format!("{PATH}/{id}"),
-        )
-    }
-
     /// Statuses (stages) of a pipeline.
     pub fn statuses(&self, pipeline: PipelineId) -> Statuses {
         Statuses::new(self.client.clone(), format!("{PATH}/{pipeline}/statuses"))
@@ -131,12 +102,6 @@ impl HasId for Pipeline {
     fn raw_id(&self) -> u64 {
         self.id.get()
     }
-}
-
-impl Listable for Pipeline {
-    type With = Never;
-    type Filter = Never;
-    type Order = Never;
 }
 
 /// A pipeline to be added.
@@ -226,71 +191,26 @@ impl NewPipeline {
     }
 }
 
-/// Changes to a pipeline. Its stages are changed one by one: [`Pipelines::statuses`].
-#[skip_serializing_none]
-#[derive(Debug, Clone, Serialize)]
-#[must_use = "it does nothing until it is sent"]
-pub struct PipelinePatch {
-    #[serde(skip)]
-    id: PipelineId,
-    name: Option<String>,
-    sort: Option<i64>,
-    is_main: Option<bool>,
-    is_unsorted_on: Option<bool>,
-}
-
-impl PipelinePatch {
-    fn new(id: PipelineId) -> Self {
-        Self {
-            id,
-            name: None,
-            sort: None,
-            is_main: None,
-            is_unsorted_on: None,
+input! {
+    /// Changes to a pipeline. Its stages are changed one by one: [`Pipelines::statuses`].
+    pub struct PipelinePatch(PipelineId) of Pipeline;
+    fields PipelineFields;
+    both {}
+    new {}
+    patch {
+        /// Sets the name.
+        text name "name";
+        /// Sets its place among the pipelines.
+        set sort "sort": i64;
+        /// Whether it takes incoming leads.
+        set unsorted "is_unsorted_on": bool;
+        part is_main "is_main": bool;
+    }
+    also {
+        /// Makes it the main one.
+        pub fn main(mut self) -> Self {
+            self.fields_mut().is_main = Some(true);
+            self
         }
     }
-}
-
-impl HasId for PipelinePatch {
-    fn raw_id(&self) -> u64 {
-        self.id.get()
-    }
-}
-
-impl Update<Pipeline> {
-    /// Sets the name.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.patch_mut().name = Some(name.into());
-        self
-    }
-
-    /// Sets its place among the pipelines.
-    pub fn sort(mut self, sort: i64) -> Self {
-        self.patch_mut().sort = Some(sort);
-        self
-    }
-
-    /// Makes it the main one.
-    pub fn main(mut self) -> Self {
-        self.patch_mut().is_main = Some(true);
-        self
-    }
-
-    /// Whether it takes incoming leads.
-    pub fn unsorted(mut self, on: bool) -> Self {
-        self.patch_mut().is_unsorted_on = Some(on);
-        self
-    }
-}
-
-entity!(Pipeline: kind::Pipeline, "pipelines");
-
-impl Creatable for Pipeline {
-    type New = NewPipeline;
-    type Created = Pipeline;
-}
-
-impl Updatable for Pipeline {
-    type Patch = PipelinePatch;
-    type Updated = Pipeline;
 }

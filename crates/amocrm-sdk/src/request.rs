@@ -35,6 +35,22 @@ impl Operation {
     }
 }
 
+/// Something whose operations are known: what [`operations`](crate::operations) goes through.
+pub(crate) trait Declared {
+    /// The operations, each once or more.
+    const OPERATIONS: &'static [Operation];
+}
+
+/// Says which operations a handle has beside those of `resource!`: `declare!(Links: Link::LIST, LINK, UNLINK)`.
+macro_rules! declare {
+    ($handle:ty: $($operation:expr),+ $(,)?) => {
+        impl crate::request::Declared for $handle {
+            const OPERATIONS: &'static [crate::Operation] = &[$($operation),+];
+        }
+    };
+}
+pub(crate) use declare;
+
 /// A request of the API: what every builder's `into_request()` yields.
 ///
 /// ```

@@ -9,35 +9,22 @@ use serde::Deserialize;
 use crate::client::Client;
 use crate::de;
 use crate::de::open_enum;
-use crate::entity::{Get, List, Listable, Never, entity, words};
+use crate::entity::{Never, resource, words};
 use crate::id::{CatalogId, PipelineId, RoleId, StatusId, UserGroupId, UserId, kind};
 
-const PATH: &str = "/api/v4/users";
-
-/// Users of an account: [`Client::users`].
-#[derive(Debug, Clone)]
-pub struct Users {
-    client: Client,
+resource! {
+    /// Users of an account: [`Client::users`].
+    pub struct Users of User: kind::User, "users";
+    /// Reads users.
+    list(with = UserWith, filter = Never, order = Never);
+    /// Reads one user.
+    get(UserId);
 }
 
 impl Client {
     /// Users of the account.
     pub fn users(&self) -> Users {
-        Users {
-            client: self.clone(),
-        }
-    }
-}
-
-impl Users {
-    /// Reads users.
-    pub fn list(&self) -> List<User> {
-        List::new(self.client.clone(), PATH)
-    }
-
-    /// Reads one user.
-    pub fn get(&self, id: UserId) -> Get<User> {
-        Get::new(self.client.clone(), format!("{PATH}/{id}"))
+        Users::at(self, "/api/v4/users")
     }
 }
 
@@ -229,12 +216,4 @@ words! {
         /// [`User::phone_number`].
         PhoneNumber = "phone_number",
     }
-}
-
-entity!(User: kind::User, "users");
-
-impl Listable for User {
-    type With = UserWith;
-    type Filter = Never;
-    type Order = Never;
 }

@@ -15,7 +15,7 @@ use crate::de;
 use crate::entity::{Entity, List, Listable, Never, awaited, entity, filter};
 use crate::error::{ErrorKind, Result};
 use crate::id::{AccountId, UserId, WebhookId, kind};
-use crate::request::{Operation, Request};
+use crate::request::{Operation, Request, declare};
 use crate::webhook::WebhookEvent;
 
 const PATH: &str = "/api/v4/webhooks";
@@ -28,6 +28,8 @@ const SUBSCRIBE: Operation = Operation::idempotent("webhooks.subscribe");
 pub struct Webhooks {
     client: Client,
 }
+
+declare!(Webhooks: Webhook::LIST, SUBSCRIBE, Webhook::DELETE);
 
 impl Client {
     /// Webhook subscriptions.

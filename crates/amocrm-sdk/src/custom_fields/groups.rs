@@ -14,7 +14,7 @@ use crate::entity::{
 use crate::error::Result;
 use crate::id::CustomFieldId;
 use crate::path::segment;
-use crate::request::Request;
+use crate::request::{Request, declare};
 
 /// Groups of one kind of entity: [`CustomFields::groups`](super::CustomFields::groups).
 #[derive(Debug, Clone)]
@@ -22,6 +22,15 @@ pub struct CustomFieldGroups {
     client: Client,
     path: String,
 }
+
+declare!(
+    CustomFieldGroups:
+    CustomFieldGroup::LIST,
+    CustomFieldGroup::GET,
+    CustomFieldGroup::CREATE,
+    CustomFieldGroup::UPDATE,
+    CustomFieldGroup::DELETE,
+);
 
 impl CustomFieldGroups {
     pub(super) fn new(client: Client, path: String) -> Self {

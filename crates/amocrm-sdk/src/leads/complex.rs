@@ -14,7 +14,7 @@ use crate::de;
 use crate::entity::{HasId, awaited, card_setters, create_in_batches, number_items, quiet_debug};
 use crate::error::Result;
 use crate::id::{CompanyId, ContactId, LeadId, LossReasonId, PipelineId, StatusId};
-use crate::request::{Operation, Request};
+use crate::request::{Operation, Request, declare};
 
 const CREATE: Operation = Operation::once("leads.create_complex");
 
@@ -178,6 +178,7 @@ impl CreateComplex {
     }
 }
 
+declare!(CreateComplex: CREATE);
 awaited!(CreateComplex => Vec<CreatedComplex>);
 
 impl fmt::Debug for CreateComplex {

@@ -13,6 +13,7 @@ use crate::entity::{
     entity, words,
 };
 use crate::id::{AccountId, PipelineId, StatusId, kind};
+use crate::request::declare;
 
 /// After every stage of an account's own and before won (10000).
 const LAST_PLACE: i64 = 9_000;
@@ -23,6 +24,15 @@ pub struct Statuses {
     client: Client,
     path: String,
 }
+
+declare!(
+    Statuses:
+    Status::LIST,
+    Status::GET,
+    Status::CREATE,
+    Status::UPDATE,
+    Status::DELETE,
+);
 
 impl Statuses {
     pub(super) fn new(client: Client, path: String) -> Self {

@@ -323,6 +323,18 @@ macro_rules! card {
         }
 
         crate::entity::entity!($entity: $kind, $name);
+
+        impl crate::request::Declared for $handle {
+            const OPERATIONS: &'static [crate::Operation] = {
+                use crate::entity::Entity as Of;
+                &[
+                    <$entity as Of>::LIST,
+                    <$entity as Of>::GET,
+                    <$entity as Of>::CREATE,
+                    <$entity as Of>::UPDATE,
+                ]
+            };
+        }
         crate::entity::quiet_debug!($new, $patch);
         crate::entity::card_conditions!($filter);
 

@@ -1,0 +1,44 @@
+//! Every operation the SDK has, so that coverage can be counted.
+
+use std::collections::BTreeMap;
+
+use crate::request::{Declared, Operation};
+
+/// Collects the operations of the given types.
+macro_rules! declared {
+    ($($handle:ty),+ $(,)?) => {
+        [$(<$handle as Declared>::OPERATIONS),+].concat()
+    };
+}
+
+/// Every operation of the SDK, ordered by name, each once: what appears in logs, metrics and errors as
+/// [`Operation::name`], and in the table `docs/coverage.md`.
+///
+/// ```
+/// let names: Vec<&str> = amocrm_sdk::operations().iter().map(|operation| operation.name).collect();
+/// assert!(names.contains(&"leads.create"));
+/// ```
+pub fn operations() -> Vec<Operation> {
+    let all = declared![
+        crate::account::Accounts,
+        crate::companies::Companies,
+        crate::contacts::Contacts,
+        crate::custom_fields::CustomFieldGroups,
+        crate::custom_fields::CustomFields,
+        crate::leads::Leads,
+        crate::leads::CreateComplex,
+        crate::links::Links,
+        crate::notes::Notes,
+        crate::pipelines::Pipelines,
+        crate::pipelines::Statuses,
+        crate::tags::Tags,
+        crate::tasks::Tasks,
+        crate::users::Users,
+        crate::webhooks::Webhooks,
+    ];
+    let by_name: BTreeMap<&str, Operation> = all
+        .into_iter()
+        .map(|operation| (operation.name, operation))
+        .collect();
+    by_name.into_values().collect()
+}
