@@ -9,8 +9,11 @@ use http::StatusCode;
 use serde::de::DeserializeOwned;
 use tower::ServiceExt;
 
+use crate::batcher::Batching;
 use crate::error::{Delivery, Error, ErrorKind, Result};
-use crate::layer::{Attempts, Deadline, Endpoint, HttpResponse, HttpService, from_now, own_error};
+use crate::layer::{
+    Attempts, Deadline, Departure, Endpoint, HttpResponse, HttpService, from_now, own_error,
+};
 use crate::oauth::OAuth;
 use crate::quota::Quota;
 use crate::request::Request;
@@ -38,6 +41,8 @@ pub use self::builder::ClientBuilder;
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
+    /// Of batchers: where single creates and updates are gathered.
+    batching: Option<Arc<Batching>>,
 }
 
 struct Inner {
@@ -75,15 +80,25 @@ impl Client {
     ///
     /// Every [`ErrorKind`]; a status other than 2xx is an error.
     pub async fn send(&self, request: Request) -> Result<HttpResponse> {
+        self.send_until(request, self.next_deadline(), None).await
+    }
+
+    async fn send_until(
+        &self,
+        request: Request,
+        deadline: Deadline,
+        departure: Option<Departure>,
+    ) -> Result<HttpResponse> {
         let operation = request.operation().name;
         let attempts = Attempts::default();
         let mut request = request
             .into_http()
             .map_err(|error| error.with_operation(operation))?;
         request.extensions_mut().insert(attempts.clone());
-        request
-            .extensions_mut()
-            .insert(Deadline(from_now(self.inner.deadline)));
+        request.extensions_mut().insert(deadline);
+        if let Some(departure) = departure {
+            request.extensions_mut().insert(departure);
+        }
         let described = |error: Error| {
             error
                 .with_operation(operation)
@@ -113,11 +128,46 @@ impl Client {
     /// As [`send`](Self::send), and [`ErrorKind::Decode`] when the answer is not what `T` expects.
     pub async fn fetch<T: DeserializeOwned>(&self, request: Request) -> Result<Option<T>> {
         let operation = request.operation().name;
-        let answer = self.send(request).await?;
-        if answer.status() == StatusCode::NO_CONTENT || answer.body().is_empty() {
-            return Ok(None);
+        read(operation, &self.send(request).await?)
+    }
+
+    /// As [`fetch`](Self::fetch) for a batch: `departure` hears when it has its permit.
+    pub(crate) async fn fetch_in_company<T: DeserializeOwned>(
+        &self,
+        request: Request,
+        deadline: Option<Deadline>,
+        departure: Departure,
+    ) -> Result<Option<T>> {
+        let operation = request.operation().name;
+        let deadline = deadline.unwrap_or_else(|| self.next_deadline());
+        let answer = self.send_until(request, deadline, Some(departure)).await?;
+        read(operation, &answer)
+    }
+
+    /// When a call that begins now must be over.
+    pub(crate) fn next_deadline(&self) -> Deadline {
+        Deadline(from_now(self.inner.deadline))
+    }
+
+    /// Where single creates and updates are gathered, if they are.
+    pub(crate) fn batching(&self) -> Option<&Arc<Batching>> {
+        self.batching.as_ref()
+    }
+
+    /// A clone that gathers its single creates and updates there.
+    pub(crate) fn gathering(&self, batching: Arc<Batching>) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            batching: Some(batching),
         }
-        decode(operation, answer.body()).map(Some)
+    }
+
+    /// A clone whose calls go one by one.
+    pub(crate) fn alone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            batching: None,
+        }
     }
 
     /// As [`fetch`](Self::fetch) where an empty answer makes no sense.
@@ -140,6 +190,13 @@ impl fmt::Debug for Client {
             .field("domain", &self.domain())
             .finish_non_exhaustive()
     }
+}
+
+fn read<T: DeserializeOwned>(operation: &'static str, answer: &HttpResponse) -> Result<Option<T>> {
+    if answer.status() == StatusCode::NO_CONTENT || answer.body().is_empty() {
+        return Ok(None);
+    }
+    decode(operation, answer.body()).map(Some)
 }
 
 fn decode<T: DeserializeOwned>(operation: &'static str, body: &[u8]) -> Result<T> {

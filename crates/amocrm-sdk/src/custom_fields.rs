@@ -105,6 +105,7 @@ impl CustomFields {
             format!("{}/{id}", self.path),
             CustomFieldPatch::new(id),
         )
+        .gathered(true)
     }
 
     /// Changes many fields. Works, though the vendor's own client refuses to.

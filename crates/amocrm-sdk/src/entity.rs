@@ -31,7 +31,9 @@ pub use self::card::{
     LinkedLead, TagRef,
 };
 pub use self::create::{Create, Created};
-pub(crate) use self::create::{Identified, create_in_batches, in_input_order, number_items};
+pub(crate) use self::create::{
+    Identified, create_in_batches, in_input_order, number_items, request_ids,
+};
 pub(crate) use self::filter::{Pairs, filter, filter_method};
 pub use self::get::Get;
 pub(crate) use self::input::{input, input_also, input_fields, input_setters, input_type};
@@ -39,7 +41,9 @@ pub use self::list::{Direction, List};
 pub(crate) use self::page::Envelope;
 pub use self::page::Page;
 pub use self::remove::Remove;
-pub(crate) use self::resource::{resource, resource_method, resource_operation, resource_trait};
+pub(crate) use self::resource::{
+    resource, resource_method, resource_operation, resource_trait, takes_many,
+};
 pub use self::update::{Update, UpdateMany, Updated};
 
 /// Entities per page and per write that amoCRM accepts.

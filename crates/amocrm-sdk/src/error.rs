@@ -220,6 +220,21 @@ impl Error {
         self
     }
 
+    /// Of a refused batch, what concerns item `index`, as a call with this item alone would have got it: numbered
+    /// `item`, and in business rules named `new_name` instead of `name`.
+    pub(crate) fn for_item(
+        mut self,
+        index: usize,
+        item: Option<usize>,
+        name: &str,
+        new_name: &str,
+    ) -> Self {
+        if let Some(problem) = &mut self.0.problem {
+            problem.keep_item(index, item, name, new_name);
+        }
+        self
+    }
+
     /// What happened.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

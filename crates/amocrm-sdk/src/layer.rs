@@ -11,9 +11,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
 
@@ -58,6 +60,22 @@ impl Deadline {
     /// Whether a sleep of `pause` ends before the deadline.
     pub(crate) fn allows(deadline: Option<Self>, pause: Duration) -> bool {
         deadline.is_none_or(|deadline| from_now(pause) <= deadline.0)
+    }
+}
+
+/// Tells whoever sent a request that it has its permit. Travels in the request's extensions.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Departure(Arc<Notify>);
+
+impl Departure {
+    pub(crate) fn tell(request: &HttpRequest) {
+        if let Some(departure) = request.extensions().get::<Self>() {
+            departure.0.notify_one();
+        }
+    }
+
+    pub(crate) async fn awaited(&self) {
+        self.0.notified().await;
     }
 }
 

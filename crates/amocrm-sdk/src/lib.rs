@@ -12,6 +12,8 @@ pub mod webhook;
 #[cfg(feature = "client")]
 pub mod account;
 #[cfg(feature = "client")]
+pub mod batcher;
+#[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "client")]
 pub mod companies;

@@ -39,6 +39,8 @@ impl Operation {
 pub(crate) trait Declared {
     /// The operations, each once or more.
     const OPERATIONS: &'static [Operation];
+    /// Whether many changes go into one request, so that batchers may gather single ones.
+    const TAKES_MANY: bool = false;
 }
 
 /// Says which operations a handle has beside those of `resource!`: `declare!(Links: Link::LIST, LINK, UNLINK)`.

@@ -319,6 +319,7 @@ impl ClientBuilder {
                 oauth,
                 deadline: self.deadline,
             }),
+            batching: None,
         })
     }
 

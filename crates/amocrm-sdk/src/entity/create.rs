@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::page::Envelope;
 use super::{Creatable, Entity, HasId, awaited};
+use crate::batcher::{Destination, Verb};
 use crate::client::Client;
 use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::id::Id;
@@ -17,7 +18,8 @@ use crate::request::{Operation, Request};
 ///
 /// The items are cut into requests of 250 and matched with the answers by `request_id`. amoCRM takes a request whole
 /// or refuses it whole; if a later request fails, [`Error::created_ids`] has the ids of the earlier ones, and
-/// [`Error::validation_errors`] counts items from the first of the whole call.
+/// [`Error::validation_errors`] counts items from the first of the whole call. A single item of a
+/// [batcher](crate::batcher) travels in company.
 #[must_use = "nothing is created until it is awaited"]
 pub struct Create<E: Creatable> {
     client: Client,
@@ -60,6 +62,18 @@ impl<E: Creatable> Create<E> {
 
     async fn run(self) -> Result<Vec<E::Created>> {
         let client = self.client.clone();
+        if let (Some(batching), [item]) = (client.batching(), self.items.as_slice()) {
+            let destination = Destination {
+                verb: Verb::Create,
+                path: self.path,
+                operation: E::CREATE,
+                key: E::KEY,
+                limit: E::BATCH,
+            };
+            let item = numbered(E::CREATE, 0, item)?;
+            let created = batching.send(&client, destination, None, item).await?;
+            return Ok(vec![created]);
+        }
         let sizes: Vec<usize> = self.items.chunks(E::BATCH).map(<[_]>::len).collect();
         create_in_batches(
             &client,
@@ -143,14 +157,19 @@ pub(crate) struct Identified<T> {
 impl<'de, T: DeserializeOwned> serde::Deserialize<'de> for Identified<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let object = Map::deserialize(deserializer)?;
-        let indexes = match object.get("request_id") {
-            Some(Value::Array(numbers)) => numbers.iter().filter_map(position).collect(),
-            Some(number) => position(number).into_iter().collect(),
-            None => Vec::new(),
-        };
-        let value =
-            serde_json::from_value(Value::Object(object)).map_err(serde::de::Error::custom)?;
+        let answer = Value::Object(object);
+        let indexes = request_ids(&answer);
+        let value = serde_json::from_value(answer).map_err(serde::de::Error::custom)?;
         Ok(Self { indexes, value })
+    }
+}
+
+/// The numbers an answer's item was sent under.
+pub(crate) fn request_ids(answer: &Value) -> Vec<usize> {
+    match answer.get("request_id") {
+        Some(Value::Array(numbers)) => numbers.iter().filter_map(position).collect(),
+        Some(number) => position(number).into_iter().collect(),
+        None => Vec::new(),
     }
 }
 

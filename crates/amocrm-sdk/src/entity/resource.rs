@@ -61,10 +61,19 @@ macro_rules! resource {
             const OPERATIONS: &'static [crate::Operation] = &[
                 $(crate::entity::resource_operation!($operation $entity),)*
             ];
+            const TAKES_MANY: bool = crate::entity::takes_many!($($operation)*);
         }
     };
 }
 pub(crate) use resource;
+
+/// Whether `update_many` is among the operations.
+macro_rules! takes_many {
+    () => { false };
+    (update_many $($rest:ident)*) => { true };
+    ($other:ident $($rest:ident)*) => { crate::entity::takes_many!($($rest)*) };
+}
+pub(crate) use takes_many;
 
 macro_rules! resource_method {
     ($(#[$doc:meta])* list $entity:ty, $($argument:tt)*) => {
@@ -102,6 +111,7 @@ macro_rules! resource_method {
                 format!("{}/{id}", self.path),
                 $patch::new(id),
             )
+            .gathered(<Self as crate::request::Declared>::TAKES_MANY)
         }
     };
     ($(#[$doc:meta])* update_many $entity:ty, $patch:ty) => {

@@ -10,18 +10,20 @@ use serde_json::Value;
 use super::create::{Identified, in_input_order, numbered};
 use super::page::Envelope;
 use super::{Entity, HasId, MAX_BATCH, Updatable, awaited};
+use crate::batcher::{Destination, Verb};
 use crate::client::Client;
 use crate::de;
 use crate::error::Result;
 use crate::id::Id;
 use crate::request::Request;
 
-/// Changes one entity.
+/// Changes one entity. Of a [batcher](crate::batcher) it travels in company.
 #[must_use = "nothing is changed until it is awaited"]
 pub struct Update<E: Updatable> {
     client: Client,
     path: String,
     patch: E::Patch,
+    is_gathered: bool,
 }
 
 impl<E: Updatable> Update<E> {
@@ -31,7 +33,14 @@ impl<E: Updatable> Update<E> {
             client,
             path,
             patch,
+            is_gathered: false,
         }
+    }
+
+    /// For collections that take many changes at once: a [batcher](crate::batcher) may send this one in company.
+    pub(crate) fn gathered(mut self, is_gathered: bool) -> Self {
+        self.is_gathered = is_gathered;
+        self
     }
 
     pub(crate) fn patch_mut(&mut self) -> &mut E::Patch {
@@ -49,6 +58,19 @@ impl<E: Updatable> Update<E> {
 
     async fn run(self) -> Result<E::Updated> {
         let client = self.client.clone();
+        if let (true, Some(batching)) = (self.is_gathered, client.batching()) {
+            let collection = self.path.rsplit_once('/').map_or("", |(before, _)| before);
+            let destination = Destination {
+                verb: Verb::Update,
+                path: collection.to_owned(),
+                operation: E::UPDATE,
+                key: E::KEY,
+                limit: MAX_BATCH,
+            };
+            let item = numbered(E::UPDATE, 0, &self.patch)?;
+            let id = self.patch.raw_id();
+            return batching.send(&client, destination, Some(id), item).await;
+        }
         let answer: Single<E> = client.expect(self.into_request()?).await?;
         Ok(answer.0)
     }

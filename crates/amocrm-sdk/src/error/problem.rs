@@ -138,6 +138,23 @@ impl Problem {
             .any(|phrase| detail.contains(phrase))
     }
 
+    pub(super) fn keep_item(
+        &mut self,
+        index: usize,
+        item: Option<usize>,
+        name: &str,
+        new_name: &str,
+    ) {
+        self.validation.retain(|error| error.item == Some(index));
+        for error in &mut self.validation {
+            error.item = item;
+        }
+        self.by_entity.retain(|(entity, _)| entity == name);
+        for (entity, _) in &mut self.by_entity {
+            new_name.clone_into(entity);
+        }
+    }
+
     pub(super) fn shift_items(&mut self, offset: usize) {
         for item in self
             .validation

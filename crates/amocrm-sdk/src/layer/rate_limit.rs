@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout, timeout_at};
 use tower::{Layer, Service};
 
-use super::{Deadline, HttpRequest, HttpResponse, ServiceFuture, from_now};
+use super::{Deadline, Departure, HttpRequest, HttpResponse, ServiceFuture, from_now};
 use crate::BoxError;
 use crate::error::{Delivery, Error, ErrorKind, Problem, Result};
 use crate::quota::{PauseReason, Permit, Quota};
@@ -187,6 +187,7 @@ where
         let gate = Arc::clone(&self.gate);
         Box::pin(async move {
             gate.pass(Deadline::of(&request)).await?;
+            Departure::tell(&request);
             let answer = inner.call(request).await?;
             gate.listen(&answer).await;
             Ok(answer)

@@ -7,6 +7,7 @@
 #![expect(unreachable_pub, reason = "nothing of a test binary is reachable")]
 
 mod coverage;
+mod batcher;
 mod entities;
 mod fields;
 mod fixtures;

@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 
 use amocrm_sdk::{Client, ClientBuilder};
 use bytes::Bytes;
-use http_body_util::Full;
+use futures_util::FutureExt as _;
+use http_body_util::{BodyExt as _, Full};
 use tokio::time::Instant;
 use tower::Service;
 
@@ -108,6 +109,12 @@ impl Script {
     pub fn client(&self) -> Client {
         self.builder().long_lived_token("token").build().unwrap()
     }
+}
+
+/// The JSON body of a request.
+pub fn body(request: &http::Request<Full<Bytes>>) -> serde_json::Value {
+    let collected = request.body().clone().collect().now_or_never();
+    serde_json::from_slice(&collected.unwrap().unwrap().to_bytes()).unwrap()
 }
 
 pub const ACCOUNT: &str = r#"{"id": 31000001, "name": "Acme", "subdomain": "acme"}"#;

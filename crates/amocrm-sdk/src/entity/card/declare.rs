@@ -269,6 +269,7 @@ macro_rules! card {
                     format!("{}/{id}", Self::PATH),
                     $patch::new(id),
                 )
+                .gathered(true)
             }
 
             #[doc = concat!("Changes many ", $name, ".")]
