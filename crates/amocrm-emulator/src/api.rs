@@ -3,6 +3,7 @@
 mod account;
 mod call;
 mod complex;
+mod feed;
 mod field_groups;
 mod fields;
 mod links;
@@ -74,6 +75,7 @@ pub(crate) fn routes() -> Router<App> {
         )
         .route("/api/v4/customers", any(on(customers_off)))
         .route("/api/v4/customers/{*rest}", any(on(customers_off)));
+    router = router.merge(feed::routes());
     for entity in EntityType::ALL {
         router = card_routes(router, &format!("/api/v4/{}", entity.as_str()));
     }

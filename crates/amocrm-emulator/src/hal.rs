@@ -4,7 +4,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
-use crate::{problem::Problem, query::Query};
+use crate::{
+    problem::Problem,
+    query::{MAX_LIMIT, Query},
+};
 
 /// What an operation gives back.
 pub(crate) type Answer = Result<Reply, Problem>;
@@ -56,16 +59,27 @@ pub(crate) fn self_link(href: &str) -> Value {
 /// One page of a list without totals, as leads, contacts, companies, tags and notes have it.
 ///
 /// `items` may hold one element more than the page: then there is a next page.
-pub(crate) fn page(url: &str, query: &Query, collection: &str, mut items: Vec<Value>) -> Reply {
+pub(crate) fn page(url: &str, query: &Query, collection: &str, items: Vec<Value>) -> Reply {
+    page_up_to(MAX_LIMIT, url, query, collection, items)
+}
+
+/// [`page`] of a list whose pages are smaller than usual.
+pub(crate) fn page_up_to(
+    max_limit: usize,
+    url: &str,
+    query: &Query,
+    collection: &str,
+    mut items: Vec<Value>,
+) -> Reply {
     if items.is_empty() {
         return Reply::no_content();
     }
-    let limit = query.limit();
+    let limit = query.limit_up_to(max_limit);
     let more = items.len() > limit;
     items.truncate(limit);
     Reply::ok(json!({
         "_page": query.page(),
-        "_links": links(url, query, more, None),
+        "_links": links(url, query, limit, more, None),
         "_embedded": {collection: items},
     }))
 }
@@ -86,7 +100,7 @@ pub(crate) fn counted_page(url: &str, query: &Query, collection: &str, items: Ve
         "_total_items": total,
         "_page": number,
         "_page_count": pages,
-        "_links": links(url, query, number < pages, Some(pages)),
+        "_links": links(url, query, limit, number < pages, Some(pages)),
         "_embedded": {collection: items},
     }))
 }
@@ -96,9 +110,9 @@ pub(crate) fn collection(url: &str, name: &str, items: &[Value]) -> Value {
     json!({"_total_items": items.len(), "_links": self_link(url), "_embedded": {name: items}})
 }
 
-fn links(url: &str, query: &Query, more: bool, last: Option<usize>) -> Value {
+fn links(url: &str, query: &Query, limit: usize, more: bool, last: Option<usize>) -> Value {
     let number = query.page();
-    let href = |page: usize| json!({"href": format!("{url}?{}", query.with_page(page))});
+    let href = |page: usize| json!({"href": format!("{url}?{}", query.with_page_of(page, limit))});
     let mut links = json!({"self": href(number)});
     if more {
         links["next"] = href(number + 1);

@@ -96,6 +96,27 @@ impl Query {
             .collect()
     }
 
+    /// [`Query::list`], whose values may be lists themselves: `filter[type]=a,b`.
+    pub(crate) fn comma_list(&self, path: &[&str]) -> Vec<&str> {
+        self.list(path)
+            .into_iter()
+            .flat_map(|value| value.split(','))
+            .map(str::trim)
+            .filter(|value| !value.is_empty())
+            .collect()
+    }
+
+    /// `[from]` and `[to]`, or a bare moment, which means "not before".
+    pub(crate) fn since(&self, path: &[&str]) -> Option<Range> {
+        match self.get(path).and_then(|v| v.parse().ok()) {
+            Some(from) => Some(Range {
+                from: Some(from),
+                to: None,
+            }),
+            None => self.range(path),
+        }
+    }
+
     /// `[from]` and `[to]`, or a bare value, which means both.
     pub(crate) fn range(&self, path: &[&str]) -> Option<Range> {
         let end = |name| {
@@ -157,18 +178,28 @@ impl Query {
     }
 
     pub(crate) fn limit(&self) -> usize {
+        self.limit_up_to(MAX_LIMIT)
+    }
+
+    /// The page size where the largest page is another one.
+    pub(crate) fn limit_up_to(&self, max: usize) -> usize {
         self.get(&["limit"])
             .and_then(|v| v.parse().ok())
             .filter(|l| *l > 0)
             .unwrap_or(DEFAULT_LIMIT)
-            .min(MAX_LIMIT)
+            .min(max)
     }
 
     /// The same query with another page, for `_links`.
     pub(crate) fn with_page(&self, page: usize) -> String {
+        self.with_page_of(page, self.limit())
+    }
+
+    /// The same query with another page of this size.
+    pub(crate) fn with_page_of(&self, page: usize, limit: usize) -> String {
         let mut out = Serializer::new(String::new());
         out.append_pair("page", &page.to_string())
-            .append_pair("limit", &self.limit().to_string());
+            .append_pair("limit", &limit.to_string());
         for entry in self
             .entries
             .iter()

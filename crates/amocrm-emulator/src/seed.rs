@@ -11,6 +11,7 @@ use crate::{
     config::Seed,
     world::{
         Account, Counters, Integration, Links, LossReason, Pipeline, Records, Status, User, World,
+        feed::Feed,
     },
 };
 
@@ -101,6 +102,7 @@ fn account(index: u64, subdomain: &str, name: &str, now: i64) -> Account {
         links: Links::default(),
         notes: BTreeMap::new(),
         loss_reasons: Vec::new(),
+        feed: Feed::default(),
         counters: Counters::of_account(index),
     };
     add_user(

@@ -5,6 +5,7 @@
 
 mod account;
 pub(crate) mod events;
+pub(crate) mod feed;
 mod fields;
 mod links;
 mod notes;

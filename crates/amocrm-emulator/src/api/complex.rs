@@ -13,7 +13,7 @@ use super::{
 use crate::{
     hal::{Answer, Reply},
     problem::{BatchErrors, Violations},
-    world::EntityType,
+    world::{EntityType, feed::Subject},
 };
 
 const MAX_LEADS: usize = 50;
@@ -113,6 +113,11 @@ fn apply(cx: &mut Context<'_>, draft: Bundle) -> Value {
         cx.account.links.link(
             (EntityType::Contacts, contact),
             (EntityType::Companies, company),
+        );
+        cx.emit_link(
+            Subject::Card(EntityType::Contacts, contact),
+            Subject::Card(EntityType::Companies, company),
+            true,
         );
     }
     let (contact, company) = (contact.map(|(id, _)| id), company.map(|(id, _)| id));

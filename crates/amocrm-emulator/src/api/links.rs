@@ -8,7 +8,7 @@ use super::{call::Context, reader::Reader};
 use crate::{
     hal::{Answer, Reply, self_link},
     problem::{BatchErrors, Problem, Violations},
-    world::{ElementLink, EntityType},
+    world::{ElementLink, EntityType, feed::Subject},
 };
 
 const CATALOG_ELEMENTS: &str = "catalog_elements";
@@ -100,6 +100,7 @@ fn link(cx: &mut Context<'_>, id: Option<u64>) -> Answer {
     let drafts = read_drafts(cx, entity, id, true)?;
     let mut made = Vec::with_capacity(drafts.len());
     for draft in drafts {
+        let is_new = !is_linked(cx, entity, &draft);
         match &draft.target {
             Target::Card(other, to, is_main) => {
                 cx.account.links.link((entity, draft.id), (*other, *to));
@@ -121,6 +122,13 @@ fn link(cx: &mut Context<'_>, id: Option<u64>) -> Answer {
                 .link_element(entity, draft.id, link.clone()),
         }
         touch(cx, entity, draft.id);
+        if is_new {
+            cx.emit_link(
+                Subject::Card(entity, draft.id),
+                subject(&draft.target),
+                true,
+            );
+        }
         let mut item = render(cx, entity, draft.id, &draft.target, true);
         if let Some(request_id) = draft.request_id {
             item["request_id"] = request_id.into();
@@ -135,6 +143,8 @@ fn link(cx: &mut Context<'_>, id: Option<u64>) -> Answer {
 fn unlink(cx: &mut Context<'_>, id: Option<u64>) -> Answer {
     let entity = cx.entity()?;
     for draft in read_drafts(cx, entity, id, false)? {
+        let was_linked = is_linked(cx, entity, &draft);
+        let other_side = subject(&draft.target);
         match draft.target {
             Target::Card(other, to, _) => {
                 cx.account.links.unlink((entity, draft.id), (other, to));
@@ -146,8 +156,31 @@ fn unlink(cx: &mut Context<'_>, id: Option<u64>) -> Answer {
             }
         }
         touch(cx, entity, draft.id);
+        if was_linked {
+            cx.emit_link(Subject::Card(entity, draft.id), other_side, false);
+        }
     }
     Ok(Reply::no_content())
+}
+
+fn is_linked(cx: &Context<'_>, entity: EntityType, draft: &Draft) -> bool {
+    let links = &cx.account.links;
+    match &draft.target {
+        Target::Card(other, to, _) => links.linked(entity, draft.id, *other).any(|id| id == *to),
+        Target::Element(wanted) => links.elements(entity, draft.id).iter().any(|link| {
+            (link.catalog_id, link.element_id) == (wanted.catalog_id, wanted.element_id)
+        }),
+    }
+}
+
+fn subject(target: &Target) -> Subject {
+    match target {
+        Target::Card(other, to, _) => Subject::Card(*other, *to),
+        Target::Element(link) => Subject::Element {
+            catalog_id: link.catalog_id,
+            id: link.element_id,
+        },
+    }
 }
 
 /// A changed link counts as a change of the card.

@@ -329,7 +329,8 @@ fn link(cx: &Context<'_>, entity: EntityType, entity_id: u64, id: u64) -> Value 
     self_link(&cx.api(&format!("{}/{entity_id}/notes/{id}", entity.as_str())))
 }
 
-fn render(cx: &Context<'_>, entity: EntityType, note: &Note) -> Value {
+/// A note as amoCRM answers it.
+pub(crate) fn render(cx: &Context<'_>, entity: EntityType, note: &Note) -> Value {
     let mut document = json!({
         "id": note.id,
         "entity_id": note.entity_id,

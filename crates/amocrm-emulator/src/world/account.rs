@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use super::{EntityType, FieldDefinition, FieldGroup, Links, Note, Pipeline, Records, Tag};
+use super::{
+    EntityType, FieldDefinition, FieldGroup, Links, Note, Pipeline, Records, Tag, feed::Feed,
+};
 
 /// An amoCRM account.
 #[derive(Serialize, Deserialize)]
@@ -57,6 +59,9 @@ pub(crate) struct Account {
     pub(crate) notes: BTreeMap<EntityType, BTreeMap<u64, Note>>,
     /// Why leads are lost.
     pub(crate) loss_reasons: Vec<LossReason>,
+    /// What happened, for `/api/v4/events`.
+    #[serde(default)]
+    pub(crate) feed: Feed,
     /// The next free ids.
     pub(crate) counters: Counters,
 }

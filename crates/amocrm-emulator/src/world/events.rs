@@ -309,11 +309,6 @@ fn day(value: &Value, utc_offset_seconds: i32) -> String {
 fn note_fields(account: &Account, entity: EntityType, note: &Note) -> Vec<(String, String)> {
     const TEXT_NOTE: u8 = 4;
     const FILE_NOTE: u8 = 5;
-    let element_type = match entity {
-        EntityType::Contacts => 1,
-        EntityType::Leads => 2,
-        EntityType::Companies => 3,
-    };
     // Text dates of notes are in Moscow time in the vendor's samples.
     let moment = |at: i64| {
         let shifted = chrono::DateTime::from_timestamp(at.saturating_add(3 * 3600), 0);
@@ -342,7 +337,7 @@ fn note_fields(account: &Account, entity: EntityType, note: &Note) -> Vec<(Strin
         }
         .to_string(),
     );
-    put("element_type", element_type.to_string());
+    put("element_type", entity.element_type().to_string());
     put("element_id", note.entity_id.to_string());
     put("catalog_id", String::new());
     put("group_id", note.group_id.to_string());

@@ -34,6 +34,24 @@ impl EntityType {
         }
     }
 
+    /// The word of events, calls and anything else that speaks of one.
+    pub(crate) fn singular(self) -> &'static str {
+        match self {
+            Self::Leads => "lead",
+            Self::Contacts => "contact",
+            Self::Companies => "company",
+        }
+    }
+
+    /// The number it had in older versions of the API, which webhooks still use.
+    pub(crate) fn element_type(self) -> u8 {
+        match self {
+            Self::Contacts => 1,
+            Self::Leads => 2,
+            Self::Companies => 3,
+        }
+    }
+
     /// The entity type named by a path segment.
     pub(crate) fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|entity| entity.as_str() == word)

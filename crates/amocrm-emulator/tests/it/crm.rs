@@ -4,6 +4,7 @@ mod batches;
 mod client;
 mod definitions;
 mod events;
+mod feed;
 mod lists;
 mod pipelines;
 mod relations;

@@ -3,7 +3,11 @@
 use super::draft::Draft;
 use crate::{
     api::call::Context,
-    world::{EntityType, LeadState, Record, events::Change},
+    world::{
+        EntityType, LeadState, Record,
+        events::Change,
+        feed::{self, Subject},
+    },
 };
 
 /// Creates a record; its id.
@@ -22,10 +26,12 @@ pub(crate) fn create(cx: &mut Context<'_>, entity: EntityType, mut draft: Draft)
         record.name = made_up_name(entity, id);
     }
     cx.account.records_mut(entity).insert(record);
+    let mut partners = Vec::with_capacity(companies.len() + contacts.len());
     for company in companies {
         cx.account
             .links
             .link((entity, id), (EntityType::Companies, company));
+        partners.push(Subject::Card(EntityType::Companies, company));
     }
     for (contact, is_main) in contacts {
         cx.account
@@ -34,8 +40,12 @@ pub(crate) fn create(cx: &mut Context<'_>, entity: EntityType, mut draft: Draft)
         if is_main {
             cx.account.links.set_main(id, contact);
         }
+        partners.push(Subject::Card(EntityType::Contacts, contact));
     }
     cx.emit(entity, id, Change::Added);
+    for partner in partners {
+        cx.emit_link(Subject::Card(entity, id), partner, true);
+    }
     id
 }
 
@@ -52,6 +62,9 @@ pub(super) fn update(cx: &mut Context<'_>, entity: EntityType, id: u64, draft: D
     let after = record.clone();
     cx.account.records_mut(entity).insert(record);
     cx.emit(entity, id, Change::Updated);
+    for happening in feed::differences(cx.account, entity, &before, &after) {
+        cx.record(happening);
+    }
     if let (Some(old), Some(new)) = (&before.lead, &after.lead)
         && (old.status_id, old.pipeline_id) != (new.status_id, new.pipeline_id)
     {
