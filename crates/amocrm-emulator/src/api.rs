@@ -3,6 +3,7 @@
 mod account;
 mod call;
 mod complex;
+pub(crate) mod drive;
 mod feed;
 mod field_groups;
 mod fields;
@@ -80,6 +81,7 @@ pub(crate) fn routes() -> Router<App> {
         router = card_routes(router, &format!("/api/v4/{}", entity.as_str()));
     }
     router
+        .merge(drive::routes())
         // amoCRM answers a wrong method without a body.
         .method_not_allowed_fallback(|| std::future::ready(StatusCode::METHOD_NOT_ALLOWED))
         .route("/api/v4", any(on(no_route)))

@@ -5,15 +5,19 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use crate::answer;
 use crate::app::App;
-use crate::hosts::{Site, Target};
+use crate::hosts::{DRIVE_PREFIX, Site, Target};
 use crate::world::World;
 
 /// The scope of everything under `/api/v4`.
 const CRM_SCOPE: &str = "crm";
+/// The scope of the file service.
+const FILES_SCOPE: &str = "files";
+/// The one that lets files be thrown away there.
+const FILES_DELETE_SCOPE: &str = "files_delete";
 /// Lets an administrator's token act with another user's rights.
 const CONTEXT_USER: &str = "x-context-user-id";
 
@@ -26,6 +30,8 @@ pub(crate) struct Principal {
     pub(crate) scopes: Vec<String>,
     /// Scheme and host as the caller used them: what links in answers begin with.
     pub(crate) base_url: String,
+    /// Where the file service is.
+    pub(crate) drive_url: String,
 }
 
 /// Lets requests with a good token pass and tells the handlers whose it is.
@@ -63,6 +69,7 @@ pub(crate) async fn require(
             is_admin,
             scopes: grant.scopes.clone(),
             base_url: site.base_url.clone(),
+            drive_url: site.drive_url(),
         };
         Some((
             principal,
@@ -76,7 +83,8 @@ pub(crate) async fn require(
     if first_use {
         app.mark_changed();
     }
-    if !principal.scopes.iter().any(|scope| scope == CRM_SCOPE) {
+    let needed = needed_scope(&request);
+    if !principal.scopes.iter().any(|scope| scope == needed) {
         return answer::problem(
             StatusCode::FORBIDDEN,
             "Client doesn't have the required scope",
@@ -96,6 +104,17 @@ pub(crate) async fn require(
     }
     request.extensions_mut().insert(principal);
     next.run(request).await
+}
+
+/// What a token must be good for.
+fn needed_scope(request: &Request) -> &'static str {
+    if !request.uri().path().starts_with(DRIVE_PREFIX) {
+        CRM_SCOPE
+    } else if request.method() == Method::DELETE {
+        FILES_DELETE_SCOPE
+    } else {
+        FILES_SCOPE
+    }
 }
 
 /// The token of an `Authorization: Bearer` header.

@@ -226,6 +226,7 @@ fn router(app: &App) -> Router {
     let api = api::routes().layer(middleware::from_fn_with_state(app.clone(), auth::require));
     let crm = api
         .merge(oauth::routes())
+        .merge(api::drive::open_routes())
         // What amoCRM has and the emulator has not: the journal shows that somebody asked for it.
         .fallback(|| std::future::ready(answer::gateway_page(StatusCode::NOT_FOUND)))
         .layer(middleware::from_fn_with_state(app.clone(), gate::pass));

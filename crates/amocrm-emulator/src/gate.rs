@@ -16,7 +16,7 @@ use crate::answer::{self, DropConnection};
 use crate::app::App;
 use crate::auth;
 use crate::faults::FaultKind;
-use crate::hosts::{Site, Target};
+use crate::hosts::{CHATS_PREFIX, DOWNLOAD_PREFIX, DRIVE_PREFIX, Site, Target};
 use crate::journal::JournalEntry;
 use crate::limits::{Verdict, throttled};
 use crate::oauth::{TOKEN_PATH, TokenRequest, TokenSelector};
@@ -283,10 +283,8 @@ fn server_status(status: u16, otherwise: StatusCode) -> StatusCode {
 fn refuse_host(app: &App, site: &Site, request: &Request) -> Option<Response> {
     match site.target {
         Target::AnyAccount | Target::Account(_) | Target::Www | Target::SharedApi => None,
-        Target::OtherService => Some(answer::problem(
-            StatusCode::NOT_FOUND,
-            "This service is not emulated",
-        )),
+        Target::Drive => not_among(request, &[DRIVE_PREFIX, DOWNLOAD_PREFIX]),
+        Target::Chats => not_among(request, &[CHATS_PREFIX]),
         Target::Nobody => {
             let status = app.oauth_rules().unknown_account_status;
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED);
@@ -304,9 +302,16 @@ fn refuse_host(app: &App, site: &Site, request: &Request) -> Option<Response> {
     }
 }
 
+/// What a host of another service says to paths it does not have.
+fn not_among(request: &Request, prefixes: &[&str]) -> Option<Response> {
+    let path = request.uri().path();
+    let is_known = prefixes.iter().any(|prefix| path.starts_with(prefix));
+    (!is_known).then(|| answer::problem(StatusCode::NOT_FOUND, "Not Found"))
+}
+
 fn first_entry(app: &App, request: &Request) -> JournalEntry {
     let path = request.uri().path();
-    let is_api = path.starts_with("/api/");
+    let is_api = path.starts_with("/api/") || path.starts_with(DRIVE_PREFIX);
     JournalEntry {
         at: seconds(app.clock().now_ms()),
         method: request.method().to_string(),

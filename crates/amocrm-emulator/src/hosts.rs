@@ -11,6 +11,15 @@ use crate::world::{Account, World};
 /// The domains whose subdomains are accounts.
 pub(crate) const CRM_DOMAINS: [&str; 3] = ["amocrm.ru", "amocrm.com", "kommo.com"];
 
+/// What the paths of the file service begin with.
+pub(crate) const DRIVE_PREFIX: &str = "/v1.0/";
+/// What its links to files begin with.
+pub(crate) const DOWNLOAD_PREFIX: &str = "/download/";
+/// What the paths of the chat service begin with.
+pub(crate) const CHATS_PREFIX: &str = "/v2/origin/";
+/// The label of the file service's host, as accounts of recent years name it.
+const DRIVE_LABEL: &str = "drive-b";
+
 /// How a request reached the emulator. The server puts it into the request's extensions; without it, it came in process.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Origin {
@@ -54,8 +63,10 @@ pub(crate) enum Target {
     Www,
     /// `api-b.` and its siblings: shared methods, here the lookup of subdomains.
     SharedApi,
-    /// A service this emulator does not have: files, chats.
-    OtherService,
+    /// `drive.` and its siblings: files.
+    Drive,
+    /// `amojo.`: chats.
+    Chats,
     /// A subdomain no account has.
     Nobody,
 }
@@ -108,6 +119,21 @@ impl Site {
         }
     }
 
+    /// Where the file service is for this caller: here, or on a host beside the account's if the caller believes in those.
+    pub(crate) fn drive_url(&self) -> String {
+        let host = host_of(&self.authority);
+        if matches!(self.target, Target::AnyAccount) || self.via == Via::Plain {
+            return self.base_url.clone();
+        }
+        let is_under = |domain: &&str| host.to_ascii_lowercase().ends_with(domain);
+        let Some(domain) = CRM_DOMAINS.into_iter().find(is_under) else {
+            return self.base_url.clone();
+        };
+        let scheme = self.base_url.split("://").next().unwrap_or("https");
+        let port = &self.authority[host.len()..];
+        format!("{scheme}://{DRIVE_LABEL}.{domain}{port}")
+    }
+
     /// Where the request came from, for the journal.
     pub(crate) fn source(&self) -> String {
         let via = self.via.name();
@@ -129,9 +155,9 @@ fn target(via: Via, authority: &str, world: &World) -> Target {
         (None, Via::Plain) => Target::AnyAccount,
         (None, _) => match label.as_str() {
             "" | "www" => Target::Www,
-            "amojo" => Target::OtherService,
+            "amojo" => Target::Chats,
             label if label == "api" || label.starts_with("api-") => Target::SharedApi,
-            label if label == "drive" || label.starts_with("drive-") => Target::OtherService,
+            label if label == "drive" || label.starts_with("drive-") => Target::Drive,
             _ => Target::Nobody,
         },
     }

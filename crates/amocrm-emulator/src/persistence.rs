@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::delivery::Delivery;
-use crate::world::World;
+use crate::world::{Drive, World};
 
 /// Changes nobody waits for (a token's first use, an attempt to deliver) are written together after this time.
 const DEBOUNCE: Duration = Duration::from_millis(250);
@@ -50,7 +51,7 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<Option<Saved>> {
                 .with_context(|| format!("the state file {} cannot be read", path.display()));
         }
     };
-    let saved: Saved = serde_json::from_slice(&text)
+    let mut saved: Saved = serde_json::from_slice(&text)
         .with_context(|| format!("{} is not a state file of this emulator", path.display()))?;
     anyhow::ensure!(
         saved.format == FORMAT,
@@ -58,6 +59,7 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<Option<Saved>> {
         path.display(),
         saved.format
     );
+    load_contents(&mut saved.world, path);
     Ok(Some(saved))
 }
 
@@ -137,9 +139,56 @@ pub(crate) async fn run(app: App, path: PathBuf, stop: CancellationToken) {
     progress.saved.send_replace(u64::MAX);
 }
 
+/// Contents of files lie beside the state file, each written once: the state itself is written as a whole at every change.
+fn contents_directory(path: &Path) -> PathBuf {
+    path.with_extension("files")
+}
+
+fn save_contents(app: &App, path: &Path) -> std::io::Result<()> {
+    let directory = contents_directory(path);
+    let contents: Vec<(String, Bytes)> = app.with_world(|world| {
+        let drives = world.accounts.iter().map(|account| &account.drive);
+        let contents = drives.flat_map(Drive::contents);
+        contents
+            .map(|(uuid, content)| (uuid.to_owned(), content.clone()))
+            .collect()
+    });
+    if contents.is_empty() {
+        return Ok(());
+    }
+    fs::create_dir_all(&directory)?;
+    for (uuid, content) in contents {
+        let place = directory.join(&uuid);
+        if !place.exists() {
+            let temporary = place.with_extension("tmp");
+            let mut file = private_file(&temporary)?;
+            file.write_all(&content)?;
+            file.sync_all()?;
+            fs::rename(&temporary, &place)?;
+        }
+    }
+    Ok(())
+}
+
+fn load_contents(world: &mut World, path: &Path) {
+    let directory = contents_directory(path);
+    for account in &mut world.accounts {
+        // A uuid of the state file is not trusted to be one: it must not lead out of the directory.
+        account.drive.restore_contents(|uuid| {
+            let uuid = uuid::Uuid::parse_str(uuid).ok()?;
+            fs::read(directory.join(uuid.to_string()))
+                .ok()
+                .map(Bytes::from)
+        });
+    }
+}
+
 /// Writes the file now.
 pub(crate) fn save(app: &App, path: &Path) -> anyhow::Result<()> {
     let (clock_offset_ms, deliveries) = (app.clock().offset_ms(), app.deliveries().pending());
+    // First the contents: a state without them would promise files that are not there.
+    save_contents(app, path)
+        .with_context(|| format!("the files beside {} cannot be written", path.display()))?;
     let text = app.with_world(|world| {
         serde_json::to_vec(&Saving {
             format: FORMAT,

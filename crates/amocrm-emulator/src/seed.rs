@@ -10,8 +10,8 @@ use crate::{
     answer::random_hex,
     config::Seed,
     world::{
-        Account, Counters, Integration, Links, LossReason, Pipeline, Records, Status, User, World,
-        feed::Feed,
+        Account, Counters, Drive, Integration, Links, LossReason, Pipeline, Records, Status, User,
+        World, feed::Feed,
     },
 };
 
@@ -103,6 +103,7 @@ fn account(index: u64, subdomain: &str, name: &str, now: i64) -> Account {
         notes: BTreeMap::new(),
         loss_reasons: Vec::new(),
         feed: Feed::default(),
+        drive: Drive::default(),
         counters: Counters::of_account(index),
     };
     add_user(

@@ -4,6 +4,7 @@
 //! every type here can be serialized. Indexes and pending events are left out of the file.
 
 mod account;
+mod drive;
 pub(crate) mod events;
 pub(crate) mod feed;
 mod fields;
@@ -11,6 +12,7 @@ mod links;
 mod notes;
 mod pipelines;
 mod records;
+mod sequence;
 mod tags;
 
 use std::fmt;
@@ -19,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
     account::{Account, Counters, Integration, LossReason, User, WebhookSubscription},
+    drive::{Attachment, Author, Card, Drive, File, FileVersion, Upload},
     events::WorldEvent,
     fields::{
         ADDRESS_PARTS, DEFAULT_GROUP, EnumOption, FieldDefinition, FieldGroup, StageRef, has_enums,
@@ -27,6 +30,7 @@ pub(crate) use self::{
     notes::Note,
     pipelines::{Description, Pipeline, STATUS_LOST, STATUS_WON, Status, is_closing},
     records::{EntityType, FieldValue, LeadState, Needle, Record, Records},
+    sequence::Sequence,
     tags::Tag,
 };
 

@@ -45,7 +45,7 @@ pub(crate) fn show(cx: &mut Context<'_>) -> Answer {
         document["version"] = 16.into();
     }
     if query.with("drive_url") {
-        document["drive_url"] = "https://drive-b.amocrm.ru".into();
+        document["drive_url"] = cx.drive_url().into();
     }
     if query.with("is_api_filter_enabled") {
         document["is_api_filter_enabled"] = account.is_api_filter_enabled.into();

@@ -136,6 +136,11 @@ impl<'a> Context<'a> {
         self.call.principal.base_url.trim_end_matches('/')
     }
 
+    /// Where the file service is, as the caller reaches it.
+    pub(crate) fn drive_url(&self) -> &'a str {
+        &self.call.principal.drive_url
+    }
+
     /// The address of this request without its query.
     pub(crate) fn url(&self) -> String {
         format!("{}{}", self.base(), self.call.path)
@@ -159,6 +164,11 @@ impl<'a> Context<'a> {
     pub(crate) fn entity(&self) -> Result<EntityType, Problem> {
         let word = self.call.path.split('/').nth(3).unwrap_or_default();
         EntityType::parse(word).ok_or_else(|| self.no_route())
+    }
+
+    /// A segment of the path, from 0.
+    pub(crate) fn path_word(&self, index: usize) -> &'a str {
+        self.call.path.split('/').nth(index + 1).unwrap_or_default()
     }
 
     /// A text parameter of the path.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    EntityType, FieldDefinition, FieldGroup, Links, Note, Pipeline, Records, Tag, feed::Feed,
+    Drive, EntityType, FieldDefinition, FieldGroup, Links, Note, Pipeline, Records, Tag, feed::Feed,
 };
 
 /// An amoCRM account.
@@ -62,6 +62,9 @@ pub(crate) struct Account {
     /// What happened, for `/api/v4/events`.
     #[serde(default)]
     pub(crate) feed: Feed,
+    /// Files.
+    #[serde(default)]
+    pub(crate) drive: Drive,
     /// The next free ids.
     pub(crate) counters: Counters,
 }

@@ -11,5 +11,6 @@ mod relations;
 mod robustness;
 mod search;
 mod seeds;
+mod services;
 mod shapes;
 mod values;

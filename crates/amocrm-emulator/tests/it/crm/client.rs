@@ -50,15 +50,12 @@ impl Crm {
 
     /// The same emulator, seen by another user.
     pub(crate) async fn act_as(&mut self, user: u64) {
-        let url = format!("{}/_emulator/tokens", self.emulator.base_url());
-        let answer = self
-            .http
-            .post(url)
-            .body(json!({"user_id": user}).to_string())
-            .send()
-            .await
-            .unwrap();
-        let document: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        self.take_token(json!({"user_id": user})).await;
+    }
+
+    /// Goes on with a new token, described as the control API wants it.
+    pub(crate) async fn take_token(&mut self, request: Value) {
+        let (_, document) = self.control("tokens", request).await;
         self.token = document["access_token"].as_str().unwrap().into();
     }
 
@@ -108,6 +105,29 @@ impl Crm {
 
     pub(crate) async fn delete(&self, path: &str) -> Reply {
         self.send(Method::DELETE, path, None).await
+    }
+
+    /// The same path as an address that an answer gave.
+    pub(crate) fn local<'a>(&self, url: &'a str) -> &'a str {
+        url.strip_prefix(self.emulator.base_url())
+            .unwrap_or_else(|| panic!("{url} leads elsewhere"))
+    }
+
+    /// What lies behind a link, as a browser sees it.
+    pub(crate) async fn download(&self, url: &str) -> (u16, Vec<u8>) {
+        let answer = self.http.get(url).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.bytes().await.unwrap().to_vec())
+    }
+
+    /// A call of the control API.
+    pub(crate) async fn control(&self, path: &str, body: Value) -> Reply {
+        let url = format!("{}/_emulator/{path}", self.emulator.base_url());
+        let request = self.http.post(url).body(body.to_string());
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
     /// A GET that must find something.

@@ -1,0 +1,3 @@
+//! What lies beside the cards: files, chats, talks, bots, people's rights.
+
+mod drive;
