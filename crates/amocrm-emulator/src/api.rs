@@ -3,6 +3,7 @@
 mod account;
 mod call;
 mod complex;
+mod customers;
 pub(crate) mod drive;
 mod feed;
 mod field_groups;
@@ -74,9 +75,8 @@ pub(crate) fn routes() -> Router<App> {
             "/ajax/{entity}/multiple/restore/",
             post(on(records::restore_many)),
         )
-        .route("/api/v4/customers", any(on(customers_off)))
-        .route("/api/v4/customers/{*rest}", any(on(customers_off)));
-    router = router.merge(feed::routes());
+        .merge(feed::routes())
+        .merge(customers::routes());
     for entity in EntityType::ALL {
         router = card_routes(router, &format!("/api/v4/{}", entity.as_str()));
     }
@@ -88,7 +88,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/api/v4/{*rest}", any(on(no_route)))
 }
 
-/// What leads, contacts and companies have in common.
+/// What leads, contacts, companies and customers have in common.
 fn card_routes(router: Router<App>, base: &str) -> Router<App> {
     let at = |path: &str| format!("{base}{path}");
     router
@@ -109,28 +109,8 @@ fn card_routes(router: Router<App>, base: &str) -> Router<App> {
                 .patch(on(tags::update_many)),
         )
         .route(&at("/tags/{id}"), patch(on(tags::update_one)))
-        .route(
-            &at("/custom_fields"),
-            get(on(fields::list))
-                .post(on(fields::create_many))
-                .patch(on(fields::update_many)),
-        )
-        .route(
-            &at("/custom_fields/{id}"),
-            get(on(fields::show))
-                .patch(on(fields::update_one))
-                .delete(on(fields::delete)),
-        )
-        .route(
-            &at("/custom_fields/groups"),
-            get(on(field_groups::list)).post(on(field_groups::create_many)),
-        )
-        .route(
-            &at("/custom_fields/groups/{group_id}"),
-            get(on(field_groups::show))
-                .patch(on(field_groups::update))
-                .delete(on(field_groups::delete)),
-        )
+        .merge(fields::routes(base))
+        .merge(field_groups::routes(base))
         .route(&at("/links"), get(on(links::list_many)))
         .route(&at("/link"), post(on(links::link_many)))
         .route(&at("/unlink"), post(on(links::unlink_many)))
@@ -164,13 +144,8 @@ fn card_routes(router: Router<App>, base: &str) -> Router<App> {
 }
 
 fn no_route(cx: &mut Context<'_>) -> Answer {
+    if cx.is_below("customers") && !cx.account.customers.mode.is_on() {
+        return Err(Problem::customers_off());
+    }
     Err(cx.no_route())
-}
-
-/// Every customers route of an account that has the feature switched off.
-fn customers_off(_: &mut Context<'_>) -> Answer {
-    Err(Problem::plain(
-        StatusCode::UPGRADE_REQUIRED,
-        "Customers are disabled. Error 426",
-    ))
 }

@@ -174,6 +174,14 @@ impl Problem {
         Self::plain(StatusCode::FORBIDDEN, "Insufficient rights")
     }
 
+    /// Customers are switched off.
+    pub(crate) fn customers_off() -> Self {
+        Self::plain(
+            StatusCode::UPGRADE_REQUIRED,
+            "Customers are disabled. Error 426",
+        )
+    }
+
     /// The entity lies in the trash (the vendor's number 226).
     pub(crate) fn in_trash() -> Self {
         Self::bad_request("Error 226")

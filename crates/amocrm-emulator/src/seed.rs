@@ -10,8 +10,8 @@ use crate::{
     answer::random_hex,
     config::Seed,
     world::{
-        Account, Counters, Drive, Integration, Links, LossReason, Pipeline, Records, Status, User,
-        World, feed::Feed,
+        Account, Catalogs, Counters, Customers, Drive, Integration, Links, LossReason, Pipeline,
+        Records, Status, User, World, feed::Feed,
     },
 };
 
@@ -98,6 +98,9 @@ fn account(index: u64, subdomain: &str, name: &str, now: i64) -> Account {
         leads: Records::default(),
         contacts: Records::default(),
         companies: Records::default(),
+        customers: Customers::default(),
+        catalogs: Catalogs::default(),
+        short_links: BTreeMap::new(),
         tags: BTreeMap::new(),
         links: Links::default(),
         notes: BTreeMap::new(),

@@ -4,15 +4,19 @@
 //! every type here can be serialized. Indexes and pending events are left out of the file.
 
 mod account;
+mod catalogs;
+mod customers;
 mod drive;
 pub(crate) mod events;
 pub(crate) mod feed;
 mod fields;
 mod links;
 mod notes;
+mod owner;
 mod pipelines;
 mod records;
 mod sequence;
+mod short_links;
 mod tags;
 
 use std::fmt;
@@ -21,16 +25,20 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
     account::{Account, Counters, Integration, LossReason, User, WebhookSubscription},
+    catalogs::{CatalogType, Catalogs},
+    customers::{CustomerState, Customers, CustomersMode, Segment},
     drive::{Attachment, Author, Card, Drive, File, FileVersion, Upload},
     events::WorldEvent,
     fields::{
         ADDRESS_PARTS, DEFAULT_GROUP, EnumOption, FieldDefinition, FieldGroup, StageRef, has_enums,
     },
-    links::{ElementLink, Links},
+    links::{ElementLink, Links, card_and_contact},
     notes::Note,
+    owner::FieldOwner,
     pipelines::{Description, Pipeline, STATUS_LOST, STATUS_WON, Status, is_closing},
     records::{EntityType, FieldValue, LeadState, Needle, Record, Records},
     sequence::Sequence,
+    short_links::ShortLink,
     tags::Tag,
 };
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::call::Context;
 use crate::{
     hal::{Answer, Reply, self_link},
-    world::Account,
+    world::{Account, CatalogType},
 };
 
 /// The account, with the parts its `with` asks for.
@@ -21,7 +21,7 @@ pub(crate) fn show(cx: &mut Context<'_>) -> Answer {
         "country": account.country,
         "currency": account.currency,
         "currency_symbol": if account.currency == "RUB" { "₽" } else { "$" },
-        "customers_mode": "disabled",
+        "customers_mode": account.customers.mode.as_str(),
         "is_unsorted_on": true,
         "is_loss_reason_enabled": true,
         "is_helpbot_enabled": false,
@@ -51,7 +51,9 @@ pub(crate) fn show(cx: &mut Context<'_>) -> Answer {
         document["is_api_filter_enabled"] = account.is_api_filter_enabled.into();
     }
     if query.with("invoices_settings") {
-        document["invoices_settings"] = json!({"lang": null, "invoices_catalog_id": null});
+        let invoices = account.catalogs.of_kind(CatalogType::Invoices);
+        let invoices = invoices.map(|catalog| catalog.id);
+        document["invoices_settings"] = json!({"lang": null, "invoices_catalog_id": invoices});
     }
     if query.with("entity_names") {
         document["entity_names"] = entity_names();

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::{Map, Value};
 
+use super::customers;
 use crate::{
     app::App,
     auth::Principal,
@@ -18,7 +19,7 @@ use crate::{
     problem::{Problem, Violations},
     query::{MAX_LIMIT, Query},
     world::{
-        Account, Counters, EntityType, WorldEvent,
+        Account, Counters, CustomersMode, EntityType, FieldOwner, WorldEvent,
         events::Change,
         feed::{self, Happening, Subject},
     },
@@ -162,8 +163,42 @@ impl<'a> Context<'a> {
 
     /// The entity type the path begins with.
     pub(crate) fn entity(&self) -> Result<EntityType, Problem> {
-        let word = self.call.path.split('/').nth(3).unwrap_or_default();
-        EntityType::parse(word).ok_or_else(|| self.no_route())
+        self.entity_named(self.call.path.split('/').nth(3).unwrap_or_default())
+    }
+
+    /// The entity type of this name, unless it is switched off.
+    pub(crate) fn entity_named(&self, word: &str) -> Result<EntityType, Problem> {
+        match EntityType::parse(word).ok_or_else(|| self.no_route())? {
+            EntityType::Customers if !self.account.customers.mode.is_on() => {
+                Err(Problem::customers_off())
+            }
+            entity => Ok(entity),
+        }
+    }
+
+    /// What the custom fields of the path belong to.
+    pub(crate) fn owner(&self) -> Result<FieldOwner, Problem> {
+        let mut words = self.call.path.split('/').skip(3);
+        match (words.next(), words.next()) {
+            (Some("catalogs"), _) => {
+                let id = self.id("catalog_id")?;
+                let catalog = self.account.catalogs.get(id);
+                catalog.ok_or_else(|| Problem::not_found("Catalog not found"))?;
+                Ok(FieldOwner::Catalog(id))
+            }
+            (Some("customers"), Some("segments")) => {
+                customers::in_mode(self, CustomersMode::Segments)?;
+                Ok(FieldOwner::Segments)
+            }
+            _ => self.entity().map(FieldOwner::Cards),
+        }
+    }
+
+    /// Whether the path goes on after `/api/v4` with this.
+    pub(crate) fn is_below(&self, prefix: &str) -> bool {
+        let rest = self.call.path.strip_prefix("/api/v4/");
+        rest.and_then(|rest| rest.strip_prefix(prefix))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// A segment of the path, from 0.

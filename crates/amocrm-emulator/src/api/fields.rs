@@ -1,34 +1,51 @@
 //! `/api/v4/{entity}/custom_fields`: definitions of custom fields.
 
 mod draft;
+mod nested;
 
+use std::collections::BTreeMap;
+
+use axum::{Router, routing::get};
 use serde_json::{Map, Value, json};
 
-use self::draft::{Draft, EnumDraft, read};
-use super::{call::Context, reader::Reader};
+use self::draft::{Draft, EnumDraft, Parent, read};
+use super::{
+    call::{Context, on},
+    reader::Reader,
+};
 use crate::{
+    app::App,
     hal::{Answer, Reply, collection, counted_page, self_link},
     problem::{BatchErrors, Problem, Violations},
     query::Direction,
-    world::{Counters, DEFAULT_GROUP, EntityType, EnumOption, FieldDefinition},
+    world::{Counters, DEFAULT_GROUP, EnumOption, FieldDefinition, FieldOwner},
 };
+
+/// The routes below whatever has custom fields.
+pub(crate) fn routes(base: &str) -> Router<App> {
+    Router::new()
+        .route(
+            &format!("{base}/custom_fields"),
+            get(on(list)).post(on(create_many)).patch(on(update_many)),
+        )
+        .route(
+            &format!("{base}/custom_fields/{{id}}"),
+            get(on(show)).patch(on(update_one)).delete(on(delete)),
+        )
+}
 
 /// A page of definitions.
 pub(crate) fn list(cx: &mut Context<'_>) -> Answer {
-    let (entity, query) = (cx.entity()?, cx.query());
+    let (owner, query) = (cx.owner()?, cx.query());
     let kinds = query.list(&["filter", "type"]);
     let ids: Vec<u64> = query
         .list(&["filter", "id"])
         .iter()
         .filter_map(|id| id.parse().ok())
         .collect();
-    let fields = cx
+    let mut found: Vec<&FieldDefinition> = cx
         .account
-        .fields
-        .get(&entity)
-        .into_iter()
-        .flat_map(|fields| fields.values());
-    let mut found: Vec<&FieldDefinition> = fields
+        .fields_of(owner)
         .filter(|field| kinds.is_empty() || kinds.contains(&field.kind.as_str()))
         .filter(|field| ids.is_empty() || ids.contains(&field.id))
         .collect();
@@ -51,10 +68,10 @@ pub(crate) fn list(cx: &mut Context<'_>) -> Answer {
 
 /// One definition.
 pub(crate) fn show(cx: &mut Context<'_>) -> Answer {
-    let (entity, id) = (cx.entity()?, cx.id("id")?);
+    let (owner, id) = (cx.owner()?, cx.id("id")?);
     let field = cx
         .account
-        .field(entity, id)
+        .field(owner, id)
         .ok_or_else(|| Problem::not_found("Custom field not found"))?;
     Ok(Reply::ok(render(cx, field)))
 }
@@ -62,14 +79,14 @@ pub(crate) fn show(cx: &mut Context<'_>) -> Answer {
 /// Adds definitions.
 pub(crate) fn create_many(cx: &mut Context<'_>) -> Answer {
     cx.admin()?;
-    let entity = cx.entity()?;
+    let owner = cx.owner()?;
     let items = cx.items()?;
     let mut errors = BatchErrors::default();
     let mut drafts: Vec<(String, Draft)> = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         let item = Reader::new(item);
         let mut out = Violations::default();
-        let draft = read(cx, entity, None, &item, &mut out);
+        let draft = read(cx, owner, None, &item, &mut out);
         // A code is unique also among the fields that are created together.
         if draft.code.is_some() && drafts.iter().any(|(_, other)| other.code == draft.code) {
             out.choice("code");
@@ -82,17 +99,17 @@ pub(crate) fn create_many(cx: &mut Context<'_>) -> Answer {
     let made = drafts.into_iter().map(|(request_id, draft)| {
         let mut field = FieldDefinition::new(
             Counters::take(&mut cx.account.counters.field),
-            entity,
+            owner,
             draft.kind.as_deref().unwrap_or_default(),
             "",
         );
-        field.sort = next_sort(cx, entity);
+        field.sort = next_sort(cx, owner);
         apply(cx, &mut field, draft);
         let mut item = render(cx, &field);
         item["request_id"] = request_id.into();
         cx.account
             .fields
-            .entry(entity)
+            .entry(owner)
             .or_default()
             .insert(field.id, field);
         item
@@ -108,7 +125,7 @@ pub(crate) fn create_many(cx: &mut Context<'_>) -> Answer {
 /// Changes definitions.
 pub(crate) fn update_many(cx: &mut Context<'_>) -> Answer {
     cx.admin()?;
-    let entity = cx.entity()?;
+    let owner = cx.owner()?;
     let items = cx.items()?;
     let mut errors = BatchErrors::default();
     let mut drafts = Vec::with_capacity(items.len());
@@ -117,11 +134,11 @@ pub(crate) fn update_many(cx: &mut Context<'_>) -> Answer {
         let mut out = Violations::default();
         let request_id = item.request_id(index);
         if let Some(id) = item.required_id("id", &mut out) {
-            match cx.account.field(entity, id) {
+            match cx.account.field(owner, id) {
                 Some(field) => drafts.push((
                     id,
                     request_id.clone(),
-                    read(cx, entity, Some(field), &item, &mut out),
+                    read(cx, owner, Some(field), &item, &mut out),
                 )),
                 None => out.choice("id"),
             }
@@ -131,7 +148,7 @@ pub(crate) fn update_many(cx: &mut Context<'_>) -> Answer {
     errors.check()?;
     let mut changed = Vec::with_capacity(drafts.len());
     for (id, request_id, draft) in drafts {
-        let mut item = update(cx, entity, id, draft)?;
+        let mut item = update(cx, owner, id, draft)?;
         item["request_id"] = request_id.into();
         changed.push(item);
     }
@@ -141,45 +158,40 @@ pub(crate) fn update_many(cx: &mut Context<'_>) -> Answer {
 /// Changes one definition.
 pub(crate) fn update_one(cx: &mut Context<'_>) -> Answer {
     cx.admin()?;
-    let (entity, id) = (cx.entity()?, cx.id("id")?);
+    let (owner, id) = (cx.owner()?, cx.id("id")?);
     let object = cx.object()?;
     let item = Reader::new(&object);
     let field = cx
         .account
-        .field(entity, id)
+        .field(owner, id)
         .ok_or_else(|| Problem::choice("id"))?;
     let mut out = Violations::default();
-    let draft = read(cx, entity, Some(field), &item, &mut out);
+    let draft = read(cx, owner, Some(field), &item, &mut out);
     if !out.is_empty() {
         return Err(Problem::invalid(out));
     }
-    Ok(Reply::ok(update(cx, entity, id, draft)?))
+    Ok(Reply::ok(update(cx, owner, id, draft)?))
 }
 
 /// Deletes a definition and its values; the predefined ones stay.
 pub(crate) fn delete(cx: &mut Context<'_>) -> Answer {
     cx.admin()?;
-    let (entity, id) = (cx.entity()?, cx.id("id")?);
+    let (owner, id) = (cx.owner()?, cx.id("id")?);
     let field = cx
         .account
-        .field(entity, id)
+        .field(owner, id)
         .ok_or_else(|| Problem::choice("id"))?;
-    if field.is_predefined {
+    if !is_deletable(field) {
         return Err(Problem::choice("id"));
     }
-    cx.account.fields.entry(entity).or_default().remove(&id);
-    cx.account.records_mut(entity).forget_field(id);
+    cx.account.fields.entry(owner).or_default().remove(&id);
+    cx.account.forget_field(owner, id);
     Ok(Reply::no_content())
 }
 
-fn next_sort(cx: &Context<'_>, entity: EntityType) -> i64 {
-    let fields = cx
-        .account
-        .fields
-        .get(&entity)
-        .into_iter()
-        .flat_map(|fields| fields.values());
-    fields
+fn next_sort(cx: &Context<'_>, owner: FieldOwner) -> i64 {
+    cx.account
+        .fields_of(owner)
         .map(|field| field.sort)
         .max()
         .unwrap_or_default()
@@ -189,13 +201,13 @@ fn next_sort(cx: &Context<'_>, entity: EntityType) -> i64 {
 
 fn update(
     cx: &mut Context<'_>,
-    entity: EntityType,
+    owner: FieldOwner,
     id: u64,
     draft: Draft,
 ) -> Result<Value, Problem> {
     let mut field = cx
         .account
-        .field(entity, id)
+        .field(owner, id)
         .cloned()
         .ok_or_else(|| Problem::choice("id"))?;
     let before: Vec<u64> = options(&field).collect();
@@ -203,8 +215,7 @@ fn update(
     let lost_options = before.iter().any(|id| field.option(*id).is_none());
     if lost_options {
         cx.account
-            .records_mut(entity)
-            .forget_options(id, |option| field.option(option).is_some());
+            .forget_options(owner, id, |option| field.option(option).is_some());
     }
     let mut document = render(cx, &field);
     if lost_options && let Some(Value::Array(enums)) = document.get_mut("enums").map(Value::take) {
@@ -217,7 +228,7 @@ fn update(
     }
     cx.account
         .fields
-        .entry(entity)
+        .entry(owner)
         .or_default()
         .insert(id, field);
     Ok(document)
@@ -248,6 +259,12 @@ fn apply(cx: &mut Context<'_>, field: &mut FieldDefinition, draft: Draft) {
     field.hidden_statuses = draft
         .hidden_statuses
         .unwrap_or_else(|| std::mem::take(&mut field.hidden_statuses));
+    if let Some(listing) = &mut field.listing {
+        listing.is_visible = draft.is_visible.unwrap_or(listing.is_visible);
+        listing.is_required = draft.is_required.unwrap_or(listing.is_required);
+        listing.is_deletable = draft.is_deletable.unwrap_or(listing.is_deletable);
+        listing.settings = draft.settings.or(listing.settings.take());
+    }
     if let Some(enums) = draft.enums {
         field.enums = Some(settle_options(cx, field, enums));
     }
@@ -259,11 +276,18 @@ fn settle_options(
     field: &FieldDefinition,
     drafts: Vec<EnumDraft>,
 ) -> Vec<EnumOption> {
+    let mut ids_by_request: BTreeMap<String, u64> = BTreeMap::new();
     let mut options: Vec<EnumOption> = drafts
         .into_iter()
         .map(|draft| {
             let old = draft.id.and_then(|id| field.option(id));
-            EnumOption {
+            // Options of a tree name what is above them, which came before them in the request.
+            let parent_id = match draft.parent {
+                Some(Parent::Id(id)) => Some(id),
+                Some(Parent::Request(request_id)) => ids_by_request.get(&request_id).copied(),
+                None => None,
+            };
+            let option = EnumOption {
                 id: old.map_or_else(
                     || Counters::take(&mut cx.account.counters.option),
                     |old| old.id,
@@ -274,7 +298,10 @@ fn settle_options(
                     .unwrap_or_default(),
                 sort: draft.sort,
                 code: draft.code.or(old.and_then(|old| old.code.clone())),
-            }
+                parent_id,
+            };
+            ids_by_request.extend(draft.request_id.map(|request_id| (request_id, option.id)));
+            option
         })
         .collect();
     options.sort_by_key(|option| option.sort);
@@ -282,8 +309,8 @@ fn settle_options(
 }
 
 fn render(cx: &Context<'_>, field: &FieldDefinition) -> Value {
-    let entity = field.entity.as_str();
-    json!({
+    let enums = field.enums.as_ref().filter(|_| field.kind != "category");
+    let mut document = json!({
         "id": field.id,
         "name": field.name,
         "type": field.kind,
@@ -291,19 +318,41 @@ fn render(cx: &Context<'_>, field: &FieldDefinition) -> Value {
         "code": field.code,
         "sort": field.sort,
         "is_api_only": field.is_api_only,
-        "enums": field.enums,
+        "enums": enums,
         "group_id": field.group_id,
         "required_statuses": field.required_statuses,
         "hidden_statuses": field.hidden_statuses,
-        "is_deletable": !field.is_predefined,
+        "is_deletable": is_deletable(field),
         "is_predefined": field.is_predefined,
-        "entity_type": entity,
+        "entity_type": field.entity.as_str(),
         "tracking_callback": field.tracking_callback,
         "remind": field.remind,
         "triggers": [],
         "currency": field.currency,
         "chained_lists": field.chained_lists,
         "search_in": field.search_in,
-        "_links": self_link(&cx.api(&format!("{entity}/custom_fields/{}", field.id))),
-    })
+        "_links": self_link(&cx.api(&format!("{}/custom_fields/{}", field.entity.path(), field.id))),
+    });
+    if let FieldOwner::Catalog(id) = field.entity {
+        let listing = field.listing.clone().unwrap_or_default();
+        document["catalog_id"] = id.into();
+        document["is_visible"] = listing.is_visible.into();
+        document["is_required"] = listing.is_required.into();
+        document["settings"] = listing.settings.into();
+        document["nested"] = if field.kind == "category" {
+            field.enums.iter().flatten().map(render_nested).collect()
+        } else {
+            Value::Null
+        };
+    }
+    document
+}
+
+fn render_nested(option: &EnumOption) -> Value {
+    json!({"id": option.id, "parent_id": option.parent_id, "value": option.value, "sort": option.sort})
+}
+
+fn is_deletable(field: &FieldDefinition) -> bool {
+    let listing = field.listing.as_ref();
+    !field.is_predefined && listing.is_none_or(|listing| listing.is_deletable)
 }

@@ -8,7 +8,7 @@ use super::{call::Context, reader::Reader};
 use crate::{
     hal::{Answer, Reply, self_link},
     problem::{BatchErrors, Problem, Violations},
-    world::{ElementLink, EntityType, feed::Subject},
+    world::{ElementLink, EntityType, FieldOwner, card_and_contact, feed::Subject},
 };
 
 const CATALOG_ELEMENTS: &str = "catalog_elements";
@@ -104,16 +104,9 @@ fn link(cx: &mut Context<'_>, id: Option<u64>) -> Answer {
         match &draft.target {
             Target::Card(other, to, is_main) => {
                 cx.account.links.link((entity, draft.id), (*other, *to));
-                if *is_main {
-                    match (entity, other) {
-                        (EntityType::Leads, EntityType::Contacts) => {
-                            cx.account.links.set_main(draft.id, *to);
-                        }
-                        (EntityType::Contacts, EntityType::Leads) => {
-                            cx.account.links.set_main(*to, draft.id);
-                        }
-                        _ => {}
-                    }
+                let pair = card_and_contact((entity, draft.id), (*other, *to));
+                if let Some(((entity, id), contact)) = pair.filter(|_| *is_main) {
+                    cx.account.links.set_main(entity, id, contact);
                 }
             }
             Target::Element(link) => cx
@@ -228,6 +221,16 @@ fn read_drafts(
     Ok(drafts)
 }
 
+/// Which cards may be linked to which, seen from the first. That contacts may name leads is not in the documentation, but works.
+fn may_link(entity: EntityType, other: EntityType) -> bool {
+    use EntityType::{Companies, Contacts, Customers, Leads};
+    match entity {
+        Leads | Customers => matches!(other, Contacts | Companies),
+        Contacts => matches!(other, Companies | Customers | Leads),
+        Companies => matches!(other, Contacts | Customers | Leads),
+    }
+}
+
 fn read_target(
     cx: &Context<'_>,
     entity: EntityType,
@@ -250,10 +253,10 @@ fn read_target(
     let kind = item.required_string("to_entity_type", out);
     let metadata = item.child("metadata", out);
     if let Some(metadata) = &metadata {
+        // What is read as `main_contact` is written as `is_main`.
         metadata.only(
             &[
                 "is_main",
-                "main_contact",
                 "quantity",
                 "catalog_id",
                 "price_id",
@@ -264,9 +267,10 @@ fn read_target(
     }
     let (to, kind) = (to?, kind?);
     if kind == CATALOG_ELEMENTS {
-        return read_element(to, item, metadata.as_ref(), out).map(Target::Element);
+        let link = read_element(cx, to, item, metadata.as_ref(), out)?;
+        return Some(Target::Element(link));
     }
-    let Some(other) = EntityType::parse(kind).filter(|other| *other != entity) else {
+    let Some(other) = EntityType::parse(kind).filter(|other| may_link(entity, *other)) else {
         out.choice(item.path("to_entity_type"));
         return None;
     };
@@ -279,8 +283,9 @@ fn read_target(
     Some(Target::Card(other, to, is_main))
 }
 
-/// List elements are named by id and list; without `catalog_id` amoCRM does not know them, also when unlinking.
-fn read_element(
+/// Elements of lists are named by id and list; without `catalog_id` amoCRM does not know them, also when unlinking.
+pub(crate) fn read_element(
+    cx: &Context<'_>,
     element_id: u64,
     item: &Reader<'_>,
     metadata: Option<&Reader<'_>>,
@@ -296,6 +301,12 @@ fn read_element(
         out.kind(metadata.path("quantity"), "numeric");
     }
     let price_id = metadata.id("price_id", out);
+    if let (Some(price), Some(catalog)) = (price_id, catalog_id) {
+        let field = cx.account.field(FieldOwner::Catalog(catalog), price);
+        if field.is_some_and(|field| !matches!(field.kind.as_str(), "price" | "numeric")) {
+            out.choice(metadata.path("price_id"));
+        }
+    }
     Some(ElementLink {
         element_id,
         catalog_id: catalog_id?,
@@ -350,11 +361,9 @@ fn name(target: &Target) -> (&'static str, u64) {
 }
 
 fn is_main(cx: &Context<'_>, entity: EntityType, id: u64, other: EntityType, to: u64) -> bool {
-    match (entity, other) {
-        (EntityType::Leads, EntityType::Contacts) => cx.account.links.main_contact(id) == Some(to),
-        (EntityType::Contacts, EntityType::Leads) => cx.account.links.main_contact(to) == Some(id),
-        _ => false,
-    }
+    card_and_contact((entity, id), (other, to)).is_some_and(|((entity, id), contact)| {
+        cx.account.links.main_contact(entity, id) == Some(contact)
+    })
 }
 
 fn render(
@@ -367,13 +376,10 @@ fn render(
     let (kind, to) = name(target);
     let metadata = match target {
         Target::Element(link) => element_metadata(link),
-        Target::Card(other, to, _) => match (entity, other) {
-            (EntityType::Leads, EntityType::Contacts)
-            | (EntityType::Contacts, EntityType::Leads) => {
-                json!({"main_contact": is_main(cx, entity, id, *other, *to)})
-            }
-            _ => Value::Null,
-        },
+        Target::Card(other, to, _) if card_and_contact((entity, id), (*other, *to)).is_some() => {
+            json!({"main_contact": is_main(cx, entity, id, *other, *to)})
+        }
+        Target::Card(..) => Value::Null,
     };
     let mut item = json!({"to_entity_id": to, "to_entity_type": kind, "metadata": metadata});
     if with_source {
@@ -383,19 +389,14 @@ fn render(
     item
 }
 
-/// `metadata` of a list element, in links and in `_embedded.catalog_elements`.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "checked: the number is whole and small"
-)]
+/// `metadata` of an element of a list, in links and in `_embedded.catalog_elements`. The quantity is a fraction even when it is
+/// whole, and a price that is not the default one is named.
 pub(crate) fn element_metadata(link: &ElementLink) -> Value {
-    let quantity = link.quantity;
-    let quantity = if quantity.fract() == 0.0 && quantity.abs() < 1e15 {
-        json!(quantity as i64)
-    } else {
-        json!(quantity)
-    };
-    json!({"quantity": quantity, "catalog_id": link.catalog_id, "price_id": link.price_id})
+    let mut metadata = json!({"quantity": link.quantity, "catalog_id": link.catalog_id});
+    if let Some(price) = link.price_id {
+        metadata["price_id"] = price.into();
+    }
+    metadata
 }
 
 /// A page of links: a total without page numbers.

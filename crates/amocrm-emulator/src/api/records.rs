@@ -1,6 +1,7 @@
-//! Leads, contacts and companies: the same five operations for all three.
+//! Leads, contacts, companies and customers: the same five operations for all of them.
 
 mod apply;
+mod customer;
 mod draft;
 mod filter;
 mod list;
@@ -134,7 +135,7 @@ fn envelope(cx: &Context<'_>, entity: EntityType, items: &[Value]) -> Value {
 
 fn created_item(cx: &Context<'_>, entity: EntityType, id: u64, request_id: &str) -> Value {
     let mut item = json!({"id": id, "request_id": request_id, "_links": link(cx, entity, id)});
-    if entity != EntityType::Leads {
+    if has_unsorted(entity) {
         item["is_deleted"] = false.into();
         item["is_unsorted"] = false.into();
     }
@@ -145,12 +146,17 @@ fn updated_item(cx: &Context<'_>, entity: EntityType, id: u64, request_id: &str)
     let record = cx.account.records(entity).get(id);
     let updated_at = record.map(|record| record.updated_at);
     let mut item = json!({"id": id, "updated_at": updated_at, "request_id": request_id, "_links": link(cx, entity, id)});
-    if entity != EntityType::Leads {
+    if has_unsorted(entity) {
         item["name"] = record.map(|record| record.name.as_str()).into();
         item["is_deleted"] = false.into();
         item["is_unsorted"] = false.into();
     }
     item
+}
+
+/// Contacts and companies say more in the answer to a write, because they may wait among the unsorted.
+fn has_unsorted(entity: EntityType) -> bool {
+    matches!(entity, EntityType::Contacts | EntityType::Companies)
 }
 
 /// `_links` of a record.

@@ -226,10 +226,11 @@ fn add_field(account: &mut Account, sort: i64, name: &str, kind: &str, options: 
             value: (*value).to_owned(),
             sort,
             code: None,
+            parent_id: None,
         });
         field.enums = Some(options.collect());
     }
-    let fields = account.fields.entry(EntityType::Leads).or_default();
+    let fields = account.fields.entry(EntityType::Leads.into()).or_default();
     fields.insert(id, field);
 }
 
@@ -314,15 +315,15 @@ fn add_note(account: &mut Account, lead: u64, text: &str, at: i64) {
 
 /// Fills the field of this code or name: with the option of that text, else with the first one if it has any.
 fn put(account: &Account, entity: EntityType, record: &mut Record, field: &str, text: &str) {
-    let mut fields = account.fields.get(&entity).into_iter().flatten();
-    let field = fields.find(|(_, it)| it.code.as_deref() == Some(field) || it.name == field);
-    if let Some((id, field)) = field {
+    let mut fields = account.fields_of(entity);
+    let field = fields.find(|it| it.code.as_deref() == Some(field) || it.name == field);
+    if let Some(field) = field {
         let options = field.enums.as_deref().unwrap_or_default();
         let option = options.iter().find(|option| option.value == text);
         let value = FieldValue {
             value: text.into(),
             enum_id: option.or(options.first()).map(|option| option.id),
         };
-        record.values.insert(*id, vec![value]);
+        record.values.insert(field.id, vec![value]);
     }
 }

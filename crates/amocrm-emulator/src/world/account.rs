@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Drive, EntityType, FieldDefinition, FieldGroup, Links, Note, Pipeline, Records, Tag, feed::Feed,
+    Catalogs, Customers, Drive, EntityType, FieldDefinition, FieldGroup, FieldOwner, Links, Note,
+    Pipeline, Records, Segment, ShortLink, Tag, feed::Feed, records::forget_options,
 };
 
 /// An amoCRM account.
@@ -42,15 +43,24 @@ pub(crate) struct Account {
     /// Its pipelines.
     pub(crate) pipelines: Vec<Pipeline>,
     /// Definitions of custom fields. PHONE and EMAIL have one id in contacts and companies.
-    pub(crate) fields: BTreeMap<EntityType, BTreeMap<u64, FieldDefinition>>,
+    pub(crate) fields: BTreeMap<FieldOwner, BTreeMap<u64, FieldDefinition>>,
     /// Groups (tabs) of custom fields.
-    pub(crate) groups: BTreeMap<EntityType, Vec<FieldGroup>>,
+    pub(crate) groups: BTreeMap<FieldOwner, Vec<FieldGroup>>,
     /// Leads.
     pub(crate) leads: Records,
     /// Contacts.
     pub(crate) contacts: Records,
     /// Companies.
     pub(crate) companies: Records,
+    /// Customers and what belongs to them.
+    #[serde(default)]
+    pub(crate) customers: Customers,
+    /// Lists.
+    #[serde(default)]
+    pub(crate) catalogs: Catalogs,
+    /// Short links by their code.
+    #[serde(default)]
+    pub(crate) short_links: BTreeMap<String, ShortLink>,
     /// Tags, with ids and names of their own per entity type.
     pub(crate) tags: BTreeMap<EntityType, BTreeMap<u64, Tag>>,
     /// Who is linked to whom.
@@ -76,6 +86,7 @@ impl Account {
             EntityType::Leads => &self.leads,
             EntityType::Contacts => &self.contacts,
             EntityType::Companies => &self.companies,
+            EntityType::Customers => &self.customers.cards,
         }
     }
 
@@ -85,6 +96,7 @@ impl Account {
             EntityType::Leads => &mut self.leads,
             EntityType::Contacts => &mut self.contacts,
             EntityType::Companies => &mut self.companies,
+            EntityType::Customers => &mut self.customers.cards,
         }
     }
 
@@ -94,15 +106,69 @@ impl Account {
     }
 
     /// The definition of a custom field.
-    pub(crate) fn field(&self, entity: EntityType, id: u64) -> Option<&FieldDefinition> {
-        self.fields.get(&entity)?.get(&id)
+    pub(crate) fn field(&self, owner: impl Into<FieldOwner>, id: u64) -> Option<&FieldDefinition> {
+        self.fields.get(&owner.into())?.get(&id)
+    }
+
+    /// The definitions of custom fields, by id.
+    pub(crate) fn fields_of(
+        &self,
+        owner: impl Into<FieldOwner>,
+    ) -> impl Iterator<Item = &FieldDefinition> {
+        let fields = self.fields.get(&owner.into());
+        fields.into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// Takes the values of a field out of everything that has it.
+    pub(crate) fn forget_field(&mut self, owner: FieldOwner, id: u64) {
+        if let Some(records) = self.filled_records(owner) {
+            records.forget_field(id);
+        }
+        for segment in self.filled_segments(owner) {
+            segment.values.remove(&id);
+        }
+    }
+
+    /// Takes the options that are not kept out of everything that has the field.
+    pub(crate) fn forget_options(
+        &mut self,
+        owner: FieldOwner,
+        id: u64,
+        keeps: impl Fn(u64) -> bool,
+    ) {
+        if let Some(records) = self.filled_records(owner) {
+            records.forget_options(id, &keeps);
+        }
+        for segment in self.filled_segments(owner) {
+            forget_options(&mut segment.values, id, &keeps);
+        }
+    }
+
+    fn filled_records(&mut self, owner: FieldOwner) -> Option<&mut Records> {
+        match owner {
+            FieldOwner::Cards(entity) => Some(self.records_mut(entity)),
+            FieldOwner::Catalog(id) => self.catalogs.elements_mut(id),
+            FieldOwner::Segments => None,
+        }
+    }
+
+    fn filled_segments(&mut self, owner: FieldOwner) -> impl Iterator<Item = &mut Segment> {
+        let segments = (owner == FieldOwner::Segments).then_some(&mut self.customers.segments);
+        segments.into_iter().flat_map(BTreeMap::values_mut)
+    }
+
+    /// The groups of custom fields.
+    pub(crate) fn groups_of(&self, owner: impl Into<FieldOwner>) -> &[FieldGroup] {
+        self.groups.get(&owner.into()).map_or(&[], Vec::as_slice)
     }
 
     /// The definition of a custom field by its symbolic code.
-    pub(crate) fn field_by_code(&self, entity: EntityType, code: &str) -> Option<&FieldDefinition> {
-        self.fields
-            .get(&entity)?
-            .values()
+    pub(crate) fn field_by_code(
+        &self,
+        owner: impl Into<FieldOwner>,
+        code: &str,
+    ) -> Option<&FieldDefinition> {
+        self.fields_of(owner)
             .find(|field| field.code.as_deref() == Some(code))
     }
 }
@@ -207,8 +273,9 @@ pub(crate) struct LossReason {
     pub(crate) updated_at: i64,
 }
 
-/// The next free id of everything that has one.
+/// The next free id of everything that has one. What an older state file does not count yet begins as in the first account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Counters {
     /// Leads.
     pub(crate) lead: u64,
@@ -236,6 +303,24 @@ pub(crate) struct Counters {
     pub(crate) group: u64,
     /// Descriptions of statuses.
     pub(crate) description: u64,
+    /// Customers.
+    pub(crate) customer: u64,
+    /// Statuses of customers.
+    pub(crate) customer_status: u64,
+    /// Segments of customers.
+    pub(crate) segment: u64,
+    /// Purchases of customers.
+    pub(crate) transaction: u64,
+    /// Lists.
+    pub(crate) catalog: u64,
+    /// Elements of lists.
+    pub(crate) element: u64,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self::of_account(0)
+    }
 }
 
 impl Counters {
@@ -257,6 +342,12 @@ impl Counters {
             loss_reason: 18_000_001 + shift,
             group: 51_901_754_000_001 + shift,
             description: 900_001 + shift,
+            customer: 30_000_001 + shift,
+            customer_status: 13_000_001 + shift,
+            segment: 4_001 + shift,
+            transaction: 134_000_001 + shift,
+            catalog: 5_001 + shift,
+            element: 20_000_001 + shift,
         }
     }
 
@@ -273,6 +364,7 @@ impl Counters {
             EntityType::Leads => &mut self.lead,
             EntityType::Contacts => &mut self.contact,
             EntityType::Companies => &mut self.company,
+            EntityType::Customers => &mut self.customer,
         })
     }
 }

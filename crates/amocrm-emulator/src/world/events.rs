@@ -7,7 +7,7 @@ use std::fmt::{self, Display};
 
 use serde_json::Value;
 
-use super::{Account, EntityType, FieldDefinition, FieldValue, Note, Record};
+use super::{Account, EntityType, FieldDefinition, FieldOwner, FieldValue, Note, Record};
 
 /// One item of a webhook delivery.
 #[derive(Clone, PartialEq, Eq)]
@@ -63,6 +63,7 @@ impl WorldEvent {
         let (code, action) = code_and_action(entity, change);
         let fields = match entity {
             EntityType::Leads => lead_fields(account, record, change),
+            EntityType::Customers => customer_fields(account, record, change),
             EntityType::Contacts | EntityType::Companies => {
                 contact_fields(account, entity, record, change)
             }
@@ -82,6 +83,7 @@ impl WorldEvent {
             EntityType::Leads => "note_lead",
             EntityType::Contacts => "note_contact",
             EntityType::Companies => "note_company",
+            EntityType::Customers => "note_customer",
         };
         Self {
             account_id: account.id,
@@ -97,11 +99,12 @@ fn top_key(entity: EntityType) -> &'static str {
     match entity {
         EntityType::Leads => "leads",
         EntityType::Contacts | EntityType::Companies => "contacts",
+        EntityType::Customers => "customers",
     }
 }
 
 fn code_and_action(entity: EntityType, change: Change) -> (&'static str, &'static str) {
-    use EntityType::{Companies, Contacts, Leads};
+    use EntityType::{Companies, Contacts, Customers, Leads};
     match (entity, change) {
         (Leads, Change::Added) => ("add_lead", "add"),
         (Leads, Change::Updated) => ("update_lead", "update"),
@@ -120,6 +123,11 @@ fn code_and_action(entity: EntityType, change: Change) -> (&'static str, &'stati
         (Companies, Change::Handed { .. }) => ("responsible_company", "update"),
         (Companies, Change::Deleted) => ("delete_company", "delete"),
         (Companies, Change::Restored) => ("restore_company", "restore"),
+        (Customers, Change::Added) => ("add_customer", "add"),
+        (Customers, Change::Handed { .. }) => ("responsible_customer", "responsible"),
+        (Customers, Change::Deleted) => ("delete_customer", "delete"),
+        // There is no code for customers that come back.
+        (Customers, _) => ("update_customer", "update"),
     }
 }
 
@@ -214,6 +222,29 @@ fn contact_fields(
     fields.0
 }
 
+/// The keys seen in deliveries; the vendor's own list is not known.
+fn customer_fields(account: &Account, record: &Record, change: Change) -> Vec<(String, String)> {
+    let mut fields = Fields::default();
+    fields.put("id", record.id);
+    if change == Change::Deleted {
+        return fields.0;
+    }
+    let customer = record.customer.clone().unwrap_or_default();
+    fields.put("name", &record.name);
+    fields.put("next_price", customer.next_price);
+    if let Some(status) = customer.status_id {
+        fields.put("status_id", status);
+    }
+    fields.put("responsible_user_id", record.responsible_user_id);
+    put_custom_fields(&mut fields, account, EntityType::Customers, record);
+    if let Change::Handed { old_user_id } = change {
+        fields.put("old_responsible_user_id", old_user_id);
+    }
+    fields.put("created_at", record.created_at);
+    fields.put("updated_at", record.updated_at);
+    fields.0
+}
+
 fn put_tags(fields: &mut Fields, account: &Account, entity: EntityType, record: &Record) {
     for (index, tag) in record
         .tags
@@ -226,11 +257,17 @@ fn put_tags(fields: &mut Fields, account: &Account, entity: EntityType, record: 
     }
 }
 
-fn put_custom_fields(fields: &mut Fields, account: &Account, entity: EntityType, record: &Record) {
+fn put_custom_fields(
+    fields: &mut Fields,
+    account: &Account,
+    owner: impl Into<FieldOwner>,
+    record: &Record,
+) {
+    let owner = owner.into();
     let filled = record
         .values
         .iter()
-        .filter_map(|(id, values)| Some((account.field(entity, *id)?, values)));
+        .filter_map(|(id, values)| Some((account.field(owner, *id)?, values)));
     for (index, (definition, values)) in filled.enumerate() {
         let prefix = format!("[custom_fields][{index}]");
         fields.put_path(format!("{prefix}[id]"), definition.id);
@@ -351,7 +388,7 @@ fn note_fields(account: &Account, entity: EntityType, note: &Note) -> Vec<(Strin
     put("created_at", note.created_at.to_string());
     put("updated_at", note.updated_at.to_string());
     match entity {
-        EntityType::Leads => {}
+        EntityType::Leads | EntityType::Customers => {}
         EntityType::Contacts => fields.put("type", "contact"),
         EntityType::Companies => fields.put("type", "company"),
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Account, Counters, EntityType};
+use super::{Account, Counters, EntityType, FieldOwner};
 
 /// The group of fields that are in no other.
 pub(crate) const DEFAULT_GROUP: &str = "default";
@@ -63,8 +63,8 @@ pub(crate) struct FieldDefinition {
     pub(crate) sort: i64,
     /// Its tab; none is the default one.
     pub(crate) group_id: Option<String>,
-    /// The cards it is on.
-    pub(crate) entity: EntityType,
+    /// What it is a field of.
+    pub(crate) entity: FieldOwner,
     /// Cannot be edited by people.
     pub(crate) is_api_only: bool,
     /// Came with the account.
@@ -85,6 +85,33 @@ pub(crate) struct FieldDefinition {
     pub(crate) chained_lists: Option<Value>,
     /// Of `linked_entity` fields.
     pub(crate) search_in: Option<String>,
+    /// What only fields of lists have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) listing: Option<ListFieldState>,
+}
+
+/// What only fields of lists have.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ListFieldState {
+    /// Shown to people.
+    pub(crate) is_visible: bool,
+    /// People must fill it.
+    pub(crate) is_required: bool,
+    /// People may delete it.
+    pub(crate) is_deletable: bool,
+    /// How the interface shows it; kept as sent.
+    pub(crate) settings: Option<Value>,
+}
+
+impl Default for ListFieldState {
+    fn default() -> Self {
+        Self {
+            is_visible: true,
+            is_required: false,
+            is_deletable: true,
+            settings: None,
+        }
+    }
 }
 
 /// An option of a list-like field.
@@ -98,6 +125,9 @@ pub(crate) struct EnumOption {
     pub(crate) sort: i64,
     /// Symbolic code, unique in the field.
     pub(crate) code: Option<String>,
+    /// The option above it, in the tree of a `category` field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) parent_id: Option<u64>,
 }
 
 /// A stage of a pipeline, by the pair that names it.
@@ -124,7 +154,8 @@ pub(crate) struct FieldGroup {
 
 impl FieldDefinition {
     /// A definition with nothing but the obligatory parts.
-    pub(crate) fn new(id: u64, entity: EntityType, kind: &str, name: &str) -> Self {
+    pub(crate) fn new(id: u64, owner: impl Into<FieldOwner>, kind: &str, name: &str) -> Self {
+        let owner = owner.into();
         Self {
             id,
             name: name.to_owned(),
@@ -132,7 +163,7 @@ impl FieldDefinition {
             code: None,
             sort: 500,
             group_id: None,
-            entity,
+            entity: owner,
             is_api_only: false,
             is_predefined: false,
             enums: None,
@@ -143,6 +174,7 @@ impl FieldDefinition {
             tracking_callback: None,
             chained_lists: None,
             search_in: None,
+            listing: matches!(owner, FieldOwner::Catalog(_)).then(ListFieldState::default),
         }
     }
 
@@ -158,7 +190,10 @@ impl FieldDefinition {
 
 /// Whether fields of this type have options.
 pub(crate) fn has_enums(kind: &str) -> bool {
-    matches!(kind, "select" | "multiselect" | "radiobutton" | "multitext")
+    matches!(
+        kind,
+        "select" | "multiselect" | "radiobutton" | "multitext" | "category"
+    )
 }
 
 impl Account {
@@ -173,12 +208,12 @@ impl Account {
         };
         for entity in EntityType::ALL {
             self.groups
-                .entry(entity)
+                .entry(entity.into())
                 .or_default()
                 .push(group(DEFAULT_GROUP, "Основное", 0));
         }
         self.groups
-            .entry(Leads)
+            .entry(Leads.into())
             .or_default()
             .push(group(GROUP_STATISTIC, "Статистика", 1));
 
@@ -195,17 +230,21 @@ impl Account {
                     value: (*kind).to_owned(),
                     sort: 2 + index,
                     code: Some((*kind).to_owned()),
+                    parent_id: None,
                 })
                 .collect();
-            let Some(field) = self.fields.entry(Contacts).or_default().get_mut(&id) else {
+            let Some(field) = self.fields.entry(Contacts.into()).or_default().get_mut(&id) else {
                 continue;
             };
             field.enums = Some(enums);
             let shared = FieldDefinition {
-                entity: Companies,
+                entity: Companies.into(),
                 ..field.clone()
             };
-            self.fields.entry(Companies).or_default().insert(id, shared);
+            self.fields
+                .entry(Companies.into())
+                .or_default()
+                .insert(id, shared);
         }
         self.predefined(Contacts, "text", "Должность", "POSITION", 8);
         self.predefined(
@@ -219,26 +258,28 @@ impl Account {
         self.predefined(Companies, "textarea", "Адрес", "ADDRESS", 10);
         for (sort, code) in (2..).zip(TRACKING) {
             let id = self.predefined(Leads, "tracking_data", &code.to_lowercase(), code, sort);
-            if let Some(field) = self.fields.entry(Leads).or_default().get_mut(&id) {
+            if let Some(field) = self.fields.entry(Leads.into()).or_default().get_mut(&id) {
                 field.group_id = Some(GROUP_STATISTIC.to_owned());
             }
         }
     }
 
-    fn predefined(
+    /// Adds a predefined field; its id.
+    pub(crate) fn predefined(
         &mut self,
-        entity: EntityType,
+        owner: impl Into<FieldOwner>,
         kind: &str,
         name: &str,
         code: &str,
         sort: i64,
     ) -> u64 {
         let id = Counters::take(&mut self.counters.field);
-        let mut field = FieldDefinition::new(id, entity, kind, name);
+        let owner = owner.into();
+        let mut field = FieldDefinition::new(id, owner, kind, name);
         field.code = Some(code.to_owned());
         field.sort = sort;
         field.is_predefined = true;
-        self.fields.entry(entity).or_default().insert(id, field);
+        self.fields.entry(owner).or_default().insert(id, field);
         id
     }
 }

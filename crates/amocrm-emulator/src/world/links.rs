@@ -4,17 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::EntityType::{self, Companies, Contacts, Leads};
+use super::EntityType::{self, Companies, Contacts, Customers, Leads};
 
 /// All links of an account. A pair is kept in both directions, so either side is found by a range.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Links {
     pairs: BTreeSet<(EntityType, u64, EntityType, u64)>,
     main_contacts: BTreeMap<u64, u64>,
+    /// The same for customers.
+    #[serde(default)]
+    customer_contacts: BTreeMap<u64, u64>,
     elements: BTreeMap<EntityType, BTreeMap<u64, Vec<ElementLink>>>,
 }
 
-/// A link to an element of a list (catalog). The lists themselves are not part of the emulator.
+/// A link to an element of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ElementLink {
     /// The element.
@@ -28,8 +31,8 @@ pub(crate) struct ElementLink {
 }
 
 impl Links {
-    /// Links two cards. A lead and a contact have one company each: a second one takes the place of the first. The
-    /// first contact of a lead becomes its main one.
+    /// Links two cards. A lead, a contact and a customer have one company each: a second one takes the place of the first.
+    /// The first contact of a lead or customer becomes its main one.
     pub(crate) fn link(&mut self, a: (EntityType, u64), b: (EntityType, u64)) {
         for (one, other) in [(a, b), (b, a)] {
             if other.0 == Companies {
@@ -44,8 +47,10 @@ impl Links {
         }
         self.pairs.insert((a.0, a.1, b.0, b.1));
         self.pairs.insert((b.0, b.1, a.0, a.1));
-        if let Some((lead, contact)) = lead_and_contact(a, b) {
-            self.main_contacts.entry(lead).or_insert(contact);
+        if let Some(((entity, id), contact)) = card_and_contact(a, b)
+            && let Some(main) = self.main_contacts_mut(entity)
+        {
+            main.entry(id).or_insert(contact);
         }
     }
 
@@ -53,26 +58,43 @@ impl Links {
     pub(crate) fn unlink(&mut self, a: (EntityType, u64), b: (EntityType, u64)) -> bool {
         let was = self.pairs.remove(&(a.0, a.1, b.0, b.1));
         self.pairs.remove(&(b.0, b.1, a.0, a.1));
-        if let Some((lead, contact)) = lead_and_contact(a, b)
-            && self.main_contacts.get(&lead) == Some(&contact)
+        if let Some(((entity, id), contact)) = card_and_contact(a, b)
+            && self.main_contact(entity, id) == Some(contact)
         {
-            let next = self.linked(Leads, lead, Contacts).next();
-            match next {
-                Some(next) => self.main_contacts.insert(lead, next),
-                None => self.main_contacts.remove(&lead),
-            };
+            let next = self.linked(entity, id, Contacts).next();
+            if let Some(main) = self.main_contacts_mut(entity) {
+                match next {
+                    Some(next) => main.insert(id, next),
+                    None => main.remove(&id),
+                };
+            }
         }
         was
     }
 
-    /// Makes a linked contact the main one of a lead.
-    pub(crate) fn set_main(&mut self, lead: u64, contact: u64) {
-        self.main_contacts.insert(lead, contact);
+    /// Makes a linked contact the main one of a lead or customer.
+    pub(crate) fn set_main(&mut self, entity: EntityType, id: u64, contact: u64) {
+        if let Some(main) = self.main_contacts_mut(entity) {
+            main.insert(id, contact);
+        }
     }
 
-    /// The main contact of a lead.
-    pub(crate) fn main_contact(&self, lead: u64) -> Option<u64> {
-        self.main_contacts.get(&lead).copied()
+    /// The main contact of a lead or customer.
+    pub(crate) fn main_contact(&self, entity: EntityType, id: u64) -> Option<u64> {
+        let main = match entity {
+            Leads => &self.main_contacts,
+            Customers => &self.customer_contacts,
+            Contacts | Companies => return None,
+        };
+        main.get(&id).copied()
+    }
+
+    fn main_contacts_mut(&mut self, entity: EntityType) -> Option<&mut BTreeMap<u64, u64>> {
+        match entity {
+            Leads => Some(&mut self.main_contacts),
+            Customers => Some(&mut self.customer_contacts),
+            Contacts | Companies => None,
+        }
     }
 
     /// The cards of one type linked to a card, by id.
@@ -130,10 +152,14 @@ impl Links {
     }
 }
 
-fn lead_and_contact(a: (EntityType, u64), b: (EntityType, u64)) -> Option<(u64, u64)> {
+/// The lead or customer of a pair, which has a main contact, and the contact.
+pub(crate) fn card_and_contact(
+    a: (EntityType, u64),
+    b: (EntityType, u64),
+) -> Option<((EntityType, u64), u64)> {
     match (a.0, b.0) {
-        (Leads, Contacts) => Some((a.1, b.1)),
-        (Contacts, Leads) => Some((b.1, a.1)),
+        (Leads | Customers, Contacts) => Some((a, b.1)),
+        (Contacts, Leads | Customers) => Some((b, a.1)),
         _ => None,
     }
 }
@@ -152,8 +178,8 @@ mod tests {
 
         links.link((Leads, 1), (Contacts, 21));
         links.link((Leads, 1), (Contacts, 20));
-        assert_eq!(links.main_contact(1), Some(21));
+        assert_eq!(links.main_contact(Leads, 1), Some(21));
         links.unlink((Contacts, 21), (Leads, 1));
-        assert_eq!(links.main_contact(1), Some(20));
+        assert_eq!(links.main_contact(Leads, 1), Some(20));
     }
 }

@@ -1,4 +1,4 @@
-//! Leads, contacts and companies: one record shape, and a collection that lists a hundred thousand of them without
+//! Leads, contacts, companies and customers: one record shape, and a collection that lists a hundred thousand of them without
 //! sorting.
 
 use std::{
@@ -8,6 +8,8 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+
+use super::CustomerState;
 
 /// The entities that have cards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -19,11 +21,18 @@ pub(crate) enum EntityType {
     Contacts,
     /// Organisations.
     Companies,
+    /// Buyers who come back; a feature that can be off.
+    Customers,
 }
 
 impl EntityType {
     /// All of them.
-    pub(crate) const ALL: [Self; 3] = [Self::Leads, Self::Contacts, Self::Companies];
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Leads,
+        Self::Contacts,
+        Self::Companies,
+        Self::Customers,
+    ];
 
     /// The word in paths and links.
     pub(crate) fn as_str(self) -> &'static str {
@@ -31,6 +40,7 @@ impl EntityType {
             Self::Leads => "leads",
             Self::Contacts => "contacts",
             Self::Companies => "companies",
+            Self::Customers => "customers",
         }
     }
 
@@ -40,6 +50,7 @@ impl EntityType {
             Self::Leads => "lead",
             Self::Contacts => "contact",
             Self::Companies => "company",
+            Self::Customers => "customer",
         }
     }
 
@@ -49,6 +60,7 @@ impl EntityType {
             Self::Contacts => 1,
             Self::Leads => 2,
             Self::Companies => 3,
+            Self::Customers => 12,
         }
     }
 
@@ -58,7 +70,7 @@ impl EntityType {
     }
 }
 
-/// A lead, a contact or a company.
+/// A card, or an element of a list.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
     /// Its id.
@@ -91,6 +103,9 @@ pub(crate) struct Record {
     pub(crate) tags: Vec<u64>,
     /// What only leads have.
     pub(crate) lead: Option<LeadState>,
+    /// What only customers have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) customer: Option<CustomerState>,
     /// From this moment on (unix milliseconds) `query` finds it.
     pub(crate) indexed_at_ms: i64,
     /// What `query` looks through; made again after every change.
@@ -179,6 +194,7 @@ impl Record {
             values: BTreeMap::new(),
             tags: Vec::new(),
             lead: None,
+            customer: None,
             indexed_at_ms: 0,
             search: SearchText::default(),
             search_before: None,
@@ -257,6 +273,22 @@ impl Needle {
     }
 }
 
+/// Takes the options that are not kept out of the values of one field; whether the field was filled.
+pub(super) fn forget_options(
+    values: &mut BTreeMap<u64, Vec<FieldValue>>,
+    field_id: u64,
+    keeps: impl Fn(u64) -> bool,
+) -> bool {
+    let Some(items) = values.get_mut(&field_id) else {
+        return false;
+    };
+    items.retain(|value| value.enum_id.is_none_or(&keeps));
+    if items.is_empty() {
+        values.remove(&field_id);
+    }
+    true
+}
+
 /// Records of one type, by id and by the time of the last change.
 #[derive(Default)]
 pub(crate) struct Records {
@@ -315,14 +347,9 @@ impl Records {
     /// Takes the options that are not kept out of every record.
     pub(crate) fn forget_options(&mut self, field_id: u64, keeps: impl Fn(u64) -> bool) {
         for record in self.by_id.values_mut() {
-            let Some(values) = record.values.get_mut(&field_id) else {
-                continue;
-            };
-            values.retain(|value| value.enum_id.is_none_or(&keeps));
-            if values.is_empty() {
-                record.values.remove(&field_id);
+            if forget_options(&mut record.values, field_id, &keeps) {
+                record.refresh_search();
             }
-            record.refresh_search();
         }
     }
 

@@ -2,10 +2,13 @@
 
 use serde_json::Value;
 
+use super::nested::read_nested;
 use crate::{
     api::{call::Context, reader::Reader},
     problem::Violations,
-    world::{DEFAULT_GROUP, EntityType, FieldDefinition, StageRef, has_enums},
+    world::{
+        CatalogType, DEFAULT_GROUP, EntityType, FieldDefinition, FieldOwner, StageRef, has_enums,
+    },
 };
 
 /// What a write to a definition asks for. What is `None` stays as it is.
@@ -26,6 +29,10 @@ pub(super) struct Draft {
     pub(super) required_statuses: Option<Vec<StageRef>>,
     pub(super) hidden_statuses: Option<Vec<StageRef>>,
     pub(super) enums: Option<Vec<EnumDraft>>,
+    pub(super) is_visible: Option<bool>,
+    pub(super) is_required: Option<bool>,
+    pub(super) is_deletable: Option<bool>,
+    pub(super) settings: Option<Value>,
 }
 
 /// An option as it was sent.
@@ -35,17 +42,29 @@ pub(super) struct EnumDraft {
     pub(super) value: Option<String>,
     pub(super) sort: i64,
     pub(super) code: Option<String>,
+    /// What the client calls an option of a tree.
+    pub(super) request_id: Option<String>,
+    pub(super) parent: Option<Parent>,
+}
+
+/// What is above an option of a tree.
+#[derive(Debug)]
+pub(super) enum Parent {
+    /// An option that is there.
+    Id(u64),
+    /// One that is made by the same request.
+    Request(String),
 }
 
 /// Reads a definition; `before` is the one to change.
 pub(super) fn read(
     cx: &Context<'_>,
-    entity: EntityType,
+    owner: FieldOwner,
     before: Option<&FieldDefinition>,
     item: &Reader<'_>,
     out: &mut Violations,
 ) -> Draft {
-    let kind = read_kind(entity, before, item, out);
+    let kind = read_kind(cx, owner, before, item, out);
     if before.is_none() {
         item.require("name", out);
         item.require("type", out);
@@ -66,6 +85,10 @@ pub(super) fn read(
         required_statuses: read_stages(cx, item, "required_statuses", out),
         hidden_statuses: read_stages(cx, item, "hidden_statuses", out),
         kind,
+        is_visible: item.bool("is_visible", out),
+        is_required: item.bool("is_required", out),
+        is_deletable: item.bool("is_deletable", out),
+        settings: item.value("settings").cloned(),
         ..Draft::default()
     };
     let kind = draft
@@ -77,10 +100,12 @@ pub(super) fn read(
         // Needed with every write of a monetary field, also when it does not change.
         draft.currency = item.required_string("currency", out).map(str::to_owned);
     }
-    if has_enums(kind) {
+    if kind == "category" {
+        draft.enums = read_nested(before, item, out);
+    } else if has_enums(kind) {
         draft.enums = read_enums(before, item, out);
     }
-    if kind != "multitext"
+    if !matches!(kind, "multitext" | "category")
         && has_enums(kind)
         && before.is_none()
         && draft.enums.is_none()
@@ -88,14 +113,15 @@ pub(super) fn read(
     {
         out.missing(item.path("enums"));
     }
-    draft.group_id = read_group(cx, entity, item, out);
-    check_code(cx, entity, before, &draft, item, out);
+    draft.group_id = read_group(cx, owner, item, out);
+    check_code(cx, owner, before, &draft, item, out);
     draft
 }
 
 /// The type, which cannot change, although clients send it with every change.
 fn read_kind(
-    entity: EntityType,
+    cx: &Context<'_>,
+    owner: FieldOwner,
     before: Option<&FieldDefinition>,
     item: &Reader<'_>,
     out: &mut Violations,
@@ -103,7 +129,7 @@ fn read_kind(
     let kind = item.string("type", out)?;
     let fits = match before {
         Some(field) => field.kind == kind,
-        None => is_allowed(entity, kind),
+        None => is_allowed(cx, owner, kind),
     };
     if !fits {
         out.choice(item.path("type"));
@@ -111,13 +137,31 @@ fn read_kind(
     Some(kind.to_owned())
 }
 
-/// Which types a person can add to which cards. `multitext` is not among them: PHONE and EMAIL come with the account.
-fn is_allowed(entity: EntityType, kind: &str) -> bool {
+/// Which types a person can add to what. `multitext` is not among them: PHONE and EMAIL come with the account.
+fn is_allowed(cx: &Context<'_>, owner: FieldOwner, kind: &str) -> bool {
+    use EntityType::{Customers, Leads};
+    let is_card = matches!(owner, FieldOwner::Cards(_));
     match kind {
         "text" | "numeric" | "checkbox" | "select" | "multiselect" | "date" | "url"
-        | "date_time" | "textarea" | "radiobutton" | "streetaddress" | "smart_address"
-        | "birthday" | "legal_entity" | "monetary" | "file" => true,
-        "tracking_data" | "chained_list" => entity == EntityType::Leads,
+        | "date_time" | "textarea" | "radiobutton" | "streetaddress" => true,
+        "smart_address" | "birthday" | "legal_entity" => {
+            is_card && owner != FieldOwner::Cards(Customers)
+        }
+        "monetary" => is_card,
+        "file" => owner != FieldOwner::Segments,
+        "tracking_data" => owner == FieldOwner::Cards(Leads),
+        "chained_list" => {
+            matches!(owner, FieldOwner::Cards(Leads | Customers))
+        }
+        "price" | "category" | "linked_entity" => matches!(owner, FieldOwner::Catalog(_)),
+        "items" | "payer" | "supplier" => match owner {
+            FieldOwner::Catalog(id) => cx
+                .account
+                .catalogs
+                .get(id)
+                .is_some_and(|catalog| catalog.kind == CatalogType::Invoices),
+            _ => false,
+        },
         _ => false,
     }
 }
@@ -125,7 +169,7 @@ fn is_allowed(entity: EntityType, kind: &str) -> bool {
 /// A code is unique among the fields of an entity type, and that of a predefined field cannot be changed.
 fn check_code(
     cx: &Context<'_>,
-    entity: EntityType,
+    owner: FieldOwner,
     before: Option<&FieldDefinition>,
     draft: &Draft,
     item: &Reader<'_>,
@@ -134,7 +178,7 @@ fn check_code(
     let Some(code) = &draft.code else { return };
     let is_taken = cx
         .account
-        .field_by_code(entity, code)
+        .field_by_code(owner, code)
         .is_some_and(|other| before.is_none_or(|field| field.id != other.id));
     let is_fixed =
         before.is_some_and(|field| field.is_predefined && field.code.as_ref() != Some(code));
@@ -145,7 +189,7 @@ fn check_code(
 
 fn read_group(
     cx: &Context<'_>,
-    entity: EntityType,
+    owner: FieldOwner,
     item: &Reader<'_>,
     out: &mut Violations,
 ) -> Option<String> {
@@ -155,9 +199,9 @@ fn read_group(
     let id = item.string("group_id", out)?;
     let known = cx
         .account
-        .groups
-        .get(&entity)
-        .is_some_and(|groups| groups.iter().any(|group| group.id == id));
+        .groups_of(owner)
+        .iter()
+        .any(|group| group.id == id);
     if !known {
         out.choice(item.path("group_id"));
     }
@@ -222,6 +266,8 @@ fn read_enums(
             value,
             sort: item.int("sort", out).unwrap_or(index),
             code,
+            request_id: None,
+            parent: None,
         });
     }
     Some(enums)

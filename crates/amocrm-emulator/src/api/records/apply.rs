@@ -1,6 +1,9 @@
 //! Applying a checked write, and telling the webhooks.
 
-use super::draft::Draft;
+use super::{
+    customer::{new_state, status_change},
+    draft::Draft,
+};
 use crate::{
     api::call::Context,
     world::{
@@ -18,6 +21,9 @@ pub(crate) fn create(cx: &mut Context<'_>, entity: EntityType, mut draft: Draft)
     record.indexed_at_ms = cx.indexed_at_ms();
     if entity == EntityType::Leads {
         record.lead = Some(LeadState::default());
+    }
+    if entity == EntityType::Customers {
+        record.customer = Some(new_state(cx));
     }
     let contacts = std::mem::take(&mut draft.contacts);
     let companies = std::mem::take(&mut draft.companies);
@@ -38,7 +44,7 @@ pub(crate) fn create(cx: &mut Context<'_>, entity: EntityType, mut draft: Draft)
             .links
             .link((entity, id), (EntityType::Contacts, contact));
         if is_main {
-            cx.account.links.set_main(id, contact);
+            cx.account.links.set_main(entity, id, contact);
         }
         partners.push(Subject::Card(EntityType::Contacts, contact));
     }
@@ -77,6 +83,9 @@ pub(super) fn update(cx: &mut Context<'_>, entity: EntityType, id: u64, draft: D
             },
         );
     }
+    if let Some(happening) = status_change(&before, &after) {
+        cx.record(happening);
+    }
     if before.responsible_user_id != after.responsible_user_id {
         cx.emit(
             entity,
@@ -107,12 +116,11 @@ fn fill(cx: &mut Context<'_>, entity: EntityType, record: &mut Record, draft: Dr
             placing.apply(lead, cx.now());
         }
     }
+    if let (Some(state), Some(draft)) = (&mut record.customer, draft.customer) {
+        draft.apply(state);
+    }
     for change in draft.values {
-        if change.values.is_empty() {
-            record.values.remove(&change.field_id);
-        } else {
-            record.values.insert(change.field_id, change.values);
-        }
+        change.apply(&mut record.values);
     }
     record.tags = draft.tagging.apply(cx.account, entity, &record.tags);
 }
@@ -145,5 +153,6 @@ fn made_up_name(entity: EntityType, id: u64) -> String {
         EntityType::Leads => format!("Сделка #{id}"),
         EntityType::Contacts => format!("Контакт #{id}"),
         EntityType::Companies => format!("Компания #{id}"),
+        EntityType::Customers => format!("Покупатель #{id}"),
     }
 }

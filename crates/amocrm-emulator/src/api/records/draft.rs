@@ -1,5 +1,6 @@
 //! What a write request asks for, checked against the account but not yet applied.
 
+use super::customer::{self, CustomerDraft};
 use super::stage::{Placing, read_placing};
 use super::tagging::{Tagging, read_tagging};
 use crate::{
@@ -25,6 +26,7 @@ pub(crate) struct Draft {
     pub(super) updated_at: Option<i64>,
     pub(super) price: Option<i64>,
     pub(super) placing: Option<Placing>,
+    pub(super) customer: Option<CustomerDraft>,
     pub(super) values: Vec<ValueChange>,
     pub(super) tagging: Tagging,
     /// Contacts to link, and which of them is the main one.
@@ -97,8 +99,10 @@ pub(crate) fn read_new_unlinked(
     out: &mut Violations,
 ) -> Draft {
     let mut draft = read_common(cx, entity, item, out);
-    if entity == EntityType::Leads {
-        draft.placing = read_placing(cx, None, item, out);
+    match entity {
+        EntityType::Leads => draft.placing = read_placing(cx, None, item, out),
+        EntityType::Customers => draft.customer = Some(customer::read(cx, true, item, out)),
+        EntityType::Contacts | EntityType::Companies => {}
     }
     draft
 }
@@ -114,6 +118,9 @@ pub(crate) fn read_update(
     let mut draft = read_common(cx, entity, item, out);
     if let Some(lead) = &record.lead {
         draft.placing = read_placing(cx, Some(lead), item, out);
+    }
+    if record.customer.is_some() {
+        draft.customer = Some(customer::read(cx, false, item, out));
     }
     draft
 }
@@ -141,7 +148,7 @@ fn read_common(
             draft.first_name = item.string("first_name", out).map(str::to_owned);
             draft.last_name = item.string("last_name", out).map(str::to_owned);
         }
-        EntityType::Companies => {}
+        EntityType::Companies | EntityType::Customers => {}
     }
     draft
 }

@@ -1,4 +1,4 @@
-//! `filter[…]` of leads, contacts and companies. Keys that are not known are ignored, and the whole collection comes back.
+//! `filter[…]` of cards. Keys that are not known are ignored, and the whole collection comes back.
 
 use std::collections::BTreeSet;
 
@@ -36,6 +36,9 @@ impl<'a> Filter<'a> {
         filter.common(query);
         if entity == EntityType::Leads {
             filter.leads(query);
+        }
+        if entity == EntityType::Customers {
+            filter.customers(query);
         }
         filter.custom_fields(cx.account, entity, query)?;
         Ok(filter)
@@ -89,6 +92,29 @@ impl<'a> Filter<'a> {
                     lead.status_id == *status
                         && pipeline.is_none_or(|pipeline| pipeline == lead.pipeline_id)
                 })
+            }));
+        }
+    }
+
+    fn customers(&mut self, query: &'a Query) {
+        self.one_of(query, "status_id", |record| {
+            record.customer.as_ref().and_then(|it| it.status_id)
+        });
+        self.range(query, "next_price", |record| {
+            record.customer.as_ref().map(|it| it.next_price)
+        });
+        self.range(query, "next_date", |record| {
+            record.customer.as_ref().and_then(|it| it.next_date)
+        });
+        let segments: Vec<u64> = query
+            .list(&["filter", "segments"])
+            .iter()
+            .filter_map(|id| id.parse().ok())
+            .collect();
+        if !segments.is_empty() {
+            self.conditions.push(Box::new(move |record| {
+                let customer = record.customer.as_ref();
+                customer.is_some_and(|it| segments.iter().any(|id| it.segments.contains(id)))
             }));
         }
     }

@@ -1,4 +1,4 @@
-//! Lists of leads, contacts and companies: filter, `query`, order, one page.
+//! Lists of cards: filter, `query`, order, one page.
 
 use std::collections::BTreeSet;
 
@@ -123,8 +123,9 @@ impl Order {
     /// Orders as measured on real accounts: leads by time of creation but not by name, contacts the other way round.
     /// Everything else is the default order and no error.
     fn read(query: &Query, entity: EntityType) -> Self {
+        // What customers are ordered by is not known; they follow the leads.
         let allowed = match entity {
-            EntityType::Leads => ["id", "updated_at", "created_at"],
+            EntityType::Leads | EntityType::Customers => ["id", "updated_at", "created_at"],
             EntityType::Contacts | EntityType::Companies => ["id", "updated_at", "name"],
         };
         query

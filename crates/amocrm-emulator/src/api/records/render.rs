@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::link;
+use super::{customer, link};
 use crate::{
     api::{call::Context, links::element_metadata, loss_reasons, values},
-    world::{EntityType, Record},
+    world::{ElementLink, EntityType, Record},
 };
 
 /// One record with the parts its `with` asks for.
@@ -21,7 +21,7 @@ pub(super) fn render(cx: &Context<'_>, entity: EntityType, record: &Record) -> V
         "updated_at": record.updated_at,
         "closest_task_at": record.closest_task_at,
         "is_deleted": record.is_deleted,
-        "custom_fields_values": values::render(cx.account, entity, record),
+        "custom_fields_values": values::render(cx.account, entity, &record.values),
         "account_id": cx.account.id,
         "_links": link(cx, entity, record.id),
         "_embedded": embedded(cx, entity, record),
@@ -41,6 +41,8 @@ pub(super) fn render(cx: &Context<'_>, entity: EntityType, record: &Record) -> V
         if cx.query().with("source_id") {
             document["source_id"] = Value::Null;
         }
+    } else if let Some(state) = &record.customer {
+        customer::render(cx, state, &mut document);
     } else {
         document["is_unsorted"] = false.into();
     }
@@ -61,7 +63,7 @@ const KEPT: [&str; 6] = [
     "_links",
 ];
 
-/// A record of the trash, mostly null. Contacts and companies come back whole and say that they are not deleted.
+/// A record of the trash, mostly null. The others than leads come back whole and say that they are not deleted.
 pub(super) fn render_deleted(cx: &Context<'_>, entity: EntityType, record: &Record) -> Value {
     let mut document = render(cx, entity, record);
     if entity != EntityType::Leads {
@@ -78,38 +80,36 @@ pub(super) fn render_deleted(cx: &Context<'_>, entity: EntityType, record: &Reco
 }
 
 fn embedded(cx: &Context<'_>, entity: EntityType, record: &Record) -> Value {
-    use EntityType::{Companies, Contacts, Leads};
+    use EntityType::{Companies, Contacts, Customers, Leads};
     let query = cx.query();
     let mut parts = Map::new();
     parts.insert("tags".into(), tags(cx, entity, record));
-    if entity != Companies {
+    if matches!(entity, Leads | Contacts) || (entity == Customers && query.with("companies")) {
         parts.insert("companies".into(), linked(cx, entity, record.id, Companies));
     }
-    if entity == Leads {
-        if query.with("contacts") {
-            parts.insert("contacts".into(), contacts(cx, record.id));
-        }
-        if query.with("loss_reason") {
-            parts.insert("loss_reason".into(), loss_reason(cx, record));
-        }
-    } else if query.with("leads") {
+    if matches!(entity, Leads | Customers) && query.with("contacts") {
+        parts.insert("contacts".into(), contacts(cx, entity, record.id));
+    }
+    if entity == Leads && query.with("loss_reason") {
+        parts.insert("loss_reason".into(), loss_reason(cx, record));
+    }
+    if matches!(entity, Contacts | Companies) && query.with("leads") {
         parts.insert("leads".into(), linked(cx, entity, record.id, Leads));
     }
     if entity == Companies && query.with("contacts") {
         parts.insert("contacts".into(), linked(cx, entity, record.id, Contacts));
     }
-    if entity != Leads && query.with("customers") {
-        parts.insert("customers".into(), json!([]));
+    if matches!(entity, Contacts | Companies) && query.with("customers") {
+        parts.insert(
+            "customers".into(),
+            customer::embedded(cx, entity, record.id),
+        );
     }
     if entity == Contacts && query.with("social_profiles") {
         parts.insert("social_profiles".into(), json!([]));
     }
     if query.with("catalog_elements") {
-        let elements = cx.account.links.elements(entity, record.id).iter();
-        let elements: Vec<Value> = elements
-            .map(|e| json!({"id": e.element_id, "metadata": element_metadata(e)}))
-            .collect();
-        parts.insert("catalog_elements".into(), elements.into());
+        parts.insert("catalog_elements".into(), elements(cx, entity, record.id));
     }
     Value::Object(parts)
 }
@@ -133,18 +133,34 @@ fn linked(cx: &Context<'_>, entity: EntityType, id: u64, other: EntityType) -> V
         .collect()
 }
 
-/// The contacts of a lead; exactly one of them is the main one.
-fn contacts(cx: &Context<'_>, lead: u64) -> Value {
+/// The elements of lists linked to a card. On customers some of it is said twice.
+fn elements(cx: &Context<'_>, entity: EntityType, id: u64) -> Value {
+    let links = cx.account.links.elements(entity, id).iter();
+    let render = |link: &ElementLink| {
+        let metadata = element_metadata(link);
+        let mut element = json!({"id": link.element_id});
+        if entity == EntityType::Customers {
+            element["quantity"] = metadata["quantity"].clone();
+            element["catalog_id"] = metadata["catalog_id"].clone();
+        }
+        element["metadata"] = metadata;
+        element
+    };
+    links.map(render).collect()
+}
+
+/// The contacts of a lead or customer; exactly one of them is the main one.
+fn contacts(cx: &Context<'_>, entity: EntityType, id: u64) -> Value {
     let live: Vec<u64> = cx
         .account
         .links
-        .linked(EntityType::Leads, lead, EntityType::Contacts)
+        .linked(entity, id, EntityType::Contacts)
         .filter(|id| cx.account.contacts.live(*id).is_some())
         .collect();
     let main = cx
         .account
         .links
-        .main_contact(lead)
+        .main_contact(entity, id)
         .filter(|id| live.contains(id))
         .or(live.first().copied());
     let contact = |id: &u64| json!({"id": id, "is_main": Some(*id) == main, "_links": link(cx, EntityType::Contacts, *id)});

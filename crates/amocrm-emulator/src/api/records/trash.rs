@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{
     api::call::Context,
     hal::{Answer, Reply},
-    world::{EntityType, events::Change},
+    world::events::Change,
 };
 
 /// `POST /ajax/{entity}/multiple/delete/` with a form of `ID[]`.
@@ -20,7 +20,7 @@ pub(crate) fn restore_many(cx: &mut Context<'_>) -> Answer {
 }
 
 fn put(cx: &mut Context<'_>, deleted: bool) -> Answer {
-    let entity = EntityType::parse(cx.param("entity")).ok_or_else(|| cx.no_route())?;
+    let entity = cx.entity_named(cx.param("entity"))?;
     let (now, user) = (cx.now(), cx.user_id());
     let ids = parse(cx.body()).filter(|(key, _)| key == "ID" || key.starts_with("ID["));
     for id in ids.filter_map(|(_, id)| id.parse().ok()) {

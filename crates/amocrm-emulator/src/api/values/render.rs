@@ -1,17 +1,23 @@
 //! Custom-field values in answers: only the filled ones, with everything a client would have to look up.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::kinds::LEGAL_FOREIGN_KEYS;
-use crate::world::{ADDRESS_PARTS, Account, EntityType, FieldDefinition, FieldValue, Record};
+use crate::world::{ADDRESS_PARTS, Account, FieldDefinition, FieldOwner, FieldValue};
 
-/// `custom_fields_values` of a record; null when nothing is filled.
-pub(crate) fn render(account: &Account, entity: EntityType, record: &Record) -> Value {
-    let filled: Vec<Value> = record
-        .values
+/// `custom_fields_values`; null when nothing is filled.
+pub(crate) fn render(
+    account: &Account,
+    owner: impl Into<FieldOwner>,
+    values: &BTreeMap<u64, Vec<FieldValue>>,
+) -> Value {
+    let owner = owner.into();
+    let filled: Vec<Value> = values
         .iter()
         .filter_map(|(id, values)| {
-            let field = account.field(entity, *id)?;
+            let field = account.field(owner, *id)?;
             Some(json!({
                 "field_id": field.id,
                 "field_name": field.name,

@@ -1,12 +1,14 @@
 //! `custom_fields_values` of a request: which field is meant, and whether it is set or cleared.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::kinds::read_item;
 use crate::{
     api::reader::Reader,
     problem::Violations,
-    world::{Account, EntityType, FieldDefinition, FieldValue},
+    world::{Account, FieldDefinition, FieldOwner, FieldValue},
 };
 
 /// The keys a value item may have; the read-only ones are let through, because clients send back what they read.
@@ -26,30 +28,42 @@ pub(crate) struct ValueChange {
     pub(crate) values: Vec<FieldValue>,
 }
 
+impl ValueChange {
+    /// Writes it to a record's values.
+    pub(crate) fn apply(self, values: &mut BTreeMap<u64, Vec<FieldValue>>) {
+        if self.values.is_empty() {
+            values.remove(&self.field_id);
+        } else {
+            values.insert(self.field_id, self.values);
+        }
+    }
+}
+
 /// Reads the changes of `custom_fields_values`. Fields that are not mentioned keep their values.
 pub(crate) fn read_changes(
     account: &Account,
-    entity: EntityType,
+    owner: impl Into<FieldOwner>,
     item: &Reader<'_>,
     out: &mut Violations,
 ) -> Vec<ValueChange> {
     let Some(items) = item.children("custom_fields_values", out) else {
         return Vec::new();
     };
+    let owner = owner.into();
     items
         .iter()
-        .filter_map(|item| read_change(account, entity, item, out))
+        .filter_map(|item| read_change(account, owner, item, out))
         .collect()
 }
 
 fn read_change(
     account: &Account,
-    entity: EntityType,
+    owner: FieldOwner,
     item: &Reader<'_>,
     out: &mut Violations,
 ) -> Option<ValueChange> {
     item.only(&ITEM_KEYS, out);
-    let field = find_field(account, entity, item, out)?;
+    let field = find_field(account, owner, item, out)?;
     let values = read_values(account, field, item, out)?;
     Some(ValueChange {
         field_id: field.id,
@@ -60,15 +74,15 @@ fn read_change(
 /// One of the two keys suffices; the id wins when both are there.
 fn find_field<'a>(
     account: &'a Account,
-    entity: EntityType,
+    owner: FieldOwner,
     item: &Reader<'_>,
     out: &mut Violations,
 ) -> Option<&'a FieldDefinition> {
     let id = item.id("field_id", out);
     let code = item.string("field_code", out);
     let (key, field) = match (id, code) {
-        (Some(id), _) => ("field_id", account.field(entity, id)),
-        (None, Some(code)) => ("field_code", account.field_by_code(entity, code)),
+        (Some(id), _) => ("field_id", account.field(owner, id)),
+        (None, Some(code)) => ("field_code", account.field_by_code(owner, code)),
         (None, None) => {
             // A key of the wrong type has been complained about already.
             if item.value("field_id").is_none() && item.value("field_code").is_none() {

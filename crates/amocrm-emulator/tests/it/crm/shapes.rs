@@ -314,6 +314,8 @@ async fn fields_tags_links_and_notes_answer_in_the_shapes_of_the_fixtures() {
     let mut links = fixture("links_create_request");
     links[0]["to_entity_id"] = contact.into();
     links[1]["to_entity_id"] = company.into();
+    // A price that is the default one is not named.
+    links[2]["metadata"]["price_id"] = 880.into();
     assert_shape(
         "links_create_response",
         crm.post(&format!("leads/{lead}/link"), links).await,
@@ -395,7 +397,7 @@ async fn a_lead_with_a_field_of_every_type_reads_like_its_fixture() {
             }),
         )
         .await;
-    let element = json!([{"to_entity_id": 5005, "to_entity_type": "catalog_elements", "metadata": {"catalog_id": 3003, "quantity": 2}}]);
+    let element = json!([{"to_entity_id": 5005, "to_entity_type": "catalog_elements", "metadata": {"catalog_id": 3003, "quantity": 2, "price_id": 880}}]);
     crm.post(&format!("leads/{lead}/link"), element).await;
     let with = "with=contacts,loss_reason,catalog_elements,source_id,is_price_modified_by_robot";
     let read = assert_shape("lead_get", crm.get(&format!("leads/{lead}?{with}")).await);
