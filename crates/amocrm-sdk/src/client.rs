@@ -5,22 +5,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use http::StatusCode;
+use http::uri::PathAndQuery;
+use http::{HeaderValue, StatusCode, Uri};
 use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
 use tower::ServiceExt;
 
 use crate::batcher::Batching;
 use crate::error::{Delivery, Error, ErrorKind, Result};
+use crate::id::UserId;
 use crate::layer::{
-    Attempts, Deadline, Departure, Endpoint, HttpResponse, HttpService, from_now, own_error,
+    Attempts, Base, Deadline, Departure, Endpoint, HttpResponse, HttpService, from_now, own_error,
 };
 use crate::oauth::OAuth;
 use crate::quota::Quota;
 use crate::request::Request;
 
+mod body;
 mod builder;
-mod transport;
+mod drive;
+pub(crate) mod transport;
 
+pub(crate) use self::body::BodyStream;
 pub use self::builder::ClientBuilder;
 
 /// An amoCRM client for one account.
@@ -43,6 +49,7 @@ pub struct Client {
     inner: Arc<Inner>,
     /// Of batchers: where single creates and updates are gathered.
     batching: Option<Arc<Batching>>,
+    context_user: Option<UserId>,
 }
 
 struct Inner {
@@ -51,6 +58,8 @@ struct Inner {
     quota: Arc<dyn Quota>,
     oauth: OAuth,
     deadline: Duration,
+    timeout: Duration,
+    drive: OnceCell<Base>,
 }
 
 impl Client {
@@ -74,13 +83,27 @@ impl Client {
         &self.inner.quota
     }
 
+    /// A client whose calls run with the rights of this user. It needs the grant of an administrator; amoCRM refuses a
+    /// user who does not exist or is free of charge.
+    ///
+    /// Source: <https://www.amocrm.ru/developers/content/oauth/scopes>.
+    #[must_use]
+    pub fn with_context_user(&self, user: UserId) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            // What one user changes must not travel in another's name.
+            batching: None,
+            context_user: Some(user),
+        }
+    }
+
     /// Sends any request through the whole stack. Entities that the SDK does not know yet are reached with this.
     ///
     /// # Errors
     ///
     /// Every [`ErrorKind`]; a status other than 2xx is an error.
     pub async fn send(&self, request: Request) -> Result<HttpResponse> {
-        self.send_until(request, self.next_deadline(), None).await
+        self.dispatch(request, self.next_deadline(), |_| ()).await
     }
 
     async fn send_until(
@@ -89,16 +112,41 @@ impl Client {
         deadline: Deadline,
         departure: Option<Departure>,
     ) -> Result<HttpResponse> {
+        self.dispatch(request, deadline, |extensions| {
+            if let Some(departure) = departure {
+                extensions.insert(departure);
+            }
+        })
+        .await
+    }
+
+    /// Sends a request with what some layer or the transport has to know besides.
+    async fn dispatch(
+        &self,
+        request: Request,
+        deadline: Deadline,
+        add: impl FnOnce(&mut http::Extensions),
+    ) -> Result<HttpResponse> {
         let operation = request.operation().name;
         let attempts = Attempts::default();
+        let base = request
+            .target_host()
+            .base(self)
+            .await
+            .map_err(|error| error.with_delivery(Delivery::NotSent))?;
         let mut request = request
             .into_http()
             .map_err(|error| error.with_operation(operation))?;
+        if let Some(base) = base {
+            *request.uri_mut() = elsewhere(base, request.uri(), operation)?;
+        }
+        if let Some(user) = self.context_user {
+            let user = HeaderValue::from(user.get());
+            request.headers_mut().insert(CONTEXT_USER, user);
+        }
         request.extensions_mut().insert(attempts.clone());
         request.extensions_mut().insert(deadline);
-        if let Some(departure) = departure {
-            request.extensions_mut().insert(departure);
-        }
+        add(request.extensions_mut());
         let described = |error: Error| {
             error
                 .with_operation(operation)
@@ -159,6 +207,7 @@ impl Client {
         Self {
             inner: Arc::clone(&self.inner),
             batching: Some(batching),
+            context_user: self.context_user,
         }
     }
 
@@ -167,6 +216,7 @@ impl Client {
         Self {
             inner: Arc::clone(&self.inner),
             batching: None,
+            context_user: self.context_user,
         }
     }
 
@@ -184,6 +234,19 @@ impl Client {
     }
 }
 
+/// The header of [`Client::with_context_user`].
+const CONTEXT_USER: &str = "x-context-user-id";
+
+/// The same path at another origin.
+fn elsewhere(base: &Base, uri: &Uri, operation: &'static str) -> Result<Uri> {
+    let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    base.uri(path).map_err(|error| {
+        Error::invalid_input("the request's path is not a valid URI")
+            .with_source(error)
+            .with_operation(operation)
+    })
+}
+
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
@@ -199,7 +262,7 @@ fn read<T: DeserializeOwned>(operation: &'static str, answer: &HttpResponse) -> 
     decode(operation, answer.body()).map(Some)
 }
 
-fn decode<T: DeserializeOwned>(operation: &'static str, body: &[u8]) -> Result<T> {
+pub(crate) fn decode<T: DeserializeOwned>(operation: &'static str, body: &[u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(|error| {
         let message = format!(
             "amoCRM's answer could not be read: {}",

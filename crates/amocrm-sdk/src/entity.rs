@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::request::Operation;
+use crate::request::{Host, Operation};
 
 mod card;
 mod create;
@@ -57,6 +57,8 @@ pub trait Entity: DeserializeOwned + Send + 'static {
     type Kind;
     /// The key of the collection in `_embedded`.
     const KEY: &'static str;
+    /// Where the collection lives.
+    const HOST: Host = Host::Account;
     /// Reading the collection.
     const LIST: Operation;
     /// Reading one.

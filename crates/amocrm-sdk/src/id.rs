@@ -24,6 +24,8 @@ pub mod kind {
     kinds! {
         /// An account.
         Account,
+        /// A file's being attached to an entity.
+        Attachment,
         /// An element of a catalog.
         CatalogElement,
         /// A catalog, "list" in the interface.
@@ -38,6 +40,8 @@ pub mod kind {
         Customer,
         /// An option of a custom field.
         FieldEnum,
+        /// A file.
+        File,
         /// A lead, "deal" in the interface.
         Lead,
         /// A reason for which a lead was lost.

@@ -29,7 +29,7 @@ mod retry;
 mod trace;
 
 pub(crate) use self::auth::{AuthLayer, TokenSource};
-pub(crate) use self::base_uri::{BaseUriLayer, Endpoint};
+pub(crate) use self::base_uri::{Base, BaseUriLayer, Endpoint};
 pub(crate) use self::rate_limit::{Gate, RateLimitLayer};
 pub(crate) use self::retry::RetryLayer;
 pub use self::retry::RetryPolicy;

@@ -26,6 +26,8 @@ pub mod entity;
 #[cfg(feature = "client")]
 mod error;
 #[cfg(feature = "client")]
+pub mod files;
+#[cfg(feature = "client")]
 pub mod layer;
 #[cfg(feature = "client")]
 pub mod leads;
@@ -50,6 +52,8 @@ pub mod tags;
 #[cfg(feature = "client")]
 pub mod tasks;
 #[cfg(feature = "client")]
+mod text_id;
+#[cfg(feature = "client")]
 pub mod users;
 #[cfg(feature = "client")]
 pub mod webhooks;
@@ -68,7 +72,7 @@ pub use layer::RetryPolicy;
 #[cfg(feature = "client")]
 pub use operations::operations;
 #[cfg(feature = "client")]
-pub use request::{Operation, Request};
+pub use request::{Host, Operation, Request};
 
 /// Any error of a transport, store or layer that the SDK does not know.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

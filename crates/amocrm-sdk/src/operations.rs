@@ -25,6 +25,8 @@ pub fn operations() -> Vec<Operation> {
         crate::contacts::Contacts,
         crate::custom_fields::CustomFieldGroups,
         crate::custom_fields::CustomFields,
+        crate::files::EntityFiles,
+        crate::files::Files,
         crate::leads::Leads,
         crate::leads::CreateComplex,
         crate::links::Links,

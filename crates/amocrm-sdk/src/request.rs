@@ -53,6 +53,19 @@ macro_rules! declare {
 }
 pub(crate) use declare;
 
+/// Which of amoCRM's hosts a request is for.
+///
+/// A request cannot name a host of its own, so the access token never goes to a stranger's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Host {
+    /// The account: `acme.amocrm.ru`.
+    #[default]
+    Account,
+    /// The file service that the account names: `drive-b.amocrm.ru`. The client asks for it once and remembers it.
+    Drive,
+}
+
 /// A request of the API: what every builder's `into_request()` yields.
 ///
 /// ```
@@ -71,7 +84,12 @@ pub struct Request {
     path: String,
     query: Vec<(String, String)>,
     body: Option<Bytes>,
+    content_type: &'static str,
+    host: Host,
 }
+
+/// The media type of nearly every body.
+const JSON: &str = "application/json";
 
 impl Request {
     /// A request with this method and absolute path (`/api/v4/leads`).
@@ -82,6 +100,8 @@ impl Request {
             path: path.into(),
             query: Vec::new(),
             body: None,
+            content_type: JSON,
+            host: Host::Account,
         }
     }
 
@@ -138,6 +158,21 @@ impl Request {
         Ok(self)
     }
 
+    /// Sets a body of bytes that are no JSON: a part of a file.
+    #[must_use]
+    pub(crate) fn bytes(mut self, body: Bytes) -> Self {
+        self.body = Some(body);
+        self.content_type = "application/octet-stream";
+        self
+    }
+
+    /// Sends it to another of amoCRM's hosts. Default: [`Host::Account`].
+    #[must_use]
+    pub fn host(mut self, host: Host) -> Self {
+        self.host = host;
+        self
+    }
+
     /// What the request does.
     pub fn operation(&self) -> Operation {
         self.operation
@@ -148,9 +183,14 @@ impl Request {
         &self.method
     }
 
+    /// Which host it is for.
+    pub fn target_host(&self) -> Host {
+        self.host
+    }
+
     /// The path without the query.
     pub fn path(&self) -> &str {
-        &self.path
+        self.path.split('?').next().unwrap_or_default()
     }
 
     /// Path and encoded query.
@@ -169,7 +209,7 @@ impl Request {
         &self.query
     }
 
-    /// The JSON body, if there is one.
+    /// The body, if there is one: JSON, or a part of a file.
     pub fn body(&self) -> Option<&Bytes> {
         self.body.as_ref()
     }
@@ -183,7 +223,7 @@ impl Request {
         if self.body.is_some() {
             builder = builder.header(
                 header::CONTENT_TYPE,
-                HeaderValue::from_static("application/json"),
+                HeaderValue::from_static(self.content_type),
             );
         }
         builder
@@ -205,7 +245,8 @@ impl fmt::Debug for Request {
         f.debug_struct("Request")
             .field("operation", &self.operation.name)
             .field("method", &self.method)
-            .field("path", &self.path)
+            .field("path", &self.path())
+            .field("host", &self.host)
             .finish_non_exhaustive()
     }
 }

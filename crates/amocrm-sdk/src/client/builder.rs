@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderValue, header};
 use http_body_util::Full;
 use secrecy::SecretString;
+use tokio::sync::OnceCell;
 use tower::{Layer, Service, ServiceExt};
 use url::Url;
 
@@ -312,12 +313,15 @@ impl ClientBuilder {
             .into_iter()
             .fold(call, |inner, wrap| wrap(inner));
         Ok(Client {
+            context_user: None,
             inner: Arc::new(Inner {
                 stack,
                 endpoint,
                 quota,
                 oauth,
                 deadline: self.deadline,
+                timeout: self.timeout,
+                drive: OnceCell::new(),
             }),
             batching: None,
         })

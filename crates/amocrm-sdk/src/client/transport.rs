@@ -3,16 +3,22 @@
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
+use futures_util::StreamExt;
+#[cfg(feature = "reqwest")]
+use futures_util::stream;
 use http_body_util::{BodyExt, Full};
 use tower::{Service, ServiceExt};
 
+use super::body::BodySlot;
+#[cfg(feature = "reqwest")]
+use super::body::BodyStream;
 use crate::BoxError;
 use crate::error::{Delivery, Error, ErrorKind};
 use crate::layer::{Deadline, HttpRequest, HttpResponse, HttpService, ServiceFuture, from_now};
 
 /// Boxes a transport that speaks HTTP bodies (an axum `Router`, a hyper client) as the bottom of the stack.
-pub(super) fn from_body_service<S, B>(service: S, timeout: Duration) -> HttpService
+pub(crate) fn from_body_service<S, B>(service: S, timeout: Duration) -> HttpService
 where
     S: Service<http::Request<Full<Bytes>>, Response = http::Response<B>>
         + Clone
@@ -54,11 +60,20 @@ where
     fn call(&mut self, request: HttpRequest) -> Self::Future {
         let service = self.0.clone();
         Box::pin(async move {
+            let slot = BodySlot::of(&request);
             let answer = service
                 .oneshot(request.map(Full::new))
                 .await
                 .map_err(|error| broken(error.into()))?;
             let (parts, body) = answer.into_parts();
+            if let Some(slot) = slot.filter(|_| parts.status.is_success()) {
+                let pieces = Box::pin(body).into_data_stream().map(|piece| {
+                    let mut piece = piece.map_err(|error| broken_body(error.into()))?;
+                    Ok(piece.copy_to_bytes(piece.remaining()))
+                });
+                slot.put(pieces.boxed());
+                return Ok(http::Response::from_parts(parts, Bytes::new()));
+            }
             let body = body
                 .collect()
                 .await
@@ -71,7 +86,7 @@ where
 
 /// reqwest over rustls: the default transport.
 #[cfg(feature = "reqwest")]
-pub(super) fn from_reqwest(client: reqwest::Client, timeout: Duration) -> HttpService {
+pub(crate) fn from_reqwest(client: reqwest::Client, timeout: Duration) -> HttpService {
     HttpService::new(Timed {
         inner: ReqwestTransport(client),
         timeout,
@@ -95,16 +110,40 @@ impl Service<HttpRequest> for ReqwestTransport {
     fn call(&mut self, request: HttpRequest) -> Self::Future {
         let client = self.0.clone();
         Box::pin(async move {
+            let slot = BodySlot::of(&request);
             let request = reqwest::Request::try_from(request).map_err(reqwest_error)?;
             let answer = client.execute(request).await.map_err(reqwest_error)?;
             let (status, headers) = (answer.status(), answer.headers().clone());
-            let body = answer.bytes().await.map_err(reqwest_error)?;
+            let body = match slot.filter(|_| status.is_success()) {
+                Some(slot) => {
+                    slot.put(pieces(answer));
+                    Bytes::new()
+                }
+                None => answer.bytes().await.map_err(reqwest_error)?,
+            };
             let mut response = http::Response::new(body);
             *response.status_mut() = status;
             *response.headers_mut() = headers;
             Ok(response)
         })
     }
+}
+
+#[cfg(feature = "reqwest")]
+fn pieces(answer: reqwest::Response) -> BodyStream {
+    stream::unfold(Some(answer), |answer| async {
+        let mut answer = answer?;
+        match answer.chunk().await {
+            Ok(piece) => Some((Ok(piece?), Some(answer))),
+            Err(error) => Some((Err(broken_body(error.without_url().into())), None)),
+        }
+    })
+    .boxed()
+}
+
+/// The answer had begun: amoCRM's state is what it says.
+fn broken_body(source: BoxError) -> Error {
+    broken(source).with_delivery(Delivery::Answered)
 }
 
 #[cfg(feature = "reqwest")]

@@ -31,7 +31,7 @@ impl<E: Entity> Get<E> {
 
     /// The request.
     pub fn into_request(self) -> Request {
-        let request = Request::get(E::GET, self.path);
+        let request = Request::get(E::GET, self.path).host(E::HOST);
         if self.with.is_empty() {
             request
         } else {

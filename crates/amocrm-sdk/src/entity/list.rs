@@ -103,7 +103,7 @@ impl<E: Listable> List<E> {
     }
 
     fn request(&self, number: u32) -> Request {
-        let mut request = Request::get(E::LIST, &self.path);
+        let mut request = Request::get(E::LIST, &self.path).host(E::HOST);
         if self.paged {
             request = request.query("page", number).query("limit", self.limit);
         }

@@ -19,15 +19,16 @@ pub(crate) struct Endpoint {
     base_override: Option<Base>,
 }
 
+/// An origin, and what paths there begin with.
 #[derive(Debug, Clone)]
-struct Base {
+pub(crate) struct Base {
     scheme: Scheme,
     authority: Authority,
     prefix: String,
 }
 
 impl Base {
-    fn of(url: &Url) -> Result<Self> {
+    pub(crate) fn of(url: &Url) -> Result<Self> {
         let invalid =
             || Error::invalid_input("the base URL needs the form http(s)://host[:port][/path]");
         let scheme = match url.scheme() {
@@ -45,6 +46,41 @@ impl Base {
             authority: authority.parse().map_err(|_| invalid())?,
             prefix: url.path().trim_end_matches('/').to_owned(),
         })
+    }
+
+    /// A path there.
+    pub(crate) fn uri(&self, path: &str) -> Result<Uri, http::Error> {
+        Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(format!("{}{path}", self.prefix))
+            .build()
+    }
+
+    /// Path and query of a link that leads here; `None` when it leads to another origin.
+    pub(crate) fn path_of(&self, link: &str) -> Option<String> {
+        let link: Uri = link.parse().ok()?;
+        let is_here = match (link.scheme(), link.authority()) {
+            (None, None) => link.path().starts_with('/'),
+            (Some(scheme), Some(authority)) => {
+                *scheme == self.scheme
+                    && authority
+                        .as_str()
+                        .eq_ignore_ascii_case(self.authority.as_str())
+            }
+            _ => false,
+        };
+        let path = link.path_and_query()?.as_str().strip_prefix(&self.prefix)?;
+        (is_here && path.starts_with('/')).then(|| path.to_owned())
+    }
+
+    /// The host, for messages.
+    pub(crate) fn host(&self) -> &str {
+        self.authority.host()
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.scheme == Scheme::HTTPS
     }
 }
 
@@ -72,14 +108,15 @@ impl Endpoint {
         Ok(())
     }
 
+    /// Whether everything goes to one address, whatever hosts amoCRM names.
+    pub(crate) fn is_overridden(&self) -> bool {
+        self.base_override.is_some()
+    }
+
     fn resolve(&self, uri: &Uri) -> Result<Uri, http::Error> {
         let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
         if let Some(base) = &self.base_override {
-            return Uri::builder()
-                .scheme(base.scheme.clone())
-                .authority(base.authority.clone())
-                .path_and_query(format!("{}{path}", base.prefix))
-                .build();
+            return base.uri(path);
         }
         if uri.authority().is_some() {
             return Ok(uri.clone());

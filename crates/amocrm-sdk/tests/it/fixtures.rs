@@ -24,6 +24,8 @@ use amocrm_sdk::{
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+mod files;
+
 fn fixture(name: &str) -> Value {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../../fixtures/amocrm")
@@ -36,7 +38,7 @@ fn fixture(name: &str) -> Value {
 /// The entities of an answer: the embedded list, or the body itself.
 fn entities(name: &str) -> Vec<Value> {
     let body = fixture(name);
-    let is_entity = body.get("id").is_some();
+    let is_entity = body.get("id").or(body.get("uuid")).is_some();
     if is_entity {
         return vec![body];
     }

@@ -6,10 +6,11 @@
 )]
 #![expect(unreachable_pub, reason = "nothing of a test binary is reachable")]
 
-mod coverage;
 mod batcher;
+mod coverage;
 mod entities;
 mod fields;
+mod files;
 mod fixtures;
 mod oauth;
 mod quota;
