@@ -9,7 +9,6 @@ use amocrm_sdk::fields::{PHONE, UTM_CAMPAIGN, UTM_SOURCE};
 use amocrm_sdk::leads::{ComplexLead, NewLead};
 use amocrm_sdk::notes::NewNote;
 use amocrm_sdk::{Client, Delivery, ErrorKind, StatusId};
-use futures_util::TryStreamExt;
 
 const CLIENT_PHONE: &str = "+79001234567";
 

@@ -6,7 +6,6 @@ use amocrm_emulator::Emulator;
 use amocrm_sdk::Client;
 use amocrm_sdk::entity::Direction;
 use amocrm_sdk::leads::{LeadFilter, LeadOrder, LeadWith, NewLead};
-use futures_util::TryStreamExt;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

@@ -6,7 +6,8 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::header::CONTENT_LENGTH;
+use chrono::DateTime;
+use http::header::{CONTENT_LENGTH, DATE};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::json;
 use tokio::time::Instant;
@@ -58,6 +59,12 @@ pub(crate) async fn pass(State(app): State<App>, mut request: Request, next: Nex
     });
     if let Ok(id) = HeaderValue::from_str(&Uuid::new_v4().to_string()) {
         response.headers_mut().insert(REQUEST_ID, id);
+    }
+    // The server below would tell the machine's time, which is not that of this account.
+    let date = DateTime::from_timestamp(app.clock().now(), 0)
+        .map(|now| now.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
+    if let Some(Ok(date)) = date.map(HeaderValue::try_from) {
+        response.headers_mut().insert(DATE, date);
     }
     response
 }

@@ -57,6 +57,7 @@ struct Inner {
     endpoint: Arc<Endpoint>,
     quota: Arc<dyn Quota>,
     oauth: OAuth,
+    clock: Clock,
     deadline: Duration,
     timeout: Duration,
     drive: OnceCell<Base>,
@@ -197,6 +198,11 @@ impl Client {
         Deadline(from_now(self.inner.deadline))
     }
 
+    /// The time by the client's clock.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.inner.clock.now()
+    }
+
     /// Where single creates and updates are gathered, if they are.
     pub(crate) fn batching(&self) -> Option<&Arc<Batching>> {
         self.batching.as_ref()
@@ -255,7 +261,10 @@ impl fmt::Debug for Client {
     }
 }
 
-fn read<T: DeserializeOwned>(operation: &'static str, answer: &HttpResponse) -> Result<Option<T>> {
+pub(crate) fn read<T: DeserializeOwned>(
+    operation: &'static str,
+    answer: &HttpResponse,
+) -> Result<Option<T>> {
     if answer.status() == StatusCode::NO_CONTENT || answer.body().is_empty() {
         return Ok(None);
     }

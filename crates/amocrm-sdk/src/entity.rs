@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::request::{Host, Operation};
 
 mod card;
+mod changes;
 mod create;
 mod filter;
 mod get;
@@ -20,6 +21,7 @@ mod list;
 mod page;
 mod remove;
 mod resource;
+mod stream;
 mod update;
 
 pub(crate) use self::card::{
@@ -30,6 +32,8 @@ pub use self::card::{
     ElementMetadata, EntityTag, LinkedCompany, LinkedContact, LinkedCustomer, LinkedElement,
     LinkedLead, TagRef,
 };
+pub(crate) use self::changes::dated;
+pub use self::changes::{Changes, Dated, ExportCursor};
 pub use self::create::{Create, Created};
 pub(crate) use self::create::{
     Identified, create_in_batches, in_input_order, number_items, request_ids,
@@ -44,6 +48,7 @@ pub use self::remove::Remove;
 pub(crate) use self::resource::{
     resource, resource_method, resource_operation, resource_trait, takes_many,
 };
+pub use self::stream::{EntityStream, Pages};
 pub use self::update::{Update, UpdateMany, Updated};
 
 /// Entities per page and per write that amoCRM accepts.

@@ -278,3 +278,5 @@ impl Updatable for Note {
     type Patch = NotePatch;
     type Updated = Updated<Note>;
 }
+
+crate::entity::dated!(Note);

@@ -245,3 +245,5 @@ input! {
         }
     }
 }
+
+crate::entity::dated!(Task);

@@ -234,7 +234,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Where wall-clock time comes from: it decides when tokens are renewed.
+    /// Where wall-clock time comes from: it decides when tokens are renewed, and which changes an export holds back.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -319,6 +319,7 @@ impl ClientBuilder {
                 endpoint,
                 quota,
                 oauth,
+                clock: self.clock,
                 deadline: self.deadline,
                 timeout: self.timeout,
                 drive: OnceCell::new(),

@@ -3,10 +3,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-
 use super::page::{Envelope, Page};
-use super::{IntoQuery, Listable, MAX_BATCH};
+use super::{EntityStream, IntoQuery, Listable, MAX_BATCH, Pages};
 use crate::client::Client;
 use crate::error::Result;
 use crate::request::Request;
@@ -26,7 +24,6 @@ pub enum Direction {
 ///
 /// A list is not awaitable on purpose: a first page mistaken for the whole is the commonest bug of API clients. An
 /// empty collection, which amoCRM answers with 204, is an empty stream.
-#[derive(Clone)]
 #[must_use = "a list does nothing until it is streamed or a page of it is asked for"]
 pub struct List<E: Listable> {
     client: Client,
@@ -113,6 +110,32 @@ impl<E: Listable> List<E> {
         request.queries(self.query.iter().cloned())
     }
 
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(super) fn page_size(&self) -> usize {
+        self.limit
+    }
+
+    pub(super) fn lets_nothing_through(&self) -> bool {
+        self.nothing
+    }
+
+    /// Without an order, and without a filter of this key.
+    pub(super) fn without_order(mut self, key: &str) -> Self {
+        let filter = format!("filter[{key}]");
+        self.query
+            .retain(|(name, _)| !name.starts_with("order[") && !name.starts_with(&filter));
+        self
+    }
+
+    /// Whether there is a page after this one. The link alone cannot be trusted: some collections link for ever, some
+    /// stopped linking.
+    pub(super) fn has_more_after(&self, page: &Page<E>) -> bool {
+        self.paged && !page.items.is_empty() && (page.has_next || page.items.len() >= self.limit)
+    }
+
     /// One page, from 1. A page past the end is empty.
     ///
     /// # Errors
@@ -129,43 +152,18 @@ impl<E: Listable> List<E> {
         ))
     }
 
-    /// All pages, one request each, made when the stream is polled for it. The stream ends after an error; begin again
-    /// with [`page`](Self::page) where it stopped.
-    pub fn pages(self) -> impl Stream<Item = Result<Page<E>>> + Send + Unpin {
-        struct Cursor<E: Listable> {
-            list: List<E>,
-            next: Option<u32>,
-        }
-
-        let cursor = Cursor {
-            next: Some(1),
-            list: self,
-        };
-        stream::unfold(cursor, |mut cursor| async move {
-            let number = cursor.next?;
-            let page = match cursor.list.page(number).await {
-                Ok(page) if page.items.is_empty() => return None,
-                Ok(page) => page,
-                Err(error) => {
-                    cursor.next = None;
-                    return Some((Err(error), cursor));
-                }
-            };
-            // The link alone cannot be trusted: some collections link for ever, some stopped linking.
-            let more =
-                cursor.list.paged && (page.has_next || page.items.len() >= cursor.list.limit);
-            cursor.next = more.then_some(number + 1);
-            Some((Ok(page), cursor))
-        })
-        .boxed()
+    /// All pages, one request each, made when the stream is polled for it.
+    ///
+    /// An entity that is changed or removed while you read may move between pages, since amoCRM counts pages anew for
+    /// each request: order by id, and use [`updated_since`](Self::updated_since) for what must be complete.
+    pub fn pages(self) -> Pages<E> {
+        Pages::new(self)
     }
 
-    /// All entities, page by page, in constant memory.
-    pub fn stream(self) -> impl Stream<Item = Result<E>> + Send + Unpin {
-        self.pages()
-            .map_ok(|page| stream::iter(page.items.into_iter().map(Ok)))
-            .try_flatten()
-            .boxed()
+    /// All entities, page by page, in constant memory: one page is held. Of what moves between pages meanwhile,
+    /// [`pages`](Self::pages) tells.
+    pub fn stream(self) -> EntityStream<E> {
+        EntityStream::new(self)
     }
 
     /// All entities at once. For collections known to be small.
@@ -174,7 +172,28 @@ impl<E: Listable> List<E> {
     ///
     /// As [`Client::fetch`].
     pub async fn all(self) -> Result<Vec<E>> {
-        self.stream().try_collect().await
+        let mut entities = Vec::new();
+        let mut pages = self.pages();
+        while let Some(page) = pages.try_next().await? {
+            entities.extend(page.items);
+        }
+        Ok(entities)
+    }
+}
+
+// Written by hand, because a derive would ask the same of the entity.
+impl<E: Listable> Clone for List<E> {
+    fn clone(&self) -> Self {
+        Self {
+            client: self.client.clone(),
+            path: self.path.clone(),
+            query: self.query.clone(),
+            with: self.with.clone(),
+            limit: self.limit,
+            paged: self.paged,
+            nothing: self.nothing,
+            entity: PhantomData,
+        }
     }
 }
 

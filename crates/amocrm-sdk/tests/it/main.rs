@@ -9,6 +9,7 @@
 mod batcher;
 mod coverage;
 mod entities;
+mod exports;
 mod fields;
 mod files;
 mod fixtures;

@@ -4,7 +4,6 @@ use amocrm_sdk::contacts::Contact;
 use amocrm_sdk::fields::kind::Multitext;
 use amocrm_sdk::fields::{ContactValue, EMAIL, Field, PHONE};
 use amocrm_sdk::{Client, ContactId};
-use futures_util::TryStreamExt as _;
 use phonenumber::country::Id as Region;
 
 use super::CrmError;

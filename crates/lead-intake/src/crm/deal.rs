@@ -6,7 +6,6 @@ use amocrm_sdk::fields::{EMAIL, Field, FieldChanges, PHONE, kind};
 use amocrm_sdk::leads::{ComplexLead, Lead, LeadFilter, LeadOrder, LeadWith};
 use amocrm_sdk::{Client, ContactId, CustomFieldId, ErrorKind, LeadId, PipelineId, StatusId};
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::TryStreamExt as _;
 
 use super::{CrmError, Mapping};
 use crate::config::IntakeConfig;

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use amocrm_sdk::notes::{NewNote, NoteFilter, NoteType};
 use amocrm_sdk::{Client, LeadId};
-use futures_util::TryStreamExt as _;
 
 use super::CrmError;
 use crate::lead::LeadForm;

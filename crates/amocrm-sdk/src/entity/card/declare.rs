@@ -323,6 +323,7 @@ macro_rules! card {
             }
         }
 
+        crate::entity::dated!($entity);
         crate::entity::entity!($entity: $kind, $name);
 
         impl crate::request::Declared for $handle {
