@@ -181,7 +181,6 @@ impl TaskFilter {
     }
 
     /// On any entity of this type.
-    #[expect(clippy::needless_pass_by_value, reason = "callers write a constant")]
     pub fn entity_type(mut self, entity_type: EntityType) -> Self {
         self.0.one("entity_type", entity_type);
         self
