@@ -16,6 +16,7 @@ mod reader;
 mod records;
 mod statuses;
 mod tags;
+mod tasks;
 mod users;
 mod values;
 mod webhooks;
@@ -76,6 +77,7 @@ pub(crate) fn routes() -> Router<App> {
             post(on(records::restore_many)),
         )
         .merge(feed::routes())
+        .merge(tasks::routes())
         .merge(customers::routes());
     for entity in EntityType::ALL {
         router = card_routes(router, &format!("/api/v4/{}", entity.as_str()));

@@ -11,7 +11,7 @@ use crate::{
     config::Seed,
     world::{
         Account, Catalogs, Counters, Customers, Drive, Integration, Links, LossReason, Pipeline,
-        Records, Status, User, World, feed::Feed,
+        Records, Status, Tasks, User, World, feed::Feed, standard_task_types,
     },
 };
 
@@ -105,6 +105,8 @@ fn account(index: u64, subdomain: &str, name: &str, now: i64) -> Account {
         links: Links::default(),
         notes: BTreeMap::new(),
         loss_reasons: Vec::new(),
+        tasks: Tasks::default(),
+        task_types: standard_task_types(),
         feed: Feed::default(),
         drive: Drive::default(),
         counters: Counters::of_account(index),

@@ -4,6 +4,7 @@
 //! every type here can be serialized. Indexes and pending events are left out of the file.
 
 mod account;
+mod actor;
 mod catalogs;
 mod customers;
 mod drive;
@@ -18,6 +19,7 @@ mod records;
 mod sequence;
 mod short_links;
 mod tags;
+mod tasks;
 
 use std::fmt;
 
@@ -25,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
     account::{Account, Counters, Integration, LossReason, User, WebhookSubscription},
+    actor::Actor,
     catalogs::{CatalogType, Catalogs},
     customers::{CustomerState, Customers, CustomersMode, Segment},
     drive::{Attachment, Author, Card, Drive, File, FileVersion, Upload},
@@ -40,6 +43,7 @@ pub(crate) use self::{
     sequence::Sequence,
     short_links::ShortLink,
     tags::Tag,
+    tasks::{Task, TaskResult, TaskType, Tasks, standard_task_types},
 };
 
 /// All accounts and what OAuth knows about them.

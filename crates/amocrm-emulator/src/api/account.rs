@@ -72,10 +72,16 @@ fn embedded(cx: &Context<'_>, account: &Account) -> Value {
         parts["users_groups"] = json!([{"id": 0, "name": "Отдел продаж", "uuid": null}]);
     }
     if query.with("task_types") {
-        parts["task_types"] = json!([
-            {"id": 1, "name": "Связаться", "color": null, "icon_id": null, "code": "FOLLOW_UP"},
-            {"id": 2, "name": "Встреча", "color": null, "icon_id": null, "code": "MEETING"},
-        ]);
+        let types = account.task_types.iter().map(|kind| {
+            json!({
+                "id": kind.id,
+                "name": kind.name,
+                "color": kind.color,
+                "icon_id": kind.icon_id,
+                "code": kind.code,
+            })
+        });
+        parts["task_types"] = types.collect();
     }
     if query.with("datetime_settings") {
         let minutes = account.utc_offset_seconds / 60;

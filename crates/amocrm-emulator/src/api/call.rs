@@ -19,9 +19,9 @@ use crate::{
     problem::{Problem, Violations},
     query::{MAX_LIMIT, Query},
     world::{
-        Account, Counters, CustomersMode, EntityType, FieldOwner, WorldEvent,
+        Account, Actor, CustomersMode, EntityType, FieldOwner, WorldEvent,
         events::Change,
-        feed::{self, Happening, Subject},
+        feed::{Happening, Subject},
     },
 };
 
@@ -269,6 +269,12 @@ impl<'a> Context<'a> {
             .map_err(|_| Problem::bad_request("Invalid request body"))
     }
 
+    /// The user at work; see [`Actor`].
+    pub(crate) fn actor(&mut self) -> Actor<'_> {
+        let user_id = self.user_id();
+        Actor::new(self.account, self.events, self.now_ms, user_id)
+    }
+
     /// Tells the webhook subscribers, and nobody else.
     pub(crate) fn tell(&mut self, event: WorldEvent) {
         self.events.push(event);
@@ -276,44 +282,17 @@ impl<'a> Context<'a> {
 
     /// Writes into the activity feed that the user did something now.
     pub(crate) fn record(&mut self, happening: Happening) {
-        let (at_ms, user) = (self.now_ms, self.user_id());
-        self.account.feed.record(at_ms, user, happening);
+        self.actor().record(happening);
     }
 
     /// Tells the webhook subscribers and the feed what happened to a record.
     pub(crate) fn emit(&mut self, entity: EntityType, id: u64, change: Change) {
-        let Some(record) = self.account.records(entity).get(id) else {
-            return;
-        };
-        self.events
-            .push(WorldEvent::record(self.account, entity, record, change));
-        let mut next_note = self.account.counters.note;
-        let happening = feed::of_change(entity, record, change, || Counters::take(&mut next_note));
-        self.account.counters.note = next_note;
-        if let Some(happening) = happening {
-            self.record(happening);
-        }
+        self.actor().emit(entity, id, change);
     }
 
     /// Tells the feed of a link that was made or taken away.
     pub(crate) fn emit_link(&mut self, one: Subject, other: Subject, is_linked: bool) {
-        for happening in feed::of_link(one, other, is_linked) {
-            self.record(happening);
-        }
-    }
-
-    /// Tells the webhook subscribers and the feed of a note.
-    pub(crate) fn emit_note(&mut self, entity: EntityType, id: u64) {
-        let notes = self.account.notes.get(&entity);
-        let Some(note) = notes.and_then(|notes| notes.get(&id)) else {
-            return;
-        };
-        let event = WorldEvent::note(self.account, entity, note);
-        let happening = feed::of_note(entity, note);
-        self.tell(event);
-        if let Some(happening) = happening {
-            self.record(happening);
-        }
+        self.actor().emit_link(one, other, is_linked);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     hal::{Answer, Reply, page, self_link},
     problem::{BatchErrors, Problem, Violations},
     query::Direction,
-    world::{Counters, EntityType, Note},
+    world::{EntityType, Note},
 };
 
 /// Types a client may write; the others come from amoCRM itself.
@@ -153,11 +153,9 @@ pub(crate) fn create_many(cx: &mut Context<'_>) -> Answer {
     errors.check()?;
     let made: Vec<Value> = drafts
         .into_iter()
-        .map(|(request_id, mut note)| {
-            note.id = Counters::take(&mut cx.account.counters.note);
-            let (id, entity_id) = (note.id, note.entity_id);
-            cx.account.notes.entry(entity).or_default().insert(id, note);
-            cx.emit_note(entity, id);
+        .map(|(request_id, note)| {
+            let entity_id = note.entity_id;
+            let id = cx.actor().add_note(entity, note);
             json!({"id": id, "entity_id": entity_id, "request_id": request_id, "_links": link(cx, entity, entity_id, id)})
         })
         .collect();

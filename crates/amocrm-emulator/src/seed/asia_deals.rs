@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{ADMIN_ID, DAY, add_pipeline, add_user};
 use crate::world::{
     Account, Counters, EntityType, EnumOption, FieldDefinition, FieldValue, LeadState, Note,
-    Record, STATUS_WON,
+    Record, STATUS_WON, TaskType,
 };
 
 const FIRST_MANAGER_ID: u64 = 9_000_002;
@@ -178,6 +178,13 @@ pub(super) fn fill(account: &mut Account, now: i64) {
     {
         LAST_STAGE.clone_into(&mut won.name);
     }
+    account.task_types.push(TaskType {
+        id: 2_300_001,
+        name: "Показ объекта".to_owned(),
+        color: Some("#98cbff".to_owned()),
+        icon_id: Some(5),
+        code: None,
+    });
     for (sort, (name, kind, options)) in (501..).zip(FIELDS) {
         add_field(account, sort, name, kind, options);
     }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Catalogs, Customers, Drive, EntityType, FieldDefinition, FieldGroup, FieldOwner, Links, Note,
-    Pipeline, Records, Segment, ShortLink, Tag, feed::Feed, records::forget_options,
+    Pipeline, Records, Segment, ShortLink, Tag, TaskType, Tasks, feed::Feed,
+    records::forget_options, standard_task_types,
 };
 
 /// An amoCRM account.
@@ -69,6 +70,12 @@ pub(crate) struct Account {
     pub(crate) notes: BTreeMap<EntityType, BTreeMap<u64, Note>>,
     /// Why leads are lost.
     pub(crate) loss_reasons: Vec<LossReason>,
+    /// Tasks.
+    #[serde(default)]
+    pub(crate) tasks: Tasks,
+    /// Types of tasks.
+    #[serde(default = "standard_task_types")]
+    pub(crate) task_types: Vec<TaskType>,
     /// What happened, for `/api/v4/events`.
     #[serde(default)]
     pub(crate) feed: Feed,
@@ -295,6 +302,8 @@ pub(crate) struct Counters {
     pub(crate) tag: u64,
     /// Notes.
     pub(crate) note: u64,
+    /// Tasks.
+    pub(crate) task: u64,
     /// Webhook subscriptions.
     pub(crate) webhook: u64,
     /// Loss reasons.
@@ -338,6 +347,7 @@ impl Counters {
             option: 600_001 + shift,
             tag: 71_001 + shift,
             note: 300_000_001 + shift,
+            task: 80_000_001 + shift,
             webhook: 770_001 + shift,
             loss_reason: 18_000_001 + shift,
             group: 51_901_754_000_001 + shift,

@@ -3,10 +3,13 @@
 //! Every field is a bracket suffix and its value, so the sender only puts `{entity}[{action}][{index}]` before it. Keys and
 //! their order are those of the vendor's samples; companies travel under `contacts` and say `type=company`.
 
+mod tasks;
+
 use std::fmt::{self, Display};
 
 use serde_json::Value;
 
+pub(crate) use self::tasks::TaskChange;
 use super::{Account, EntityType, FieldDefinition, FieldOwner, FieldValue, Note, Record};
 
 /// One item of a webhook delivery.

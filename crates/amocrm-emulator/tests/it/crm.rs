@@ -13,4 +13,5 @@ mod search;
 mod seeds;
 mod services;
 mod shapes;
+mod tasks;
 mod values;

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{
     api::call::Context,
     hal::{Answer, Reply},
-    world::events::Change,
+    world::{EntityType, events::Change},
 };
 
 /// `POST /ajax/{entity}/multiple/delete/` with a form of `ID[]`.
@@ -46,6 +46,18 @@ fn put(cx: &mut Context<'_>, deleted: bool) -> Answer {
                 Change::Restored
             },
         );
+        if deleted {
+            delete_tasks(cx, entity, id);
+        }
     }
     Ok(Reply::ok(json!({"status": "success"})))
+}
+
+/// Notes go out of sight with their card and come back with it; tasks are gone for good.
+fn delete_tasks(cx: &mut Context<'_>, entity: EntityType, id: u64) {
+    let tasks = cx.account.tasks.iter();
+    let of_card = tasks.filter(|task| task.card == Some((entity, id)));
+    for task in of_card.map(|task| task.id).collect::<Vec<_>>() {
+        cx.actor().delete_task(task);
+    }
 }

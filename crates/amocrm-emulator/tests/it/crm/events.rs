@@ -298,3 +298,57 @@ async fn values_are_laid_out_by_their_type() {
     assert_eq!(at(5, "[0][value]"), Some("1.5"));
     assert_eq!(told.len(), 1);
 }
+
+#[tokio::test]
+async fn tasks_are_told_with_their_results_and_deletions() {
+    let (crm, subscriber) =
+        subscribed(&["add_task", "update_task", "responsible_task", "delete_task"]).await;
+    let users = crm.read("users").await;
+    let manager = &users["_embedded"]["users"][1]["id"];
+    let contact = crm.create("contacts", json!({})).await;
+    let task = crm
+        .create(
+            "tasks",
+            json!({"text": "звонок", "complete_till": 1_769_115_540, "entity_id": contact, "entity_type": "contacts"}),
+        )
+        .await;
+    let told = subscriber.take(&crm).await;
+    assert_eq!((told.len(), told[0].what().as_str()), (1, "task[add]"));
+    for (suffix, value) in [
+        ("[element_id]", contact.to_string().as_str()),
+        ("[element_type]", "1"),
+        ("[task_type]", "1"),
+        ("[status]", "0"),
+        ("[complete_till]", "2026-01-22 20:59:00"),
+        ("[complete_before]", "1769115540"),
+    ] {
+        assert_eq!(told[0].get(suffix), Some(value), "{suffix}");
+    }
+
+    let done = json!({"text": "письмо", "is_completed": true, "result": {"text": "готово"}, "responsible_user_id": manager});
+    crm.change(&format!("tasks/{task}"), done).await;
+    let told = subscriber.take(&crm).await;
+    assert!(told.iter().all(|told| told.what() == "task[update]"));
+    let [closed, handed] = &told[..] else {
+        panic!("{} bodies", told.len())
+    };
+    for (suffix, value) in [
+        ("[status]", "1"),
+        ("[action_close]", "1"),
+        ("[old_text]", "звонок"),
+        ("[text]", "письмо"),
+        ("[result][text]", "готово"),
+    ] {
+        assert_eq!(closed.get(suffix), Some(value), "{suffix}");
+    }
+    assert_eq!(
+        handed.get("[main_user]"),
+        Some(manager.to_string().as_str())
+    );
+    assert!(handed.get("[old_responsible_user_id]").is_some());
+
+    crm.throw_away("contacts", contact).await;
+    let told = subscriber.take(&crm).await;
+    assert_eq!((told.len(), told[0].what().as_str()), (1, "task[delete]"));
+    assert_eq!(told[0].get("[text]"), None);
+}
