@@ -3,6 +3,8 @@
 //! Visitors instead of `untagged` enums: nothing is buffered, and the messages say what was expected. They never repeat
 //! the value that was found, because it may be a phone or an e-mail.
 
+#[cfg(feature = "client")]
+mod loose;
 mod number;
 mod open_enum;
 
@@ -16,6 +18,8 @@ use serde::de::{
 #[cfg(feature = "client")]
 use serde_json::Value;
 
+#[cfg(feature = "client")]
+pub(crate) use loose::Loose;
 pub(crate) use number::{Number, opt_id, opt_number};
 #[cfg(feature = "client")]
 pub(crate) use number::{id_or_zero, number};

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::request::{Host, Operation};
 
+mod action;
 mod card;
 mod changes;
 mod create;
@@ -24,6 +25,7 @@ mod resource;
 mod stream;
 mod update;
 
+pub(crate) use self::action::{action, action_answer, action_common};
 pub(crate) use self::card::{
     CardFields, HasCard, card, card_conditions, card_model, card_patch_setters, card_setters,
     quiet_debug,
@@ -84,6 +86,8 @@ pub trait Listable: Entity {
     type Filter: IntoQuery;
     /// What the collection can be ordered by.
     type Order: fmt::Display + Copy + Send;
+    /// Most entities of one page.
+    const LIMIT: usize = MAX_BATCH;
 }
 
 /// An entity that can be added.
@@ -118,6 +122,11 @@ pub trait IntoQuery {
     /// Whether nothing can pass, so that nothing need be asked.
     fn matches_nothing(&self) -> bool {
         false
+    }
+
+    /// Why amoCRM would refuse these conditions together, so that nothing need be asked.
+    fn refusal(&self) -> Option<String> {
+        None
     }
 }
 

@@ -26,6 +26,8 @@ pub mod kind {
         Account,
         /// A file's being attached to an entity.
         Attachment,
+        /// A salesbot.
+        Bot,
         /// An element of a catalog.
         CatalogElement,
         /// A catalog, "list" in the interface.
@@ -64,6 +66,8 @@ pub mod kind {
         Task,
         /// A type of tasks.
         TaskType,
+        /// A purchase of a customer.
+        Transaction,
         /// A user of the account.
         User,
         /// A group (department) of users.
@@ -85,6 +89,8 @@ macro_rules! aliases {
 aliases! {
     /// Id of an account.
     AccountId = Account,
+    /// Id of a salesbot.
+    BotId = Bot,
     /// Id of an element of a catalog.
     CatalogElementId = CatalogElement,
     /// Id of a catalog.
@@ -121,6 +127,8 @@ aliases! {
     TaskId = Task,
     /// Id of a type of tasks.
     TaskTypeId = TaskType,
+    /// Id of a purchase of a customer.
+    TransactionId = Transaction,
     /// Id of a user. `0` stands for a robot or the system.
     UserId = User,
     /// Id of a group of users. `0` is the default group.

@@ -14,6 +14,8 @@ pub mod account;
 #[cfg(feature = "client")]
 pub mod batcher;
 #[cfg(feature = "client")]
+pub mod calls;
+#[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "client")]
 pub mod companies;
@@ -25,6 +27,8 @@ pub mod custom_fields;
 pub mod entity;
 #[cfg(feature = "client")]
 mod error;
+#[cfg(feature = "client")]
+pub mod events;
 #[cfg(feature = "client")]
 pub mod files;
 #[cfg(feature = "client")]
@@ -63,9 +67,10 @@ pub use client::{Client, ClientBuilder, Clock};
 #[cfg(feature = "client")]
 pub use error::{Delivery, Error, ErrorKind, Problem, Result, ValidationError};
 pub use id::{
-    AccountId, CatalogElementId, CatalogId, CompanyId, ContactId, CustomFieldId, CustomerId,
+    AccountId, BotId, CatalogElementId, CatalogId, CompanyId, ContactId, CustomFieldId, CustomerId,
     FieldEnumId, Id, LeadId, LossReasonId, NoteId, ParseIdError, PipelineId, RoleId, SourceId,
-    StatusId, TagId, TalkId, TaskId, TaskTypeId, UserGroupId, UserId, WebhookId, kind,
+    StatusId, TagId, TalkId, TaskId, TaskTypeId, TransactionId, UserGroupId, UserId, WebhookId,
+    kind,
 };
 #[cfg(feature = "client")]
 pub use layer::RetryPolicy;

@@ -5,64 +5,51 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use serde_with::skip_serializing_none;
 
 use crate::client::Client;
 use crate::de;
 use crate::de::open_enum;
-use crate::entity::{
-    Creatable, Create, Created, Entity, Get, HasId, List, Listable, Updatable, Update, Updated,
-    entity, filter, quiet_debug, words,
-};
+use crate::entity::{Created, Updated, filter, input, resource, words};
 use crate::id::{AccountId, NoteId, UserGroupId, UserId, kind};
-use crate::links::EntityRef;
-use crate::request::declare;
+use crate::links::{EntityRef, EntityType};
 
-/// Notes of one entity: [`Client::notes`].
-#[derive(Debug, Clone)]
-pub struct Notes {
-    client: Client,
-    path: String,
+mod params;
+mod type_wide;
+
+use self::params::Coordinate;
+pub use self::params::{
+    AttachmentParams, CallParams, CashierStatus, MailAddress, MailParams, NoteParams, PaidParams,
+    Point, ServiceParams, SmsParams, TargetingParams,
+};
+pub use self::type_wide::{NotesOf, PinNote, UnpinNote};
+
+resource! {
+    /// Notes of one entity: [`Client::notes`].
+    pub struct Notes of Note: kind::Note, "notes";
+    /// Reads the notes.
+    list(with = NoteWith, filter = NoteFilter, order = NoteOrder);
+    /// Reads one note.
+    get(NoteId);
+    /// Adds notes. amoCRM has no way to remove one.
+    create(NewNote => Created<Note>);
+    /// Changes a note: `update(id).common("…")`, or by type and content.
+    update(NoteId, NotePatch => Updated<Note>);
+    /// Changes many notes.
+    update_many(NotePatch);
 }
-
-declare!(Notes: Note::LIST, Note::GET, Note::CREATE, Note::UPDATE);
 
 impl Client {
     /// Notes of a lead, contact, company or customer: `client.notes(lead_id)`.
     pub fn notes(&self, of: impl Into<EntityRef>) -> Notes {
-        let of = of.into();
-        Notes {
-            client: self.clone(),
-            path: format!("{}/notes", of.path()),
-        }
-    }
-}
-
-impl Notes {
-    /// Reads the notes.
-    pub fn list(&self) -> List<Note> {
-        List::new(self.client.clone(), &self.path)
+        Notes::at(self, format!("{}/notes", of.into().path()))
     }
 
-    /// Reads one note.
-    pub fn get(&self, id: NoteId) -> Get<Note> {
-        Get::new(self.client.clone(), format!("{}/{id}", self.path))
-    }
-
-    /// Adds notes. amoCRM has no way to remove one.
-    pub fn create(&self, notes: impl IntoIterator<Item = NewNote>) -> Create<Note> {
-        Create::new(self.client.clone(), &self.path, notes)
-    }
-
-    /// Changes the text of a common note.
-    pub fn update_text(&self, id: NoteId, text: impl Into<String>) -> Update<Note> {
-        let patch = NotePatch {
-            id,
-            note: NewNote::common(text),
-        };
-        Update::new(self.client.clone(), format!("{}/{id}", self.path), patch)
+    /// Notes of all leads, contacts, companies or customers: `client.notes_of(EntityType::Leads)`.
+    #[expect(clippy::needless_pass_by_value, reason = "callers write a constant")]
+    pub fn notes_of(&self, of: EntityType) -> NotesOf {
+        NotesOf::at(self, format!("{}/notes", of.path()))
     }
 }
 
@@ -89,6 +76,34 @@ open_enum! {
         SmsOut = "sms_out",
         /// A file.
         Attachment = "attachment",
+        /// A paid invoice.
+        InvoicePaid = "invoice_paid",
+        /// A paid bill.
+        BillPaid = "bill_paid",
+        /// What amoCRM's AI found.
+        AiResult = "ai_result",
+        /// A letter.
+        AmomailMessage = "amomail_message",
+        /// A chat.
+        Chat = "chat",
+        /// A visit to the site.
+        SiteVisit = "site_visit",
+        /// A short link was opened.
+        LinkFollowed = "link_followed",
+        /// Added to an advertising campaign.
+        TargetingIn = "targeting_in",
+        /// Removed from an advertising campaign.
+        TargetingOut = "targeting_out",
+        /// A purchase.
+        Transaction = "transaction",
+        /// A meeting in Zoom.
+        ZoomMeeting = "zoom_meeting",
+        /// A file in Dropbox.
+        DropboxAttachment = "dropbox_attachment",
+        /// The Digital Pipeline made a lead.
+        LeadAutoCreated = "lead_auto_created",
+        /// A key action was done.
+        KeyActionCompleted = "key_action_completed",
     }
 }
 
@@ -103,9 +118,9 @@ pub struct Note {
     pub entity_id: Option<u64>,
     /// Its type. Old notes have a number, kept as [`NoteType::Unknown`].
     pub note_type: NoteType,
-    /// Its content, which depends on the type. Old notes hold what the documentation does not promise.
-    #[serde(default)]
-    pub params: Value,
+    /// Its content as it came; [`params`](Self::params) reads it.
+    #[serde(rename = "params", default)]
+    pub raw_params: Value,
     /// Who wrote it; `0` is a robot.
     #[serde(default, deserialize_with = "de::id_or_zero")]
     pub created_by: Option<UserId>,
@@ -130,12 +145,20 @@ pub struct Note {
     /// Whether it is pinned, with [`NoteWith::IsPinned`].
     #[serde(default, deserialize_with = "de::opt_flag")]
     pub is_pinned: Option<bool>,
+    /// Whether it may be changed; not all answers tell.
+    #[serde(default, deserialize_with = "de::opt_flag")]
+    pub is_editable: Option<bool>,
 }
 
 impl Note {
+    /// Its content, by its type.
+    pub fn params(&self) -> NoteParams {
+        NoteParams::read(&self.note_type, &self.raw_params)
+    }
+
     /// The text, of the types that have one.
     pub fn text(&self) -> Option<&str> {
-        self.params.get("text")?.as_str()
+        self.raw_params.get("text")?.as_str()
     }
 }
 
@@ -172,6 +195,8 @@ filter! {
     pub struct NoteFilter {
         /// These notes.
         any ids "id": NoteId,
+        /// Of these entities; only [`Client::notes_of`] has notes of more than one.
+        any entities "entity_id": u64,
         /// Of these types.
         any types "note_type": NoteType,
         /// Changed in this period.
@@ -179,104 +204,140 @@ filter! {
     }
 }
 
-impl Listable for Note {
-    type With = NoteWith;
-    type Filter = NoteFilter;
-    type Order = NoteOrder;
-}
-
-/// A note to be added.
-#[skip_serializing_none]
-#[derive(Clone, Serialize)]
-#[must_use = "it does nothing until it is sent"]
-pub struct NewNote {
-    note_type: NoteType,
-    params: Value,
-    created_by: Option<UserId>,
-    responsible_user_id: Option<UserId>,
-    #[serde(with = "de::opt_time")]
-    created_at: Option<DateTime<Utc>>,
-    is_need_to_trigger_digital_pipeline: Option<bool>,
+input! {
+    /// A note to be added: `NewNote::common("…")` and its neighbours, or by type and content.
+    pub struct NewNote(note_type: NoteType, params: Value);
+    /// Changes to a note: `NotePatch::new(id).common("…")` and its neighbours, or by type and content.
+    pub struct NotePatch(NoteId) of Note;
+    fields NoteFields;
+    both {
+        /// Sets the type; amoCRM wants it together with the content.
+        set note_type "note_type": NoteType;
+        /// Sets the content, as the documentation of the type has it.
+        set params "params": Value;
+    }
+    new {
+        part entity_id "entity_id": u64;
+        /// Sets who wrote it; `0` is a robot. Of calls it is the one who called or was called, and a call is counted in
+        /// the analytics only if this is also the responsible user.
+        set created_by "created_by": UserId;
+        /// Sets the responsible user.
+        set responsible_user_id "responsible_user_id": UserId;
+        /// Sets when it was written, for imports. Notes of the same moment are shown together: a file and its comment.
+        time created_at "created_at";
+        /// Sets when it was changed, for imports.
+        time updated_at "updated_at";
+        part triggers "is_need_to_trigger_digital_pipeline": bool;
+    }
+    patch {}
 }
 
 impl NewNote {
-    /// A text.
-    pub fn common(text: impl Into<String>) -> Self {
-        Self::of_type(NoteType::Common, json!({ "text": text.into() }))
-    }
-
-    /// A text of an integration, shown with the integration's name.
-    pub fn service_message(service: impl Into<String>, text: impl Into<String>) -> Self {
-        Self::of_type(
-            NoteType::ServiceMessage,
-            json!({ "service": service.into(), "text": text.into() }),
-        )
-    }
-
-    /// A note of any type, with its content as the documentation of the type has it.
-    pub fn of_type(note_type: NoteType, params: Value) -> Self {
-        Self {
-            note_type,
-            params,
-            created_by: None,
-            responsible_user_id: None,
-            created_at: None,
-            is_need_to_trigger_digital_pipeline: None,
-        }
-    }
-
-    /// Sets who wrote it; `0` is a robot.
-    pub fn created_by(mut self, user: UserId) -> Self {
-        self.created_by = Some(user);
-        self
-    }
-
-    /// Sets the responsible user.
-    pub fn responsible_user_id(mut self, user: UserId) -> Self {
-        self.responsible_user_id = Some(user);
-        self
-    }
-
-    /// Sets when it was written, for imports.
-    pub fn created_at(mut self, at: DateTime<Utc>) -> Self {
-        self.created_at = Some(at);
-        self
-    }
-
     /// Keeps it from triggering the Digital Pipeline.
     pub fn without_triggers(mut self) -> Self {
-        self.is_need_to_trigger_digital_pipeline = Some(false);
+        self.fields_mut().triggers = Some(false);
         self
     }
 }
 
-/// Changes to a note.
-#[derive(Clone, Serialize)]
-#[must_use = "it does nothing until it is sent"]
-pub struct NotePatch {
-    #[serde(skip)]
-    id: NoteId,
-    #[serde(flatten)]
-    note: NewNote,
+/// Contents by type, for what makes a note of a type and content: `[self.]params(note_type, value)`.
+macro_rules! contents {
+    ([$($receiver:tt)*] $content:expr) => {
+        /// A text.
+        pub fn common($($receiver)* text: impl Into<String>) -> Self {
+            $content(NoteType::Common, json!({ "text": text.into() }))
+        }
+
+        /// An incoming call.
+        pub fn call_in($($receiver)* call: CallParams) -> Self {
+            $content(NoteType::CallIn, json!(call))
+        }
+
+        /// An outgoing call.
+        pub fn call_out($($receiver)* call: CallParams) -> Self {
+            $content(NoteType::CallOut, json!(call))
+        }
+
+        /// A text of an integration, shown with the integration's name.
+        pub fn service_message(
+            $($receiver)* service: impl Into<String>,
+            text: impl Into<String>,
+        ) -> Self {
+            $content(NoteType::ServiceMessage, json!(ServiceParams::new(service, text)))
+        }
+
+        /// A long text of an integration, which the card shows folded.
+        pub fn extended_service_message(
+            $($receiver)* service: impl Into<String>,
+            text: impl Into<String>,
+        ) -> Self {
+            $content(NoteType::ExtendedServiceMessage, json!(ServiceParams::new(service, text)))
+        }
+
+        /// A message of a cash register.
+        pub fn message_cashier(
+            $($receiver)* status: CashierStatus,
+            text: impl Into<String>,
+        ) -> Self {
+            $content(NoteType::MessageCashier, json!({ "status": status, "text": text.into() }))
+        }
+
+        /// A place.
+        pub fn geolocation(
+            $($receiver)* text: impl Into<String>,
+            address: impl Into<String>,
+            point: Point,
+        ) -> Self {
+            let params = json!({
+                "text": text.into(), "address": address.into(),
+                "longitude": Coordinate(point.longitude), "latitude": Coordinate(point.latitude),
+            });
+            $content(NoteType::Geolocation, params)
+        }
+
+        /// An incoming SMS.
+        pub fn sms_in($($receiver)* phone: impl Into<String>, text: impl Into<String>) -> Self {
+            $content(NoteType::SmsIn, json!(SmsParams::new(phone, text)))
+        }
+
+        /// An outgoing SMS.
+        pub fn sms_out($($receiver)* phone: impl Into<String>, text: impl Into<String>) -> Self {
+            $content(NoteType::SmsOut, json!(SmsParams::new(phone, text)))
+        }
+
+        /// A file of the account's file storage.
+        pub fn attachment($($receiver)* file: AttachmentParams) -> Self {
+            $content(NoteType::Attachment, json!(file))
+        }
+
+        /// A paid invoice.
+        pub fn invoice_paid($($receiver)* payment: PaidParams) -> Self {
+            $content(NoteType::InvoicePaid, json!(payment))
+        }
+
+        /// A paid bill.
+        pub fn bill_paid($($receiver)* payment: PaidParams) -> Self {
+            $content(NoteType::BillPaid, json!(payment))
+        }
+    };
 }
 
-impl HasId for NotePatch {
-    fn raw_id(&self) -> u64 {
-        self.id.get()
-    }
+impl NewNote {
+    contents!([] Self::new);
 }
 
-entity!(Note: kind::Note, "notes");
-quiet_debug!(NewNote, NotePatch);
-
-impl Creatable for Note {
-    type New = NewNote;
-    type Created = Created<Note>;
+impl NotePatch {
+    contents!(
+        [self,] | note_type,
+        params | self.note_type(note_type).params(params)
+    );
 }
 
-impl Updatable for Note {
-    type Patch = NotePatch;
-    type Updated = Updated<Note>;
+impl crate::entity::Update<Note> {
+    contents!(
+        [self,] | note_type,
+        params | self.note_type(note_type).params(params)
+    );
 }
 
 crate::entity::dated!(Note);

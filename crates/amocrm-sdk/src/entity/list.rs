@@ -4,9 +4,9 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::page::{Envelope, Page};
-use super::{EntityStream, IntoQuery, Listable, MAX_BATCH, Pages};
+use super::{EntityStream, IntoQuery, Listable, Pages};
 use crate::client::Client;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::request::Request;
 
 /// Which way a list is ordered.
@@ -33,6 +33,7 @@ pub struct List<E: Listable> {
     limit: usize,
     paged: bool,
     nothing: bool,
+    refusal: Option<String>,
     entity: PhantomData<fn() -> E>,
 }
 
@@ -43,9 +44,10 @@ impl<E: Listable> List<E> {
             path: path.into(),
             query: Vec::new(),
             with: Vec::new(),
-            limit: MAX_BATCH,
+            limit: E::LIMIT,
             paged: true,
             nothing: false,
+            refusal: None,
             entity: PhantomData,
         }
     }
@@ -67,6 +69,7 @@ impl<E: Listable> List<E> {
     /// alternatives, and a condition with no alternative lets nothing through: then nothing is asked.
     pub fn filter(mut self, filter: E::Filter) -> Self {
         self.nothing |= filter.matches_nothing();
+        self.refusal = self.refusal.or_else(|| filter.refusal());
         self.query.extend(filter.into_query());
         self
     }
@@ -88,9 +91,9 @@ impl<E: Listable> List<E> {
         self
     }
 
-    /// Entities per page, from 1 to 250. Default: 250, which is fewest requests.
+    /// Entities per page, from 1 to 250 (events: 100). Default: the most, which is fewest requests.
     pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit.clamp(1, MAX_BATCH);
+        self.limit = limit.clamp(1, E::LIMIT);
         self
     }
 
@@ -140,8 +143,12 @@ impl<E: Listable> List<E> {
     ///
     /// # Errors
     ///
-    /// As [`Client::fetch`].
+    /// As [`Client::fetch`], and [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for conditions that amoCRM
+    /// does not take together: then nothing is sent.
     pub async fn page(&self, number: u32) -> Result<Page<E>> {
+        if let Some(why) = &self.refusal {
+            return Err(Error::invalid_input(why).with_operation(E::LIST.name));
+        }
         if self.nothing || (!self.paged && number > 1) {
             return Ok(Page::empty(number));
         }
@@ -192,6 +199,7 @@ impl<E: Listable> Clone for List<E> {
             limit: self.limit,
             paged: self.paged,
             nothing: self.nothing,
+            refusal: self.refusal.clone(),
             entity: PhantomData,
         }
     }

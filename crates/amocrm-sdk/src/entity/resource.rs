@@ -24,7 +24,7 @@
 /// The handle has a client and a path; `Tasks::at(&client, "/api/v4/tasks")` makes one. What amoCRM does besides these
 /// operations is written below the declaration by hand. `"tasks"` begins the operations' names; a collection whose key
 /// in `_embedded` differs says `"event_types", key = "events_types"`. A collection that comes whole and ignores `page`
-/// says `list_whole` instead of `list`.
+/// says `list_whole` instead of `list`, one with smaller pages `list(…, limit = 100)`. An id that is a text is `get(&str)`.
 macro_rules! resource {
     (
         $(#[$meta:meta])*
@@ -88,6 +88,13 @@ macro_rules! resource_method {
             crate::entity::List::new(self.client.clone(), &*self.path).unpaged()
         }
     };
+    ($(#[$doc:meta])* get $entity:ty, &str) => {
+        $(#[$doc])*
+        pub fn get(&self, id: &str) -> crate::entity::Get<$entity> {
+            let id = crate::path::segment(id);
+            crate::entity::Get::new(self.client.clone(), format!("{}/{id}", self.path))
+        }
+    };
     ($(#[$doc:meta])* get $entity:ty, $id:ty) => {
         $(#[$doc])*
         pub fn get(&self, id: $id) -> crate::entity::Get<$entity> {
@@ -137,11 +144,12 @@ macro_rules! resource_method {
 pub(crate) use resource_method;
 
 macro_rules! resource_trait {
-    (list $entity:ty, with = $with:ty, filter = $filter:ty, order = $order:ty) => {
+    (list $entity:ty, with = $with:ty, filter = $filter:ty, order = $order:ty $(, limit = $limit:literal)?) => {
         impl crate::entity::Listable for $entity {
             type With = $with;
             type Filter = $filter;
             type Order = $order;
+            $(const LIMIT: usize = $limit;)?
         }
     };
     (list_whole $($rest:tt)*) => {

@@ -22,6 +22,7 @@ pub struct Problem {
     hint: Option<String>,
     validation: Vec<ValidationError>,
     by_entity: Vec<(String, String)>,
+    by_item: Vec<Value>,
     retry_after: Option<u64>,
     text: Option<String>,
     is_json: bool,
@@ -67,6 +68,11 @@ impl Problem {
                 .and_then(Value::as_object)
                 .map(entity_errors)
                 .unwrap_or_default(),
+            by_item: json
+                .get("errors")
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default(),
             retry_after: json.get("retry_after").and_then(|value| match value {
                 Value::String(text) => text.parse().ok(),
                 other => other.as_u64(),
@@ -101,6 +107,11 @@ impl Problem {
         self.by_entity
             .iter()
             .map(|(id, text)| (id.as_str(), text.as_str()))
+    }
+
+    /// `errors` as a list: what was wrong with single items, where amoCRM takes some and refuses others.
+    pub(crate) fn item_errors(&self) -> &[Value] {
+        &self.by_item
     }
 
     /// The beginning of an answer that is not JSON (an HTML page of a gateway), without its markup.

@@ -558,7 +558,8 @@ async fn cards_are_linked_tagged_and_annotated() {
         .await
         .unwrap();
     notes
-        .update_text(written[0].id, "Перезвонить сегодня")
+        .update(written[0].id)
+        .common("Перезвонить сегодня")
         .await
         .unwrap();
     let common = notes

@@ -226,7 +226,7 @@ fn every_answer_is_read_clean_and_dirty() {
     let _: Vec<LossReason> = reads(&["loss_reason_get.json", "loss_reasons_list.json"]);
     let _: Vec<Link> = reads(&["links_list.json", "links_create_response.json"]);
     let _: Vec<Note> = reads_but(&["note_get.json", "notes_list.json"], |note| {
-        note.params = Value::Null;
+        note.raw_params = Value::Null;
     });
     let hooks: Vec<Webhook> = reads(&["webhooks_list.json", "webhook_subscribe_response.json"]);
     assert!(hooks[0].settings.contains(&WebhookEvent::AddLead));
@@ -381,7 +381,7 @@ async fn requests_look_as_the_emulator_expects_them() {
     });
     let notes = [
         NewNote::common("Клиент просил перезвонить"),
-        NewNote::of_type("call_in".into(), call),
+        NewNote::new("call_in".into(), call),
     ];
     sends(
         client.notes(lead).create(notes).into_requests().unwrap(),
