@@ -57,7 +57,7 @@ fn widget(root: &Tree) -> Result<Event, ParseError> {
 fn top_level(entity: &str, node: &Tree, events: &mut Vec<Event>) -> Result<(), ParseError> {
     // A value at the top, such as `account_id`, is about the delivery and no event.
     for (action, node) in node.iter() {
-        let action = action.to_string();
+        let action = action.text();
         let mut items = Items {
             entity,
             action: &action,

@@ -99,7 +99,8 @@ fn custom_field(field: &Tree) -> FieldValues {
                 list.iter().map(|(_, value)| field_value(value)).collect()
             }
             Some(one) => vec![field_value(one)],
-        },
+        }
+        .into(),
         ..FieldValues::default()
     }
 }
@@ -109,12 +110,12 @@ fn field_value(value: &Tree) -> Value {
     let Tree::Branch(_) = value else {
         return Value::Object(Map::from_iter([("value".to_owned(), json(value))]));
     };
-    let parts = value.iter().map(|(key, part)| match key.to_string() {
-        key if key == "enum" => (
+    let parts = value.iter().map(|(key, part)| match &*key.text() {
+        "enum" => (
             "enum_id".to_owned(),
             leaf_id::<()>(part).map_or_else(|| json(part), |id| id.get().into()),
         ),
-        key => (key, json(part)),
+        key => (key.to_owned(), json(part)),
     });
     Value::Object(parts.collect())
 }

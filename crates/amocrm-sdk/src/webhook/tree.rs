@@ -1,12 +1,16 @@
 //! The body as a tree, before anything is known about entities.
 
-use std::collections::BTreeMap;
+mod branch;
+mod form;
+
 use std::fmt;
 
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+pub use self::branch::Key;
+use self::branch::{Branch, Wanted};
 use super::error::{ParseError, ParseErrorKind};
 
 /// Longest body that is parsed. Deliveries seen in the wild have a few kilobytes.
@@ -28,83 +32,6 @@ pub enum Tree {
     Branch(Branch),
 }
 
-/// A group of values in the order of the body.
-#[derive(Clone, Default)]
-pub struct Branch {
-    entries: BTreeMap<Key, Tree>,
-    order: Vec<Key>,
-}
-
-/// Groups are equal when they hold the same, in whatever order it came.
-impl PartialEq for Branch {
-    fn eq(&self, other: &Self) -> bool {
-        self.entries == other.entries
-    }
-}
-
-impl Eq for Branch {}
-
-/// A key of a group: an index or a name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Key {
-    /// An index.
-    Index(u64),
-    /// A name.
-    Name(Box<str>),
-}
-
-impl Key {
-    fn new(text: &str) -> Self {
-        // As in PHP, `07` is a name.
-        let canonical = text == "0" || !text.starts_with(['0', '+']);
-        match text.parse() {
-            Ok(index) if canonical => Self::Index(index),
-            _ => Self::Name(text.into()),
-        }
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Index(index) => index.fmt(f),
-            Self::Name(name) => f.write_str(name),
-        }
-    }
-}
-
-impl Branch {
-    fn entry(&mut self, key: Key, new: impl FnOnce() -> Tree) -> &mut Tree {
-        if !self.entries.contains_key(&key) {
-            self.order.push(key.clone());
-        }
-        self.entries.entry(key).or_insert_with(new)
-    }
-
-    /// The index `[]` stands for: the one after the greatest.
-    fn next_index(&self) -> u64 {
-        // Indexes sort before names.
-        let greatest = self.entries.range(..=Key::Index(u64::MAX)).next_back();
-        match greatest {
-            Some((Key::Index(index), _)) => index.saturating_add(1),
-            _ => 0,
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (&Key, &Tree)> {
-        self.order
-            .iter()
-            .filter_map(|key| Some((key, self.entries.get(key)?)))
-    }
-
-    fn is_list(&self) -> bool {
-        self.entries
-            .keys()
-            .zip(0..)
-            .all(|(key, index)| *key == Key::Index(index))
-    }
-}
-
 impl Tree {
     /// Reads a form-urlencoded body with bracket keys.
     ///
@@ -114,11 +41,14 @@ impl Tree {
     pub fn from_form(body: &[u8]) -> Result<Self, ParseError> {
         check_size(body)?;
         let mut root = Self::Branch(Branch::default());
-        for (count, (key, value)) in form_urlencoded::parse(body).enumerate() {
+        let mut pairs = form::Pairs::of(body);
+        let mut count = 0;
+        while let Some((key, value)) = pairs.next() {
             if count == MAX_VALUES {
                 return Err(too_many());
             }
-            root.insert(&key, value.into_owned())?;
+            count += 1;
+            root.insert(&key, value)?;
         }
         Ok(root)
     }
@@ -159,33 +89,27 @@ impl Tree {
             Value::Number(number) => number.to_string(),
             Value::String(text) => text,
             Value::Array(items) => {
-                let items = items
-                    .into_iter()
-                    .zip(0..)
-                    .map(|(item, index)| (Key::Index(index), item));
-                return Self::from_items(items, depth_left, values).map(Some);
+                let mut branch = Branch::default();
+                let depth_left = below(depth_left)?;
+                for (item, index) in items.into_iter().zip(0..) {
+                    if let Some(tree) = Self::from_value(item, depth_left, values)? {
+                        *branch.entry(Wanted::Index(index)) = tree;
+                    }
+                }
+                return Ok(Some(Self::Branch(branch)));
             }
             Value::Object(items) => {
-                let items = items.into_iter().map(|(key, item)| (Key::new(&key), item));
-                return Self::from_items(items, depth_left, values).map(Some);
+                let mut branch = Branch::default();
+                let depth_left = below(depth_left)?;
+                for (key, item) in items {
+                    if let Some(tree) = Self::from_value(item, depth_left, values)? {
+                        *branch.entry(Wanted::new(&key)) = tree;
+                    }
+                }
+                return Ok(Some(Self::Branch(branch)));
             }
         };
         Ok(Some(Self::Leaf(leaf)))
-    }
-
-    fn from_items(
-        items: impl Iterator<Item = (Key, Value)>,
-        depth_left: usize,
-        values: &mut usize,
-    ) -> Result<Self, ParseError> {
-        let depth_left = depth_left.checked_sub(1).ok_or_else(|| too_deep(""))?;
-        let mut branch = Branch::default();
-        for (key, item) in items {
-            if let Some(tree) = Self::from_value(item, depth_left, values)? {
-                *branch.entry(key, || Self::Leaf(String::new())) = tree;
-            }
-        }
-        Ok(Self::Branch(branch))
     }
 
     fn insert(&mut self, key: &str, value: String) -> Result<(), ParseError> {
@@ -210,11 +134,11 @@ impl Tree {
             };
             let append = segment.is_empty() && depth > 0;
             let segment = if append {
-                Key::Index(branch.next_index())
+                Wanted::Index(branch.next_index())
             } else {
-                Key::new(segment)
+                Wanted::new(segment)
             };
-            node = branch.entry(segment, || Self::Leaf(String::new()));
+            node = branch.entry(segment);
         }
         match node {
             Self::Leaf(leaf) => *leaf = value, // the last one wins, as in PHP
@@ -228,7 +152,7 @@ impl Tree {
     pub fn get(&self, name: &str) -> Option<&Self> {
         match self {
             Self::Leaf(_) => None,
-            Self::Branch(branch) => branch.entries.get(&Key::new(name)),
+            Self::Branch(branch) => branch.get(Wanted::new(name)),
         }
     }
 
@@ -256,14 +180,13 @@ impl Tree {
 
     /// A group with nothing but indexes in it.
     pub(super) fn is_indexed(&self) -> bool {
-        let is_index = |key: &Key| matches!(key, Key::Index(_));
-        matches!(self, Self::Branch(branch) if !branch.order.is_empty() && branch.order.iter().all(is_index))
+        matches!(self, Self::Branch(branch) if branch.is_indexed())
     }
 
     /// A group of one value.
     pub(super) fn of(name: &str, value: &str) -> Self {
         let mut branch = Branch::default();
-        branch.entry(Key::Name(name.into()), || Self::Leaf(value.to_owned()));
+        *branch.entry(Wanted::Name(name)) = Self::Leaf(value.to_owned());
         Self::Branch(branch)
     }
 
@@ -273,8 +196,8 @@ impl Tree {
             Self::Leaf(text) => visit(text),
             Self::Branch(branch) => {
                 visit("{");
-                for (key, tree) in &branch.entries {
-                    visit(&key.to_string());
+                for (key, tree) in branch.sorted() {
+                    visit(&key.text());
                     tree.visit(visit);
                 }
                 visit("}");
@@ -287,12 +210,20 @@ impl Tree {
 fn segments(key: &str) -> impl Iterator<Item = &str> {
     let (name, rest) = match key.split_once('[') {
         Some((name, rest)) if !name.is_empty() && rest.ends_with(']') => {
-            (name, &rest[..rest.len() - 1])
+            (name, Some(&rest[..rest.len() - 1]))
         }
-        _ => (key, ""),
+        _ => (key, None),
     };
-    let has_brackets = name.len() < key.len();
-    std::iter::once(name).chain(has_brackets.then(|| rest.split("][")).into_iter().flatten())
+    std::iter::successors(Some((name, rest)), |(_, rest)| {
+        let rest = (*rest)?;
+        // A key is short: setting up a search for `][` costs more than looking.
+        let end = rest.as_bytes().windows(2).position(|pair| pair == b"][");
+        Some(match end {
+            Some(end) => (&rest[..end], Some(&rest[end + 2..])),
+            None => (rest, None),
+        })
+    })
+    .map(|(segment, _)| segment)
 }
 
 fn check_size(body: &[u8]) -> Result<(), ParseError> {
@@ -304,6 +235,10 @@ fn check_size(body: &[u8]) -> Result<(), ParseError> {
         ));
     }
     Ok(())
+}
+
+fn below(depth_left: usize) -> Result<usize, ParseError> {
+    depth_left.checked_sub(1).ok_or_else(|| too_deep(""))
 }
 
 fn too_many() -> ParseError {
@@ -340,16 +275,16 @@ impl Serialize for Tree {
         match self {
             Self::Leaf(text) => serializer.serialize_str(text),
             Self::Branch(branch) if branch.is_list() => {
-                let mut list = serializer.serialize_seq(Some(branch.entries.len()))?;
-                for tree in branch.entries.values() {
+                let mut list = serializer.serialize_seq(Some(branch.len()))?;
+                for (_, tree) in branch.sorted() {
                     list.serialize_element(tree)?;
                 }
                 list.end()
             }
             Self::Branch(branch) => {
-                let mut map = serializer.serialize_map(Some(branch.entries.len()))?;
+                let mut map = serializer.serialize_map(Some(branch.len()))?;
                 for (key, tree) in branch.iter() {
-                    map.serialize_entry(&key.to_string(), tree)?;
+                    map.serialize_entry(&key.text(), tree)?;
                 }
                 map.end()
             }
