@@ -93,33 +93,42 @@ pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D
 pub(crate) fn opt_text<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
-    struct TextVisitor;
+    opt_text_as(deserializer)
+}
 
-    impl<'de> Visitor<'de> for TextVisitor {
-        type Value = Option<String>;
+/// What is made of text, as in [`opt_text`].
+fn opt_text_as<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<String> + for<'a> From<&'a str>,
+{
+    struct TextVisitor<T>(PhantomData<T>);
+
+    impl<'de, T: From<String> + for<'a> From<&'a str>> Visitor<'de> for TextVisitor<T> {
+        type Value = Option<T>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("text")
         }
 
         fn visit_str<E: de::Error>(self, value: &str) -> Result<Self::Value, E> {
-            Ok((!value.is_empty()).then(|| value.to_owned()))
+            Ok((!value.is_empty()).then(|| value.into()))
         }
 
         fn visit_i64<E: de::Error>(self, value: i64) -> Result<Self::Value, E> {
-            Ok(Some(value.to_string()))
+            Ok(Some(value.to_string().into()))
         }
 
         fn visit_u64<E: de::Error>(self, value: u64) -> Result<Self::Value, E> {
-            Ok(Some(value.to_string()))
+            Ok(Some(value.to_string().into()))
         }
 
         fn visit_f64<E: de::Error>(self, value: f64) -> Result<Self::Value, E> {
-            Ok(Some(value.to_string()))
+            Ok(Some(value.to_string().into()))
         }
 
         fn visit_bool<E: de::Error>(self, value: bool) -> Result<Self::Value, E> {
-            Ok(Some(value.to_string()))
+            Ok(Some(value.to_string().into()))
         }
 
         fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
@@ -138,7 +147,7 @@ pub(crate) fn opt_text<'de, D: Deserializer<'de>>(
         }
     }
 
-    deserializer.deserialize_any(TextVisitor)
+    deserializer.deserialize_any(TextVisitor(PhantomData))
 }
 
 /// Text as in [`opt_text`]; nothing is `""`.

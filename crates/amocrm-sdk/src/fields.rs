@@ -41,6 +41,7 @@ mod predefined;
 mod read;
 mod round_trip;
 mod text;
+mod values;
 mod write;
 
 use std::borrow::Cow;

@@ -72,7 +72,7 @@ macro_rules! open_enum {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                crate::de::word(deserializer).map(Self::from)
+                crate::de::word(deserializer)
             }
         }
     };
@@ -81,8 +81,12 @@ macro_rules! open_enum {
 pub(crate) use open_enum;
 
 /// A word, or what stands in the place of one: old notes have a number for their type. `null` is the empty word.
-pub(crate) fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    super::opt_text(deserializer).map(Option::unwrap_or_default)
+pub(crate) fn word<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<String> + for<'a> From<&'a str>,
+{
+    super::opt_text_as(deserializer).map(|word| word.unwrap_or_else(|| T::from("")))
 }
 
 #[cfg(all(test, feature = "client"))]

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::values::Values;
 use super::{Field, FieldChanges, FieldError, FieldKey, FieldKind, FieldType, round_trip};
 use crate::{CustomFieldId, de};
 
@@ -26,7 +27,7 @@ impl CustomFieldValues {
         let Some(held) = self.find(field.key()) else {
             return Ok(None);
         };
-        K::read(&held.values).map_err(|expected| FieldError {
+        K::read(held.values()).map_err(|expected| FieldError {
             field: field.key().clone(),
             expected: expected.0,
         })
@@ -126,8 +127,7 @@ pub struct FieldValues {
     pub(crate) code: Option<String>,
     #[serde(rename = "field_type", skip_serializing_if = "Option::is_none")]
     pub(crate) field_type: Option<FieldType>,
-    #[serde(deserialize_with = "de::list")]
-    pub(crate) values: Vec<Value>,
+    pub(crate) values: Values,
     #[serde(
         deserialize_with = "de::flag",
         skip_serializing_if = "std::ops::Not::not"
@@ -163,7 +163,7 @@ impl FieldValues {
 
     /// The values as they came.
     pub fn values(&self) -> &[Value] {
-        &self.values
+        self.values.get()
     }
 
     /// The key to name the field by: its id, or its code where there is no id.
@@ -179,7 +179,7 @@ impl FieldValues {
     ///
     /// The values are not of the kind.
     pub fn read<K: FieldKind>(&self) -> Result<Option<K::Value>, FieldError> {
-        K::read(&self.values).map_err(|expected| FieldError {
+        K::read(self.values()).map_err(|expected| FieldError {
             field: self.key().unwrap_or(FieldKey::Id(CustomFieldId::new(0))),
             expected: expected.0,
         })
@@ -192,7 +192,7 @@ impl fmt::Debug for FieldValues {
             .field("id", &self.id)
             .field("code", &self.code)
             .field("field_type", &self.field_type)
-            .field("values", &self.values.len())
+            .field("values", &self.values().len())
             .finish_non_exhaustive()
     }
 }

@@ -16,9 +16,9 @@ pub(super) fn writable(held: &FieldValues) -> Option<Vec<Value>> {
         // The vendor's own client skips it on every write.
         Some(FieldType::OrgLegalName) => return None,
         // What is not known is not touched.
-        None | Some(FieldType::Unknown(_)) => held.values.clone(),
+        None | Some(FieldType::Unknown(_)) => held.values().to_vec(),
         Some(known) => held
-            .values
+            .values()
             .iter()
             .filter_map(|item| writable_item(known, item))
             .collect(),
