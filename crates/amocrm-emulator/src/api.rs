@@ -1,6 +1,7 @@
 //! The routes of `/api/v4` that keep the CRM's own data.
 
 mod account;
+mod bots;
 mod call;
 mod complex;
 mod customers;
@@ -14,12 +15,18 @@ mod notes;
 mod pipelines;
 mod reader;
 mod records;
+mod rights;
+mod roles;
+mod sources;
 mod statuses;
 mod tags;
 mod tasks;
+mod templates;
 mod users;
 mod values;
 mod webhooks;
+mod website_buttons;
+mod widgets;
 
 use axum::{
     Router,
@@ -34,8 +41,6 @@ use crate::{app::App, hal::Answer, problem::Problem, world::EntityType};
 pub(crate) fn routes() -> Router<App> {
     let mut router = Router::new()
         .route("/api/v4/account", get(on(account::show)))
-        .route("/api/v4/users", get(on(users::list)))
-        .route("/api/v4/users/{id}", get(on(users::show)))
         .route("/api/v4/leads/complex", post(on(complex::create_many)))
         .route("/api/v4/leads/loss_reasons", get(on(loss_reasons::list)))
         .route(
@@ -83,7 +88,14 @@ pub(crate) fn routes() -> Router<App> {
         router = card_routes(router, &format!("/api/v4/{}", entity.as_str()));
     }
     router
+        .merge(bots::routes())
         .merge(drive::routes())
+        .merge(roles::routes())
+        .merge(sources::routes())
+        .merge(templates::routes())
+        .merge(users::routes())
+        .merge(website_buttons::routes())
+        .merge(widgets::routes())
         // amoCRM answers a wrong method without a body.
         .method_not_allowed_fallback(|| std::future::ready(StatusCode::METHOD_NOT_ALLOWED))
         .route("/api/v4", any(on(no_route)))

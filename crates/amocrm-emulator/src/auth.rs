@@ -26,6 +26,8 @@ const CONTEXT_USER: &str = "x-context-user-id";
 pub(crate) struct Principal {
     pub(crate) account_id: u64,
     pub(crate) user_id: u64,
+    /// The integration the token was given to.
+    pub(crate) client_id: String,
     pub(crate) is_admin: bool,
     pub(crate) scopes: Vec<String>,
     /// Scheme and host as the caller used them: what links in answers begin with.
@@ -66,6 +68,7 @@ pub(crate) async fn require(
         let principal = Principal {
             account_id: grant.account_id,
             user_id: grant.user_id,
+            client_id: grant.client_id.clone(),
             is_admin,
             scopes: grant.scopes.clone(),
             base_url: site.base_url.clone(),

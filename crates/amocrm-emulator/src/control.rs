@@ -5,6 +5,7 @@ mod accounts;
 mod handlers;
 mod index;
 mod input;
+mod services;
 
 use std::time::Duration;
 
@@ -70,6 +71,9 @@ pub(crate) fn routes(app: &App) -> Router<App> {
             "/_emulator/integrations/install",
             post(handlers::install_integration),
         )
+        .route("/_emulator/widgets", post(services::add_widget))
+        .route("/_emulator/bots", post(services::add_bot))
+        .route("/_emulator/bots/runs", get(services::bot_runs))
         .route("/_emulator/reset", post(handlers::reset))
         .route("/_emulator/{*rest}", any(unknown))
         .layer(middleware::from_fn_with_state(app.clone(), save))

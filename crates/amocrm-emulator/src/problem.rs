@@ -199,6 +199,16 @@ impl Problem {
         Self::invalid(violations)
     }
 
+    /// Items of a batch deletion that are not there. This one family has `errors` on top and an object inside (03 §7.3).
+    pub(crate) fn invalid_items(errors: Vec<Value>) -> Self {
+        let mut document = skeleton(StatusCode::BAD_REQUEST, "Invalid request items");
+        document.insert("errors".into(), Value::Array(errors));
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            document: Value::Object(document),
+        }
+    }
+
     fn validation(errors: Vec<Value>) -> Self {
         let mut document = skeleton(StatusCode::BAD_REQUEST, "Request validation failed");
         document.insert("validation-errors".into(), Value::Array(errors));

@@ -11,7 +11,7 @@ use crate::{
     config::Seed,
     world::{
         Account, Catalogs, Counters, Customers, Drive, Integration, Links, LossReason, Pipeline,
-        Records, Status, Tasks, User, World, feed::Feed, standard_task_types,
+        Records, Status, Tasks, User, World, feed::Feed, services::Services, standard_task_types,
     },
 };
 
@@ -109,6 +109,7 @@ fn account(index: u64, subdomain: &str, name: &str, now: i64) -> Account {
         task_types: standard_task_types(),
         feed: Feed::default(),
         drive: Drive::default(),
+        services: Services::default(),
         counters: Counters::of_account(index),
     };
     add_user(
@@ -120,6 +121,7 @@ fn account(index: u64, subdomain: &str, name: &str, now: i64) -> Account {
     account.add_predefined_fields();
     add_main_pipeline(&mut account);
     add_loss_reasons(&mut account, now);
+    account.add_robots();
     account
 }
 
@@ -134,6 +136,9 @@ fn add_user(account: &mut Account, id: u64, name: &str, login: &str) {
         group_id: 0,
         is_admin,
         is_active: true,
+        is_free: false,
+        role_id: None,
+        rights: None,
     });
 }
 

@@ -17,6 +17,7 @@ mod owner;
 mod pipelines;
 mod records;
 mod sequence;
+pub(crate) mod services;
 mod short_links;
 mod tags;
 mod tasks;

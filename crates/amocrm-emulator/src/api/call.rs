@@ -142,6 +142,11 @@ impl<'a> Context<'a> {
         &self.call.principal.drive_url
     }
 
+    /// The integration whose token this is.
+    pub(crate) fn client_id(&self) -> &'a str {
+        &self.call.principal.client_id
+    }
+
     /// The address of this request without its query.
     pub(crate) fn url(&self) -> String {
         format!("{}{}", self.base(), self.call.path)
@@ -241,6 +246,14 @@ impl<'a> Context<'a> {
     /// The body as a list of JSON objects, 1 to 250 of them.
     pub(crate) fn items(&self) -> Result<Vec<Map<String, Value>>, Problem> {
         self.items_up_to(MAX_LIMIT)
+    }
+
+    /// The body as a list of JSON objects, or one object that stands for a list of one.
+    pub(crate) fn items_or_object(&self) -> Result<Vec<Map<String, Value>>, Problem> {
+        match self.json()? {
+            Value::Object(map) => Ok(vec![map]),
+            _ => self.items(),
+        }
     }
 
     /// The body as a list of JSON objects.

@@ -19,7 +19,7 @@ use crate::limits::LimitSettings;
 use crate::oauth::{IssueRequest, TokenSelector};
 use crate::{answer, control, oauth};
 
-type Answer = Result<Response, Mistake>;
+pub(super) type Answer = Result<Response, Mistake>;
 
 /// What is wrong with a request; answered 400.
 pub(super) struct Mistake(String);

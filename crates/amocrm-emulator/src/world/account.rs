@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
     Catalogs, Customers, Drive, EntityType, FieldDefinition, FieldGroup, FieldOwner, Links, Note,
     Pipeline, Records, Segment, ShortLink, Tag, TaskType, Tasks, feed::Feed,
-    records::forget_options, standard_task_types,
+    records::forget_options, services::Services, standard_task_types,
 };
 
 /// An amoCRM account.
@@ -82,6 +83,9 @@ pub(crate) struct Account {
     /// Files.
     #[serde(default)]
     pub(crate) drive: Drive,
+    /// What surrounds the cards.
+    #[serde(default)]
+    pub(crate) services: Services,
     /// The next free ids.
     pub(crate) counters: Counters,
 }
@@ -209,6 +213,27 @@ pub(crate) struct User {
     pub(crate) is_admin: bool,
     /// Whether the user can log in.
     pub(crate) is_active: bool,
+    /// Without a paid seat.
+    #[serde(default)]
+    pub(crate) is_free: bool,
+    /// The role that takes the place of own rights.
+    #[serde(default)]
+    pub(crate) role_id: Option<u64>,
+    /// Own rights as they were written; without them those amoCRM proposes.
+    #[serde(default)]
+    pub(crate) rights: Option<Value>,
+}
+
+impl User {
+    /// The user's UUID in the chats service.
+    pub(crate) fn amojo_id(&self, account_id: u64) -> String {
+        format!("{account_id:08x}-a401-4000-8000-{:012x}", self.id)
+    }
+
+    /// The user's UUID in the account.
+    pub(crate) fn uuid(&self, account_id: u64) -> String {
+        format!("{account_id:08x}-a402-4000-8000-{:012x}", self.id)
+    }
 }
 
 impl fmt::Debug for User {

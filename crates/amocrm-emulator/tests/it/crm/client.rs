@@ -130,6 +130,17 @@ impl Crm {
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
+    /// A look through the control API.
+    pub(crate) async fn control_get(&self, path: &str) -> Reply {
+        let url = format!("{}/_emulator/{path}", self.emulator.base_url());
+        let answer = self.http.get(url).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (
+            status,
+            serde_json::from_str(&answer.text().await.unwrap()).unwrap(),
+        )
+    }
+
     /// A GET that must find something.
     pub(crate) async fn read(&self, path: &str) -> Value {
         let (status, document) = self.get(path).await;

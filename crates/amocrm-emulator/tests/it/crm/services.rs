@@ -1,3 +1,7 @@
 //! What lies beside the cards: files, chats, talks, bots, people's rights.
 
 mod drive;
+mod people;
+mod robots;
+mod sources;
+mod templates;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::client::Crm;
 
-fn fixture(name: &str) -> Value {
+pub(crate) fn fixture(name: &str) -> Value {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../../fixtures/amocrm")
         .join(format!("{name}.json"));
@@ -61,7 +61,7 @@ fn differences(expected: &Value, actual: &Value, at: &str, out: &mut Vec<String>
 }
 
 #[track_caller]
-fn assert_shape(name: &str, (status, actual): (u16, Value)) -> Value {
+pub(crate) fn assert_shape(name: &str, (status, actual): (u16, Value)) -> Value {
     let mut found = Vec::new();
     differences(&fixture(name), &actual, "", &mut found);
     assert!(
