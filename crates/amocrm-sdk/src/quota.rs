@@ -33,8 +33,16 @@ pub const DEFAULT_ACCOUNT_RPS: u32 = 50;
 /// How much later than its permit a request may arrive without breaking the limit.
 ///
 /// Permits are spaced so that `limit + 1` of them span one second **plus this allowance**: plain `1/7 s` spacing lets
-/// eight requests into a closed second, and a request that the network delays lets in one more.
-pub const DEFAULT_JITTER_ALLOWANCE: Duration = Duration::from_millis(50);
+/// eight requests into a closed second, and a request that the network delays lets in one more. The price is small: with
+/// 20 ms, and [`TIMER_SLACK`], the default budget gives 6.85 requests per second, 97.8 % of the 7 that amoCRM allows. A line
+/// with more jitter than that needs more of it.
+pub const DEFAULT_JITTER_ALLOWANCE: Duration = Duration::from_millis(20);
+
+/// How much earlier than its turn a permit is given, so that a budget is used to the full by tasks that wake up late.
+///
+/// Timers count milliseconds and a busy machine adds some. Permits follow a schedule: one that is taken late does not delay
+/// those after it, and asking this much early is in time. Counted into [`Limits::spacing`], so no second gets one too many.
+pub const TIMER_SLACK: Duration = Duration::from_millis(2);
 
 /// The figures of a budget.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,10 +93,11 @@ impl Limits {
         self
     }
 
-    /// The pause between two permits of a budget of `rps` that keeps every sliding second within it:
-    /// `rps + 1` requests span `1 s + jitter_allowance`.
+    /// The time from permit to permit of a budget of `rps` that keeps every sliding second within it: on this schedule,
+    /// `rps + 1` requests span `1 s + jitter_allowance`, even if the last is [`TIMER_SLACK`] early.
     pub fn spacing(&self, rps: u32) -> Duration {
-        (Duration::from_secs(1) + self.jitter_allowance) / rps.max(1) + Duration::from_micros(1)
+        (Duration::from_secs(1) + self.jitter_allowance + TIMER_SLACK) / rps.max(1)
+            + Duration::from_micros(1)
     }
 
     /// Spacing of this integration's permits.

@@ -11,7 +11,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota as Spacing, RateLimiter};
 use tokio::time::Instant;
 
-use super::{Limits, PauseReason, Permit, Quota};
+use super::{Limits, PauseReason, Permit, Quota, TIMER_SLACK};
 use crate::BoxError;
 use crate::layer::from_now;
 
@@ -56,6 +56,7 @@ type Limiter = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<T
 #[derive(Debug)]
 pub struct MemoryQuota {
     limiter: Limiter,
+    cost: NonZeroU32,
     pause: Mutex<Option<Pause>>,
 }
 
@@ -70,8 +71,12 @@ impl MemoryQuota {
     pub fn new(limits: &Limits) -> Self {
         // One process of one integration draws on both budgets with every request, so the tighter one is both.
         let spacing = limits.integration_spacing().max(limits.account_spacing());
+        // A permit costs as many cells as make up the spacing, and one more cell may be there: that one is the slack.
+        let cells = spacing.as_nanos().div_ceil(TIMER_SLACK.as_nanos());
+        let cost = u32::try_from(cells).unwrap_or(u32::MAX - 1).max(1);
         Self {
-            limiter: limiter(spacing),
+            limiter: limiter(spacing / cost + Duration::from_nanos(1), cost + 1),
+            cost: NonZeroU32::new(cost).expect("a permit costs something"),
             pause: Mutex::new(None),
         }
     }
@@ -85,10 +90,10 @@ impl MemoryQuota {
     }
 }
 
-fn limiter(spacing: Duration) -> Limiter {
-    let spacing = Spacing::with_period(spacing)
-        .expect("a spacing is never zero")
-        .allow_burst(NonZeroU32::MIN);
+fn limiter(cell: Duration, burst: u32) -> Limiter {
+    let spacing = Spacing::with_period(cell)
+        .expect("a cell is never zero")
+        .allow_burst(NonZeroU32::new(burst).expect("a burst is never empty"));
     RateLimiter::direct_with_clock(spacing, TokioClock)
 }
 
@@ -103,7 +108,11 @@ impl Quota for MemoryQuota {
             });
         }
         let now = TokioClock.now();
-        match self.limiter.check() {
+        let taken = self
+            .limiter
+            .check_n(self.cost)
+            .expect("a burst has room for a permit");
+        match taken {
             Ok(()) => Ok(Permit::Granted),
             Err(until) => Ok(Permit::Wait(
                 until.earliest_possible().duration_since(now).into(),

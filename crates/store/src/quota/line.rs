@@ -1,13 +1,13 @@
-//! The arithmetic of one row: GCRA without a burst, a pause, and a clock that may have been set back.
+//! The arithmetic of one row: GCRA with no burst but the slack of timers, a pause, and a clock that may have been set back.
 
-use amocrm_sdk::quota::{PauseReason, Permit};
+use amocrm_sdk::quota::{PauseReason, Permit, TIMER_SLACK};
 
-use crate::clock::duration;
+use crate::clock::{duration, micros};
 
 /// One row of the budget. All times are microseconds.
 #[derive(Debug, Clone)]
 pub(super) struct Line {
-    /// When the next permit may be given: the theoretical arrival time of GCRA.
+    /// When the next permit has its turn: the theoretical arrival time of GCRA.
     arrival_at: i64,
     /// The spacing the last permit was given with.
     spacing: i64,
@@ -48,7 +48,10 @@ impl Line {
     /// Repairs what a clock set back would break: the next permit is never further away than the spacing of the last
     /// one, and a pause never longer than it was meant to be.
     pub(super) fn believe(&mut self, now: i64) {
-        self.arrival_at = self.arrival_at.min(now.saturating_add(self.spacing));
+        let furthest = now
+            .saturating_add(self.spacing)
+            .saturating_add(micros(TIMER_SLACK));
+        self.arrival_at = self.arrival_at.min(furthest);
         if let Some(pause) = &mut self.pause
             && pause.from > now
         {
@@ -57,8 +60,10 @@ impl Line {
         }
     }
 
+    /// Whoever asks a little before its turn need not wait: late sleepers make up for what they lost.
     pub(super) fn wait(&self, now: i64) -> i64 {
-        self.arrival_at.saturating_sub(now).max(0)
+        let soonest = self.arrival_at.saturating_sub(micros(TIMER_SLACK));
+        soonest.saturating_sub(now).max(0)
     }
 
     pub(super) fn take(&mut self, now: i64, spacing: i64) {
@@ -137,7 +142,7 @@ mod tests {
             limit in 1_i64..60,
             steps in prop::collection::vec(0_i64..200_000, 1..400),
         ) {
-            let spacing = SECOND / limit + 1;
+            let spacing = (SECOND + micros(TIMER_SLACK)) / limit + 1;
             let mut line = Line::new(0, 0, None, None, None);
             let mut now = 1_700_000_000 * SECOND;
             let mut permits = Vec::new();
