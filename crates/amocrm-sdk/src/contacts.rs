@@ -17,6 +17,10 @@ use crate::entity::{
 };
 use crate::id::{ContactId, UserId, kind};
 
+mod chats;
+
+pub use self::chats::{ContactChat, ContactChatFilter, ContactChats, NewContactChat};
+
 card_model! {
     /// A contact as amoCRM tells it. Phones and e-mails are custom fields:
     /// `contact.custom_fields_values.get(&PHONE)`. `Debug` shows ids and times only.

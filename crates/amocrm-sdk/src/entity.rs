@@ -88,6 +88,9 @@ pub trait Listable: Entity {
     type Order: fmt::Display + Copy + Send;
     /// Most entities of one page.
     const LIMIT: usize = MAX_BATCH;
+    /// Rows from which on a page may be followed by another, even without a link to it: some collections give fewer rows
+    /// than they are asked for.
+    const FULL: usize = Self::LIMIT;
 }
 
 /// An entity that can be added.

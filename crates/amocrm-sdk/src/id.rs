@@ -32,14 +32,24 @@ pub mod kind {
         CatalogElement,
         /// A catalog, "list" in the interface.
         Catalog,
+        /// A template of chat messages.
+        ChatTemplate,
+        /// A review of a template by a messenger.
+        ChatTemplateReview,
         /// A company.
         Company,
         /// A contact.
         Contact,
+        /// A link between a chat and a contact.
+        ContactChat,
+        /// A currency; it is known by its code and has no id.
+        Currency,
         /// A definition of a custom field.
         CustomField,
         /// A customer.
         Customer,
+        /// A status of customers.
+        CustomerStatus,
         /// An option of a custom field.
         FieldEnum,
         /// A file.
@@ -54,6 +64,8 @@ pub mod kind {
         Pipeline,
         /// A role of users.
         Role,
+        /// A segment of customers.
+        Segment,
         /// A source of leads.
         Source,
         /// A status (stage) of a pipeline.
@@ -95,14 +107,22 @@ aliases! {
     CatalogElementId = CatalogElement,
     /// Id of a catalog.
     CatalogId = Catalog,
+    /// Id of a template of chat messages.
+    ChatTemplateId = ChatTemplate,
+    /// Id of a review of a template.
+    ChatTemplateReviewId = ChatTemplateReview,
     /// Id of a company.
     CompanyId = Company,
     /// Id of a contact.
     ContactId = Contact,
+    /// Id of a link between a chat and a contact.
+    ContactChatId = ContactChat,
     /// Id of a custom field.
     CustomFieldId = CustomField,
     /// Id of a customer.
     CustomerId = Customer,
+    /// Id of a status of customers.
+    CustomerStatusId = CustomerStatus,
     /// Id of an option of a custom field.
     FieldEnumId = FieldEnum,
     /// Id of a lead.
@@ -115,6 +135,8 @@ aliases! {
     PipelineId = Pipeline,
     /// Id of a role.
     RoleId = Role,
+    /// Id of a segment of customers.
+    SegmentId = Segment,
     /// Id of a source.
     SourceId = Source,
     /// Id of a status.

@@ -16,13 +16,21 @@ pub mod batcher;
 #[cfg(feature = "client")]
 pub mod calls;
 #[cfg(feature = "client")]
+pub mod catalogs;
+#[cfg(feature = "client")]
+pub mod chat_templates;
+#[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "client")]
 pub mod companies;
 #[cfg(feature = "client")]
 pub mod contacts;
 #[cfg(feature = "client")]
+pub mod currencies;
+#[cfg(feature = "client")]
 pub mod custom_fields;
+#[cfg(feature = "client")]
+pub mod customers;
 #[cfg(feature = "client")]
 pub mod entity;
 #[cfg(feature = "client")]
@@ -52,6 +60,10 @@ pub mod quota;
 #[cfg(feature = "client")]
 mod request;
 #[cfg(feature = "client")]
+pub mod roles;
+#[cfg(feature = "client")]
+pub mod sources;
+#[cfg(feature = "client")]
 pub mod tags;
 #[cfg(feature = "client")]
 pub mod tasks;
@@ -67,10 +79,7 @@ pub use client::{Client, ClientBuilder, Clock};
 #[cfg(feature = "client")]
 pub use error::{Delivery, Error, ErrorKind, Problem, Result, ValidationError};
 pub use id::{
-    AccountId, BotId, CatalogElementId, CatalogId, CompanyId, ContactId, CustomFieldId, CustomerId,
-    FieldEnumId, Id, LeadId, LossReasonId, NoteId, ParseIdError, PipelineId, RoleId, SourceId,
-    StatusId, TagId, TalkId, TaskId, TaskTypeId, TransactionId, UserGroupId, UserId, WebhookId,
-    kind,
+    AccountId, BotId, CatalogElementId, CatalogId, ChatTemplateId, ChatTemplateReviewId, CompanyId, ContactChatId, ContactId, CustomFieldId, CustomerId, CustomerStatusId, FieldEnumId, Id, LeadId, LossReasonId, NoteId, ParseIdError, PipelineId, RoleId, SegmentId, SourceId, StatusId, TagId, TalkId, TaskId, TaskTypeId, TransactionId, UserGroupId, UserId, WebhookId, kind,
 };
 #[cfg(feature = "client")]
 pub use layer::RetryPolicy;

@@ -1,16 +1,30 @@
-//! Users of the account. Only administrators may read them, external integrations not at all.
+//! Users of the account, and what they may do. Only administrators may read them, external integrations not at all.
+//!
+//! amoCRM has no way to change or remove one: it activates and deactivates.
 //!
 //! Source: <https://www.amocrm.ru/developers/content/crm_platform/users-api>.
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::client::Client;
 use crate::de;
-use crate::de::open_enum;
-use crate::entity::{Never, resource, words};
-use crate::id::{CatalogId, PipelineId, RoleId, StatusId, UserGroupId, UserId, kind};
+use crate::entity::{HasId, Never, awaited, input, resource, words};
+use crate::error::Result;
+use crate::id::{RoleId, UserId, kind};
+use crate::request::{Operation, Request, declare};
+
+mod rights;
+
+pub use self::rights::{Access, CatalogRights, EntityRights, Rights, StatusRights, UserRights};
+
+/// Users that amoCRM adds, activates or deactivates at once.
+const MAX_USERS: usize = 10;
+
+const ACTIVATE: Operation = Operation::idempotent("users.activate");
+const DEACTIVATE: Operation = Operation::idempotent("users.deactivate");
+const PATH: &str = "/api/v4/users";
 
 resource! {
     /// Users of an account: [`Client::users`].
@@ -19,14 +33,85 @@ resource! {
     list(with = UserWith, filter = Never, order = Never);
     /// Reads one user.
     get(UserId);
+    /// Adds users. amoCRM does so only while the account has at most 100.
+    create(NewUser => User, batch = 10);
 }
 
 impl Client {
     /// Users of the account.
     pub fn users(&self) -> Users {
-        Users::at(self, "/api/v4/users")
+        Users::at(self, PATH)
     }
 }
+
+impl Users {
+    /// Lets users in again. The tariff must have it; administrators are always in.
+    pub fn activate(&self, users: impl IntoIterator<Item = UserId>) -> SwitchUsers {
+        self.switch(ACTIVATE, "activate", users)
+    }
+
+    /// Keeps users out, as [`activate`](Self::activate).
+    pub fn deactivate(&self, users: impl IntoIterator<Item = UserId>) -> SwitchUsers {
+        self.switch(DEACTIVATE, "deactivate", users)
+    }
+
+    fn switch(
+        &self,
+        operation: Operation,
+        verb: &str,
+        users: impl IntoIterator<Item = UserId>,
+    ) -> SwitchUsers {
+        SwitchUsers {
+            client: self.client.clone(),
+            operation,
+            path: format!("{}/{verb}", self.path),
+            users: users.into_iter().collect(),
+        }
+    }
+}
+
+/// Activates or deactivates users, ten to a request.
+#[derive(Debug, Clone)]
+#[must_use = "nobody is let in or kept out until it is awaited"]
+pub struct SwitchUsers {
+    client: Client,
+    operation: Operation,
+    path: String,
+    users: Vec<UserId>,
+}
+
+declare!(SwitchUsers: ACTIVATE, DEACTIVATE);
+
+impl SwitchUsers {
+    /// The requests, one per batch.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: ids can always be written.
+    pub fn into_requests(self) -> Result<Vec<Request>> {
+        #[derive(Serialize)]
+        struct User {
+            id: UserId,
+        }
+        let request = |batch: &[UserId]| {
+            let users: Vec<User> = batch.iter().map(|id| User { id: *id }).collect();
+            Request::post(self.operation, &self.path).json(&users)
+        };
+        self.users.chunks(MAX_USERS).map(request).collect()
+    }
+
+    async fn run(self) -> Result<()> {
+        let client = self.client.clone();
+        for (batch, request) in self.into_requests()?.into_iter().enumerate() {
+            // The documentation promises 202 and 204, depending on the page.
+            let sent = client.send(request).await;
+            sent.map_err(|error| error.with_item_offset(batch * MAX_USERS))?;
+        }
+        Ok(())
+    }
+}
+
+awaited!(SwitchUsers => ());
 
 /// A user as amoCRM tells it. `Debug` shows neither e-mail nor phone.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -96,110 +181,6 @@ pub struct UserRole {
     pub name: String,
 }
 
-/// What a user may do.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-#[expect(clippy::struct_excessive_bools, reason = "the vendor's own shape")]
-pub struct UserRights {
-    /// With leads.
-    #[serde(deserialize_with = "de::object")]
-    pub leads: EntityRights,
-    /// With contacts.
-    #[serde(deserialize_with = "de::object")]
-    pub contacts: EntityRights,
-    /// With companies.
-    #[serde(deserialize_with = "de::object")]
-    pub companies: EntityRights,
-    /// With tasks.
-    #[serde(deserialize_with = "de::object")]
-    pub tasks: EntityRights,
-    /// Whether they see the mail.
-    #[serde(deserialize_with = "de::flag")]
-    pub mail_access: bool,
-    /// Whether they see catalogs.
-    #[serde(deserialize_with = "de::flag")]
-    pub catalog_access: bool,
-    /// Exceptions for certain stages.
-    #[serde(deserialize_with = "de::list")]
-    pub status_rights: Vec<StatusRights>,
-    /// Exceptions for certain catalogs.
-    #[serde(deserialize_with = "de::list")]
-    pub catalog_rights: Vec<CatalogRights>,
-    /// Whether they administrate the account.
-    #[serde(deserialize_with = "de::flag")]
-    pub is_admin: bool,
-    /// Whether they are a free user, who sees nothing.
-    #[serde(deserialize_with = "de::flag")]
-    pub is_free: bool,
-    /// Whether they may log in.
-    #[serde(deserialize_with = "de::flag")]
-    pub is_active: bool,
-    /// Their group; `0` is the default one.
-    #[serde(deserialize_with = "de::id_or_zero")]
-    pub group_id: Option<UserGroupId>,
-    /// Their role.
-    #[serde(deserialize_with = "de::opt_id")]
-    pub role_id: Option<RoleId>,
-}
-
-/// What a user may do with entities of one type.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct EntityRights {
-    /// See them.
-    pub view: Option<Access>,
-    /// Change them.
-    pub edit: Option<Access>,
-    /// Add some.
-    pub add: Option<Access>,
-    /// Delete them.
-    pub delete: Option<Access>,
-    /// Export them.
-    pub export: Option<Access>,
-}
-
-open_enum! {
-    /// How far a right reaches.
-    pub enum Access {
-        /// All entities.
-        All = "A",
-        /// Those of the user's group.
-        Group = "G",
-        /// Those the user is responsible for.
-        Main = "M",
-        /// Those linked to entities the user sees (catalogs).
-        Linked = "L",
-        /// None.
-        Denied = "D",
-    }
-}
-
-/// A user's rights at one stage.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[non_exhaustive]
-pub struct StatusRights {
-    /// The pipeline.
-    pub pipeline_id: PipelineId,
-    /// The status.
-    pub status_id: StatusId,
-    /// The rights.
-    #[serde(default, deserialize_with = "de::object")]
-    pub rights: EntityRights,
-}
-
-/// A user's rights in one catalog.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[non_exhaustive]
-pub struct CatalogRights {
-    /// The catalog.
-    pub catalog_id: CatalogId,
-    /// The rights.
-    #[serde(default, deserialize_with = "de::object")]
-    pub rights: EntityRights,
-}
-
 words! {
     /// What a list or a read of users adds on request.
     pub enum UserWith {
@@ -216,4 +197,30 @@ words! {
         /// [`User::phone_number`].
         PhoneNumber = "phone_number",
     }
+}
+
+impl HasId for User {
+    fn raw_id(&self) -> u64 {
+        self.id.get()
+    }
+}
+
+input! {
+    /// A user to be added. Their rights are required, if only by naming a role: [`rights`](Self::rights).
+    pub struct NewUser(name: impl Into<String>, email: impl Into<String>, password: impl Into<String>);
+    fields UserFields;
+    both {}
+    new {
+        /// Sets the name: at most 50 characters, of special ones `.`, `@`, `-` and `_` only.
+        text name "name";
+        /// Sets the e-mail they log in with.
+        text email "email";
+        /// Sets the password: at least six characters, among them a digit, a small and a capital letter.
+        text password "password";
+        /// Sets the language of their interface: `ru`, `en`, `es`.
+        text lang "lang";
+        /// Sets what they may do.
+        set rights "rights": Rights;
+    }
+    patch {}
 }

@@ -7,8 +7,8 @@ use serde_with::skip_serializing_none;
 use crate::de;
 use crate::fields::FieldChanges;
 use crate::id::{
-    CatalogElementId, CatalogId, CompanyId, ContactId, CustomFieldId, CustomerId, LeadId, TagId,
-    UserId,
+    CatalogElementId, CatalogId, CompanyId, ContactId, CustomFieldId, CustomerId, LeadId,
+    SegmentId, TagId, UserId,
 };
 
 mod declare;
@@ -139,27 +139,42 @@ pub(crate) struct CardFields {
     tags_to_add: Vec<TagRef>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tags_to_delete: Vec<TagRef>,
-    /// Of patches only: what is embedded in a new card is the card's own affair.
-    #[serde(rename = "_embedded")]
-    replacement: Option<Replacement>,
+    /// Leads that are new embed more and have an object of their own.
+    #[serde(rename = "_embedded", skip_serializing_if = "EmbeddedInput::is_empty")]
+    embedded: EmbeddedInput,
+}
+
+#[skip_serializing_none]
+#[derive(Clone, Default, Serialize)]
+struct EmbeddedInput {
+    /// Of patches only: **all** tags.
+    tags: Option<Vec<TagRef>>,
+    /// Of customers only: **all** segments.
+    segments: Option<Vec<SegmentInput>>,
 }
 
 #[derive(Clone, Serialize)]
-struct Replacement {
-    tags: Vec<TagRef>,
+struct SegmentInput {
+    id: SegmentId,
+}
+
+impl EmbeddedInput {
+    fn is_empty(&self) -> bool {
+        self.tags.is_none() && self.segments.is_none()
+    }
 }
 
 impl CardFields {
     pub(crate) fn add_tags(&mut self, tags: impl IntoIterator<Item = TagRef>) {
-        match &mut self.replacement {
-            Some(all) => all.tags.extend(tags),
+        match &mut self.embedded.tags {
+            Some(all) => all.extend(tags),
             None => self.tags_to_add.extend(tags),
         }
     }
 
     pub(crate) fn remove_tag(&mut self, tag: TagRef) {
-        match &mut self.replacement {
-            Some(all) => all.tags.retain(|kept| *kept != tag),
+        match &mut self.embedded.tags {
+            Some(all) => all.retain(|kept| *kept != tag),
             None => self.tags_to_delete.push(tag),
         }
     }
@@ -169,9 +184,12 @@ impl CardFields {
     pub(crate) fn replace_tags(&mut self, tags: impl IntoIterator<Item = TagRef>) {
         self.tags_to_add.clear();
         self.tags_to_delete.clear();
-        self.replacement = Some(Replacement {
-            tags: tags.into_iter().collect(),
-        });
+        self.embedded.tags = Some(tags.into_iter().collect());
+    }
+
+    pub(crate) fn add_segments(&mut self, segments: impl IntoIterator<Item = SegmentId>) {
+        let all = self.embedded.segments.get_or_insert_default();
+        all.extend(segments.into_iter().map(|id| SegmentInput { id }));
     }
 }
 

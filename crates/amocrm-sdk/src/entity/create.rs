@@ -24,6 +24,7 @@ use crate::request::{Operation, Request};
 pub struct Create<E: Creatable> {
     client: Client,
     path: String,
+    query: Vec<(String, String)>,
     items: Vec<E::New>,
 }
 
@@ -42,8 +43,16 @@ impl<E: Creatable> Create<E> {
         Self {
             client,
             path: path.into(),
+            query: Vec::new(),
             items: items.into_iter().collect(),
         }
+    }
+
+    /// Sets a parameter of every request.
+    pub(crate) fn query(mut self, key: &str, value: impl ToString) -> Self {
+        self.query.retain(|(held, _)| held != key);
+        self.query.push((key.to_owned(), value.to_string()));
+        self
     }
 
     /// The requests, one per batch.
@@ -55,7 +64,9 @@ impl<E: Creatable> Create<E> {
         self.items
             .chunks(E::BATCH)
             .map(|batch| {
-                Request::post(E::CREATE, &self.path).json(&number_items(E::CREATE, batch)?)
+                Request::post(E::CREATE, &self.path)
+                    .queries(self.query.iter().cloned())
+                    .json(&number_items(E::CREATE, batch)?)
             })
             .collect()
     }

@@ -48,6 +48,25 @@ impl Pairs {
             .push((format!("filter[{key}]"), value.to_string()));
     }
 
+    /// `key[]=value` beside `filter`, once per alternative.
+    pub(crate) fn plain_any<T: fmt::Display>(
+        &mut self,
+        key: &str,
+        values: impl IntoIterator<Item = T>,
+    ) {
+        let before = self.pairs.len();
+        let alternatives = values
+            .into_iter()
+            .map(|value| (format!("{key}[]"), value.to_string()));
+        self.pairs.extend(alternatives);
+        self.nothing |= self.pairs.len() == before;
+    }
+
+    /// `key=value` beside `filter`.
+    pub(crate) fn plain(&mut self, key: &str, value: impl fmt::Display) {
+        self.pairs.push((key.to_owned(), value.to_string()));
+    }
+
     /// The next free index of `filter[key][index]…`.
     pub(crate) fn next_index(&self, key: &str) -> usize {
         let prefix = format!("filter[{key}][");
@@ -129,6 +148,20 @@ macro_rules! filter_method {
         $(#[$doc])*
         pub fn $method(mut self, alternatives: impl IntoIterator<Item = $type>) -> Self {
             self.0.any($key, alternatives);
+            self
+        }
+    };
+    ($(#[$doc:meta])* plain_any $method:ident $key:literal: $type:ty) => {
+        $(#[$doc])*
+        pub fn $method(mut self, alternatives: impl IntoIterator<Item = $type>) -> Self {
+            self.0.plain_any($key, alternatives);
+            self
+        }
+    };
+    ($(#[$doc:meta])* plain $method:ident $key:literal: $type:ty) => {
+        $(#[$doc])*
+        pub fn $method(mut self, value: $type) -> Self {
+            self.0.plain($key, value);
             self
         }
     };

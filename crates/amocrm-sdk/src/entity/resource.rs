@@ -24,7 +24,9 @@
 /// The handle has a client and a path; `Tasks::at(&client, "/api/v4/tasks")` makes one. What amoCRM does besides these
 /// operations is written below the declaration by hand. `"tasks"` begins the operations' names; a collection whose key
 /// in `_embedded` differs says `"event_types", key = "events_types"`. A collection that comes whole and ignores `page`
-/// says `list_whole` instead of `list`, one with smaller pages `list(…, limit = 100)`. An id that is a text is `get(&str)`.
+/// says `list_whole` instead of `list`, one with smaller pages `list(…, limit = 100)`, and one that
+/// may give as few as 50 rows where there are more `list(…, full = 50)`. What takes fewer items at once than 250 says so:
+/// `create(NewUser => User, batch = 10)`. An id that is a text is `get(&str)`.
 macro_rules! resource {
     (
         $(#[$meta:meta])*
@@ -101,7 +103,7 @@ macro_rules! resource_method {
             crate::entity::Get::new(self.client.clone(), format!("{}/{id}", self.path))
         }
     };
-    ($(#[$doc:meta])* create $entity:ty, $new:ty => $created:ty) => {
+    ($(#[$doc:meta])* create $entity:ty, $new:ty => $created:ty $(, batch = $batch:literal)?) => {
         $(#[$doc])*
         pub fn create(
             &self,
@@ -144,21 +146,23 @@ macro_rules! resource_method {
 pub(crate) use resource_method;
 
 macro_rules! resource_trait {
-    (list $entity:ty, with = $with:ty, filter = $filter:ty, order = $order:ty $(, limit = $limit:literal)?) => {
+    (list $entity:ty, with = $with:ty, filter = $filter:ty, order = $order:ty $(, limit = $limit:literal)? $(, full = $full:literal)?) => {
         impl crate::entity::Listable for $entity {
             type With = $with;
             type Filter = $filter;
             type Order = $order;
             $(const LIMIT: usize = $limit;)?
+            $(const FULL: usize = $full;)?
         }
     };
     (list_whole $($rest:tt)*) => {
         crate::entity::resource_trait!(list $($rest)*);
     };
-    (create $entity:ty, $new:ty => $created:ty) => {
+    (create $entity:ty, $new:ty => $created:ty $(, batch = $batch:literal)?) => {
         impl crate::entity::Creatable for $entity {
             type New = $new;
             type Created = $created;
+            $(const BATCH: usize = $batch;)?
         }
     };
     (update $entity:ty, $id:ty, $patch:ty => $updated:ty) => {

@@ -61,6 +61,7 @@ impl Problem {
             hint: string("hint"),
             validation: json
                 .get("validation-errors")
+                .or_else(|| json.get("errors").filter(|errors| errors.is_array()))
                 .map(validation_errors)
                 .unwrap_or_default(),
             by_entity: json
@@ -177,7 +178,8 @@ impl Problem {
     }
 }
 
-/// `validation-errors` is a list; PHP turns a list with gaps into an object, so both are read.
+/// `validation-errors` is a list; PHP turns a list with gaps into an object, so both are read. Sources call the list
+/// `errors` and have one bare error where the others have a list.
 fn validation_errors(value: &Value) -> Vec<ValidationError> {
     let mut found = Vec::new();
     for group in members(value) {
@@ -188,7 +190,11 @@ fn validation_errors(value: &Value) -> Vec<ValidationError> {
                 .and_then(|number| usize::try_from(number).ok()),
             None => None,
         };
-        for error in group.get("errors").map(members).unwrap_or_default() {
+        let errors = match group.get("errors") {
+            Some(one) if one.get("code").is_some_and(Value::is_string) => vec![one],
+            some => some.map(members).unwrap_or_default(),
+        };
+        for error in errors {
             let text = |key: &str| {
                 error
                     .get(key)
