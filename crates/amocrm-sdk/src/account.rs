@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::client::Client;
+use crate::customers::CustomersMode;
 use crate::de;
 use crate::entity::{awaited, words};
 use crate::error::Result;
@@ -126,9 +127,9 @@ pub struct Account {
     /// `₽`.
     #[serde(default, deserialize_with = "de::opt_text")]
     pub currency_symbol: Option<String>,
-    /// `unavailable`, `disabled`, `segments`, `periodicity`.
-    #[serde(default, deserialize_with = "de::opt_text")]
-    pub customers_mode: Option<String>,
+    /// How it has customers, if it has any.
+    #[serde(default)]
+    pub customers_mode: Option<CustomersMode>,
     /// Whether incoming leads are collected.
     #[serde(default, deserialize_with = "de::flag")]
     pub is_unsorted_on: bool,

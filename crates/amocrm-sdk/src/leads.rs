@@ -11,6 +11,7 @@ use crate::de;
 use crate::entity::{
     CardFields, Create, Get, HasCard, List, Update, UpdateMany, card, card_setters, filter, words,
 };
+use crate::fields::Number;
 use crate::id::{CompanyId, ContactId, LeadId, LossReasonId, PipelineId, StatusId, UserId, kind};
 
 mod complex;
@@ -120,7 +121,7 @@ impl LeadFilter {
 struct LeadFields {
     #[serde(flatten)]
     card: CardFields,
-    price: Option<i64>,
+    price: Option<Number>,
     status_id: Option<StatusId>,
     pipeline_id: Option<PipelineId>,
     loss_reason_id: Option<LossReasonId>,
@@ -140,6 +141,13 @@ macro_rules! lead_setters {
 
         /// Sets the budget, in whole units of the account's currency.
         pub fn price(mut self, price: i64) -> Self {
+            self.fields_mut().price = Some(price.into());
+            self
+        }
+
+        /// Sets the budget with its fraction, where the account has fractional budgets:
+        /// `.price_with_minor_units("1500.50".parse()?)`.
+        pub fn price_with_minor_units(mut self, price: crate::fields::Number) -> Self {
             self.fields_mut().price = Some(price);
             self
         }

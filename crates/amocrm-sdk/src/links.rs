@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::de;
 use crate::de::open_enum;
 use crate::entity::{Entity, Envelope, List, Listable, MAX_BATCH, Never, awaited, entity, filter};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{
     CatalogElementId, CatalogId, CompanyId, ContactId, CustomFieldId, CustomerId, LeadId, UserId,
     kind,
@@ -39,6 +39,20 @@ open_enum! {
 }
 
 impl EntityType {
+    /// What entities of the type may be linked to: what amoCRM documents, and contacts to leads, which works.
+    fn targets(&self) -> Option<&'static [Self]> {
+        use EntityType::{CatalogElements, Companies, Contacts, Customers, Leads, Unknown};
+
+        match self {
+            Leads => Some(&[Contacts, Companies, CatalogElements]),
+            Contacts => Some(&[Leads, Companies, Customers, CatalogElements]),
+            Companies => Some(&[Leads, Contacts, Customers, CatalogElements]),
+            Customers => Some(&[Contacts, Companies, CatalogElements]),
+            CatalogElements => Some(&[]),
+            Unknown(_) => None,
+        }
+    }
+
     /// Where entities of the type live.
     pub(crate) fn path(&self) -> String {
         format!("/api/v4/{}", segment(self.as_str()))
@@ -89,6 +103,7 @@ impl fmt::Display for EntityRef {
 #[derive(Debug, Clone)]
 pub struct Links {
     client: Client,
+    of: EntityType,
     path: String,
 }
 
@@ -97,18 +112,20 @@ declare!(Links: Link::LIST, LINK, UNLINK);
 impl Client {
     /// Links of a lead, contact, company or customer: `client.links(lead_id)`.
     pub fn links(&self, of: impl Into<EntityRef>) -> Links {
+        let of = of.into();
         Links {
             client: self.clone(),
-            path: of.into().path(),
+            path: of.path(),
+            of: of.entity_type,
         }
     }
 
     /// Links of many leads, contacts, companies or customers at once: `client.links_of(EntityType::Leads)`.
-    #[expect(clippy::needless_pass_by_value, reason = "callers write a constant")]
     pub fn links_of(&self, of: EntityType) -> LinksOf {
         LinksOf {
             client: self.clone(),
             path: of.path(),
+            of,
         }
     }
 }
@@ -123,6 +140,7 @@ impl Links {
     pub fn link(&self, links: impl IntoIterator<Item = NewLink>) -> LinkEntities {
         LinkEntities {
             client: self.client.clone(),
+            of: self.of.clone(),
             path: format!("{}/link", self.path),
             links: links.into_iter().collect(),
         }
@@ -132,6 +150,7 @@ impl Links {
     pub fn unlink(&self, links: impl IntoIterator<Item = NewLink>) -> UnlinkEntities {
         UnlinkEntities {
             client: self.client.clone(),
+            of: self.of.clone(),
             path: format!("{}/unlink", self.path),
             links: links.into_iter().collect(),
         }
@@ -142,6 +161,7 @@ impl Links {
 #[derive(Debug, Clone)]
 pub struct LinksOf {
     client: Client,
+    of: EntityType,
     path: String,
 }
 
@@ -161,6 +181,7 @@ impl LinksOf {
     ) -> LinkEntities {
         LinkEntities {
             client: self.client.clone(),
+            of: self.of.clone(),
             path: format!("{}/link", self.path),
             links: links.into_iter().map(from_entity).collect(),
         }
@@ -173,6 +194,7 @@ impl LinksOf {
     ) -> UnlinkEntities {
         UnlinkEntities {
             client: self.client.clone(),
+            of: self.of.clone(),
             path: format!("{}/unlink", self.path),
             links: links.into_iter().map(from_entity).collect(),
         }
@@ -270,7 +292,7 @@ struct NewMetadata {
     is_main: Option<bool>,
     quantity: Option<f64>,
     catalog_id: Option<CatalogId>,
-    price_id: Option<CustomFieldId>,
+    price_id: Option<Option<CustomFieldId>>,
     updated_by: Option<UserId>,
 }
 
@@ -307,7 +329,13 @@ impl NewLink {
 
     /// Which price field of the catalog element counts.
     pub fn price_field(mut self, field: CustomFieldId) -> Self {
-        self.metadata_mut().price_id = Some(field);
+        self.metadata_mut().price_id = Some(Some(field));
+        self
+    }
+
+    /// Lets the default price field of the catalog element count again.
+    pub fn clear_price_field(mut self) -> Self {
+        self.metadata_mut().price_id = Some(None);
         self
     }
 
@@ -315,6 +343,37 @@ impl NewLink {
     pub fn updated_by(mut self, user: UserId) -> Self {
         self.metadata_mut().updated_by = Some(user);
         self
+    }
+
+    /// What amoCRM would refuse, or worse, take for something else.
+    fn check(&self, of: &EntityType) -> Result<(), String> {
+        let to = &self.to_entity_type;
+        if let Some(targets) = of.targets()
+            && !matches!(to, EntityType::Unknown(_))
+            && !targets.contains(to)
+        {
+            let expected = targets.iter().map(EntityType::as_str).collect::<Vec<_>>();
+            let expected = match expected.as_slice() {
+                [] => "nothing: link the lead or the customer to the element".to_owned(),
+                some => some.join(", "),
+            };
+            return Err(format!(
+                "to_entity_type: {of} link to {expected}, not to {to}"
+            ));
+        }
+        let metadata = self.metadata.as_ref();
+        let catalog = metadata.and_then(|metadata| metadata.catalog_id);
+        if *to == EntityType::CatalogElements && catalog.is_none() {
+            return Err(
+                "metadata.catalog_id: expected the element's catalog, see NewLink::element".into(),
+            );
+        }
+        match metadata.and_then(|metadata| metadata.quantity) {
+            Some(quantity) if !quantity.is_finite() => {
+                Err("metadata.quantity: expected a number".into())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn metadata_mut(&mut self) -> &mut NewMetadata {
@@ -327,6 +386,7 @@ impl NewLink {
 #[must_use = "nothing is linked until it is awaited"]
 pub struct LinkEntities {
     client: Client,
+    of: EntityType,
     path: String,
     links: Vec<NewLink>,
 }
@@ -336,9 +396,10 @@ impl LinkEntities {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when a quantity is not a number.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when amoCRM has no such links (a lead to a lead), when an
+    /// element of a catalog is named without its catalog, and when a quantity is not a number.
     pub fn into_requests(self) -> Result<Vec<Request>> {
-        requests(LINK, &self.path, &self.links)
+        requests(LINK, &self.of, &self.path, &self.links)
     }
 
     async fn run(self) -> Result<Vec<Link>> {
@@ -360,6 +421,7 @@ impl LinkEntities {
 #[must_use = "nothing is unlinked until it is awaited"]
 pub struct UnlinkEntities {
     client: Client,
+    of: EntityType,
     path: String,
     links: Vec<NewLink>,
 }
@@ -369,9 +431,10 @@ impl UnlinkEntities {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when a quantity is not a number.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when amoCRM has no such links (a lead to a lead), when an
+    /// element of a catalog is named without its catalog, and when a quantity is not a number.
     pub fn into_requests(self) -> Result<Vec<Request>> {
-        requests(UNLINK, &self.path, &self.links)
+        requests(UNLINK, &self.of, &self.path, &self.links)
     }
 
     async fn run(self) -> Result<()> {
@@ -386,7 +449,17 @@ impl UnlinkEntities {
     }
 }
 
-fn requests(operation: Operation, path: &str, links: &[NewLink]) -> Result<Vec<Request>> {
+fn requests(
+    operation: Operation,
+    of: &EntityType,
+    path: &str,
+    links: &[NewLink],
+) -> Result<Vec<Request>> {
+    for (index, link) in links.iter().enumerate() {
+        link.check(of).map_err(|why| {
+            Error::invalid_input(format!("item {index}, {why}")).with_operation(operation.name)
+        })?;
+    }
     links
         .chunks(MAX_BATCH)
         .map(|batch| Request::post(operation, path).json(batch))

@@ -1,12 +1,13 @@
 //! A definition as amoCRM tells it.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::ChainedCatalog;
 use crate::de;
 use crate::entity::HasId;
 use crate::fields::FieldType;
-use crate::id::{AccountId, CustomFieldId, FieldEnumId, PipelineId, StatusId};
+use crate::id::{AccountId, CatalogId, CustomFieldId, FieldEnumId, PipelineId, StatusId};
 use crate::links::EntityType;
 
 /// A definition as amoCRM tells it.
@@ -75,6 +76,15 @@ pub struct CustomField {
     /// Catalogs of a chained list.
     #[serde(default, deserialize_with = "de::list")]
     pub chained_lists: Vec<ChainedCatalog>,
+    /// Its catalog, of fields of catalogs.
+    #[serde(default, deserialize_with = "de::opt_id")]
+    pub catalog_id: Option<CatalogId>,
+    /// How cards show it, of fields of catalogs: as amoCRM tells it.
+    #[serde(default)]
+    pub settings: Value,
+    /// The script of a tracking field.
+    #[serde(default, deserialize_with = "de::opt_text")]
+    pub tracking_callback: Option<String>,
     /// What a linked entity is searched in.
     #[serde(default, deserialize_with = "de::opt_text")]
     pub search_in: Option<String>,

@@ -38,6 +38,9 @@ card_model! {
         /// Seconds of work spent on it.
         #[serde(default, deserialize_with = "de::opt_number")]
         pub labor_cost: Option<i64>,
+        /// Whether amoCRM computes the budget.
+        #[serde(default, deserialize_with = "de::opt_flag")]
+        pub is_price_computed: Option<bool>,
         /// Whether a robot changed the budget last, with
         /// [`LeadWith::IsPriceModifiedByRobot`](super::LeadWith::IsPriceModifiedByRobot).
         #[serde(default, deserialize_with = "de::opt_flag")]
