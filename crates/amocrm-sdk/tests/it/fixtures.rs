@@ -24,7 +24,10 @@ use amocrm_sdk::{
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+mod catalogs;
+mod customers;
 mod files;
+mod office;
 
 fn fixture(name: &str) -> Value {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
