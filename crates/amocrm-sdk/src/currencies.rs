@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use futures_util::TryStreamExt;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

@@ -79,7 +79,10 @@ pub use client::{Client, ClientBuilder, Clock};
 #[cfg(feature = "client")]
 pub use error::{Delivery, Error, ErrorKind, Problem, Result, ValidationError};
 pub use id::{
-    AccountId, BotId, CatalogElementId, CatalogId, ChatTemplateId, ChatTemplateReviewId, CompanyId, ContactChatId, ContactId, CustomFieldId, CustomerId, CustomerStatusId, FieldEnumId, Id, LeadId, LossReasonId, NoteId, ParseIdError, PipelineId, RoleId, SegmentId, SourceId, StatusId, TagId, TalkId, TaskId, TaskTypeId, TransactionId, UserGroupId, UserId, WebhookId, kind,
+    AccountId, BotId, CatalogElementId, CatalogId, ChatTemplateId, ChatTemplateReviewId, CompanyId,
+    ContactChatId, ContactId, CustomFieldId, CustomerId, CustomerStatusId, FieldEnumId, Id, LeadId,
+    LossReasonId, NoteId, ParseIdError, PipelineId, RoleId, SegmentId, SourceId, StatusId, TagId,
+    TalkId, TaskId, TaskTypeId, TransactionId, UserGroupId, UserId, WebhookId, kind,
 };
 #[cfg(feature = "client")]
 pub use layer::RetryPolicy;

@@ -136,7 +136,9 @@ impl<E: Listable> List<E> {
     /// Whether there is a page after this one. The link alone cannot be trusted: some collections link for ever, some
     /// stopped linking.
     pub(super) fn has_more_after(&self, page: &Page<E>) -> bool {
-        self.paged && !page.items.is_empty() && (page.has_next || page.items.len() >= self.limit.min(E::FULL))
+        self.paged
+            && !page.items.is_empty()
+            && (page.has_next || page.items.len() >= self.limit.min(E::FULL))
     }
 
     /// One page, from 1. A page past the end is empty.
