@@ -151,15 +151,14 @@ where
 }
 
 /// Text as in [`opt_text`]; nothing is `""`.
-#[cfg(feature = "client")]
 pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     opt_text(deserializer).map(Option::unwrap_or_default)
 }
 
 /// Unix seconds both ways, for `#[serde(default, with = "crate::de::opt_time")]`.
-#[cfg(feature = "client")]
 pub(crate) mod opt_time {
     use chrono::{DateTime, Utc};
+    #[cfg(feature = "client")]
     use serde::{Serialize, Serializer};
 
     use super::{Deserializer, de, opt_number};
@@ -176,6 +175,7 @@ pub(crate) mod opt_time {
         }
     }
 
+    #[cfg(feature = "client")]
     #[expect(clippy::ref_option, reason = "serde calls it so")]
     pub(crate) fn serialize<S: Serializer>(
         time: &Option<DateTime<Utc>>,

@@ -4,9 +4,12 @@
     doc = "Ids, custom-field values and webhook bodies of amoCRM (Kommo). The client is behind the feature `client`."
 )]
 
+pub mod chats;
 mod de;
 pub mod fields;
+mod hex;
 mod id;
+mod text_id;
 pub mod webhook;
 
 #[cfg(feature = "client")]
@@ -67,8 +70,6 @@ pub mod sources;
 pub mod tags;
 #[cfg(feature = "client")]
 pub mod tasks;
-#[cfg(feature = "client")]
-mod text_id;
 #[cfg(feature = "client")]
 pub mod users;
 #[cfg(feature = "client")]

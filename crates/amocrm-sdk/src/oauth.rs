@@ -21,8 +21,10 @@ use secrecy::SecretString;
 use crate::error::{Error, ErrorKind, Result};
 
 mod authorize;
+mod button;
 mod callback;
 mod claims;
+mod disposable;
 mod endpoint;
 mod hook;
 mod renewal;
@@ -30,8 +32,10 @@ mod store;
 mod token;
 
 pub use self::authorize::{AuthorizeUrl, ConsentMode};
+pub use self::button::{ButtonColor, ConsentButton};
 pub use self::callback::{Callback, Grant, Refusal};
 pub use self::claims::Claims;
+pub use self::disposable::{BotToken, TokenRefused, WidgetToken};
 pub use self::hook::DisabledHook;
 pub(crate) use self::renewal::Renewer;
 pub use self::store::{Lease, MemoryTokenStore, Saved, StoredTokens, TokenKey, TokenStore};

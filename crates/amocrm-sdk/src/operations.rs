@@ -30,6 +30,7 @@ pub fn operations() -> Vec<Operation> {
         crate::chat_templates::DeleteChatTemplates,
         crate::chat_templates::SendOnReview,
         crate::chat_templates::UpdateReview,
+        crate::chats::ChatChannel,
         crate::companies::Companies,
         crate::contacts::ContactChat,
         crate::contacts::ContactChats,

@@ -9,6 +9,7 @@ use tower::{Layer, Service, ServiceExt};
 
 use super::{Deadline, HttpRequest, HttpResponse, ServiceFuture};
 use crate::BoxError;
+use crate::chats::Signer;
 use crate::error::{Error, Result};
 use crate::oauth::Renewer;
 
@@ -19,6 +20,8 @@ pub(crate) enum TokenSource {
     Fixed(SecretString),
     /// An OAuth grant: the token is renewed by itself.
     Renewed(Arc<Renewer>),
+    /// A channel of the chat service: every request is signed.
+    Signed(Signer),
     /// The transport does it, or nobody needs to.
     None,
 }
@@ -64,6 +67,10 @@ where
         Box::pin(async move {
             let renewer = match source {
                 TokenSource::None => return inner.call(request).await,
+                TokenSource::Signed(signer) => {
+                    signer.sign(&mut request)?;
+                    return inner.call(request).await;
+                }
                 TokenSource::Fixed(token) => {
                     authorize(&mut request, &token)?;
                     return inner.call(request).await;

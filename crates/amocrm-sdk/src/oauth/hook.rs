@@ -61,7 +61,7 @@ impl DisabledHook {
         if self.client_id != client_id {
             return false;
         }
-        let Some(signature) = from_hex(&self.signature) else {
+        let Some(signature) = crate::hex::decode(&self.signature) else {
             return false;
         };
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(client_secret.expose_secret().as_bytes())
@@ -81,14 +81,4 @@ impl fmt::Debug for DisabledHook {
             .field("client_id", &self.client_id)
             .finish_non_exhaustive()
     }
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || !text.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
-        .collect()
 }

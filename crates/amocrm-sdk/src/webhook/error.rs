@@ -24,7 +24,7 @@ pub enum ParseErrorKind {
 }
 
 impl ParseError {
-    pub(super) fn new(kind: ParseErrorKind, key: &str, expected: &'static str) -> Self {
+    pub(crate) fn new(kind: ParseErrorKind, key: &str, expected: &'static str) -> Self {
         Self {
             kind,
             key: clip(key),

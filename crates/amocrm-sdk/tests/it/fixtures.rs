@@ -29,7 +29,7 @@ mod customers;
 mod files;
 mod office;
 
-fn fixture(name: &str) -> Value {
+pub(crate) fn fixture(name: &str) -> Value {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../../fixtures/amocrm")
         .join(name);

@@ -7,7 +7,9 @@
 #![expect(unreachable_pub, reason = "nothing of a test binary is reachable")]
 
 mod batcher;
+mod chats;
 mod coverage;
+mod disposable;
 mod entities;
 mod exports;
 mod fields;
