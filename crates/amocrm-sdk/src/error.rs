@@ -72,6 +72,9 @@ pub enum ErrorKind {
     Server,
     /// amoCRM answered 2xx with something that is not what its documentation promises. It did act.
     Decode,
+    /// The account's custom fields are not those that a [`Schema`](crate::schema::Schema) needs. The definitions were
+    /// read and nothing else was sent. Correct the struct, or the fields of the account.
+    Schema,
     /// The token store or the shared quota failed. Nothing was sent.
     Store,
     /// The total deadline of the call passed while it waited for a permit or between attempts.

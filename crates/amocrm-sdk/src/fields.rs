@@ -197,6 +197,11 @@ pub struct FieldError {
 }
 
 impl FieldError {
+    #[cfg(feature = "client")]
+    pub(crate) fn new(field: FieldKey, expected: &'static str) -> Self {
+        Self { field, expected }
+    }
+
     /// The field.
     pub fn field(&self) -> &FieldKey {
         &self.field

@@ -65,6 +65,8 @@ mod request;
 #[cfg(feature = "client")]
 pub mod roles;
 #[cfg(feature = "client")]
+pub mod schema;
+#[cfg(feature = "client")]
 pub mod sources;
 #[cfg(feature = "client")]
 pub mod tags;

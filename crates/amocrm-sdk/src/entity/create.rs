@@ -73,7 +73,12 @@ impl<E: Creatable> Create<E> {
 
     async fn run(self) -> Result<Vec<E::Created>> {
         let client = self.client.clone();
-        if let (Some(batching), [item]) = (client.batching(), self.items.as_slice()) {
+        // Items of one request share its parameters: what has some goes alone.
+        if let (Some(batching), [item], []) = (
+            client.batching(),
+            self.items.as_slice(),
+            self.query.as_slice(),
+        ) {
             let destination = Destination {
                 verb: Verb::Create,
                 path: self.path,

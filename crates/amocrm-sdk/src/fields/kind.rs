@@ -10,7 +10,7 @@ use super::{
 /// What a kind expected and did not find. Becomes a [`FieldError`](super::FieldError) when the field is known.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Expected(pub(super) &'static str);
+pub struct Expected(pub(crate) &'static str);
 
 /// A kind of custom field: which Rust value is read from it and which may be written.
 ///

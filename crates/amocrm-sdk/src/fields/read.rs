@@ -87,6 +87,12 @@ impl CustomFieldValues {
     }
 }
 
+impl AsRef<Self> for CustomFieldValues {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl fmt::Debug for CustomFieldValues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(&self.0).finish()

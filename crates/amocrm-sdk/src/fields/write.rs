@@ -182,7 +182,11 @@ impl FieldChanges {
         }
     }
 
-    fn put_by_key(&mut self, key: FieldKey, values: Result<Value, FieldError>) -> &mut Self {
+    pub(crate) fn put_by_key(
+        &mut self,
+        key: FieldKey,
+        values: Result<Value, FieldError>,
+    ) -> &mut Self {
         self.put(Change {
             key,
             code: None,

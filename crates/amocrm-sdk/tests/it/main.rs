@@ -19,6 +19,8 @@ mod oauth;
 mod quota;
 mod renewal;
 mod retry;
+#[cfg(feature = "derive")]
+mod schema;
 mod script;
 mod transport;
 mod webhook;

@@ -203,6 +203,12 @@ macro_rules! card_model {
             $($(#[$part_meta])* pub $part: $type,)*
         }
 
+        impl AsRef<crate::fields::CustomFieldValues> for $name {
+            fn as_ref(&self) -> &crate::fields::CustomFieldValues {
+                &self.custom_fields_values
+            }
+        }
+
         impl std::fmt::Debug for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.debug_struct(stringify!($name))
