@@ -3,7 +3,9 @@
 mod account;
 mod bots;
 mod call;
+mod catalogs;
 mod complex;
+mod currencies;
 mod customers;
 pub(crate) mod drive;
 mod feed;
@@ -17,6 +19,7 @@ mod reader;
 mod records;
 mod rights;
 mod roles;
+pub(crate) mod short_links;
 mod sources;
 mod statuses;
 mod tags;
@@ -83,7 +86,10 @@ pub(crate) fn routes() -> Router<App> {
         )
         .merge(feed::routes())
         .merge(tasks::routes())
-        .merge(customers::routes());
+        .merge(catalogs::routes())
+        .merge(currencies::routes())
+        .merge(customers::routes())
+        .merge(short_links::routes());
     for entity in EntityType::ALL {
         router = card_routes(router, &format!("/api/v4/{}", entity.as_str()));
     }

@@ -54,7 +54,10 @@ impl App {
             config,
         };
         let app = Self(Arc::new(inner));
-        app.with_world(|world| Registration::of(&app.0.config).apply(world));
+        app.with_world(|world| {
+            app.0.config.prepare(world);
+            Registration::of(&app.0.config).apply(world);
+        });
         app
     }
 
@@ -148,6 +151,7 @@ impl App {
         self.clock().set_offset_ms(offset_ms);
         let mut fresh = seed::world(self.config().seed, self.clock().now());
         fresh.oauth = oauth;
+        self.config().prepare(&mut fresh);
         Registration::of(self.config()).apply(&mut fresh);
         self.with_world(|world| *world = fresh);
         self.faults().clear();

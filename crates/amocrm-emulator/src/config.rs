@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::LimitSettings;
+use crate::world::{CustomersMode, World};
 
 /// The redirect URI of the seeded integration unless others are given: the one of lead-intake on its default port.
 pub const DEFAULT_REDIRECT_URI: &str = "http://localhost:8000/api/auth/amo/callback";
@@ -34,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) redirect_uris: Vec<String>,
     /// How long `query=` does not find a new or changed entity yet.
     pub(crate) index_delay_ms: u64,
+    /// How the first account works with customers, unless it is to stay as it is.
+    pub(crate) customers: Option<CustomersMode>,
     pub(crate) limits: LimitSettings,
     pub(crate) oauth: OauthRules,
 }
@@ -48,8 +51,18 @@ impl Default for Config {
             tls_dir: None,
             redirect_uris: Vec::new(),
             index_delay_ms: 0,
+            customers: None,
             limits: LimitSettings::default(),
             oauth: OauthRules::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Puts into a fresh or loaded world what was asked for at the start.
+    pub(crate) fn prepare(&self, world: &mut World) {
+        if let (Some(mode), Some(account)) = (self.customers, world.accounts.first_mut()) {
+            account.set_customers_mode(mode);
         }
     }
 }

@@ -2,6 +2,7 @@
 //! faulted and not in the journal.
 
 mod accounts;
+mod customers;
 mod handlers;
 mod index;
 mod input;
@@ -16,7 +17,7 @@ use axum::routing::{any, delete, get, post};
 use axum::{Router, middleware};
 use http::{Method, StatusCode};
 
-pub(crate) use self::accounts::rename;
+pub(crate) use self::{accounts::rename, customers::set_customers_mode};
 use crate::answer;
 use crate::app::App;
 use crate::oauth::TokenSelector;
@@ -61,6 +62,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
             "/_emulator/oauth",
             get(handlers::oauth_rules).post(handlers::set_oauth_rules),
         )
+        .route("/_emulator/customers", post(handlers::switch_customers))
         .route("/_emulator/accounts", post(handlers::open_account))
         .route("/_emulator/accounts/rename", post(handlers::rename_account))
         .route(

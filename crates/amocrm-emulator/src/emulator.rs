@@ -20,6 +20,7 @@ use crate::faults::{Fault, PlannedFault};
 use crate::journal::{JournalCounters, JournalEntry};
 use crate::limits::LimitSettings;
 use crate::oauth::{IssueRequest, TokenSelector};
+use crate::world::CustomersMode;
 use crate::{answer, api, auth, control, gate, oauth};
 
 /// How long a shutdown waits for requests and webhooks under way; longer than the two seconds of a webhook.
@@ -199,6 +200,11 @@ impl Emulator {
         control::rename(&self.app, None, subdomain)
     }
 
+    /// Switches customers of the first account on, off or over.
+    pub fn set_customers_mode(&self, mode: CustomersMode) {
+        control::set_customers_mode(&self.app, None, mode);
+    }
+
     /// Goes back to the moment of the start: the seed, the credentials of the start, no faults, no journal.
     pub fn reset(&self) {
         self.app.reset();
@@ -226,6 +232,7 @@ fn router(app: &App) -> Router {
     let api = api::routes().layer(middleware::from_fn_with_state(app.clone(), auth::require));
     let crm = api
         .merge(oauth::routes())
+        .merge(api::short_links::public_routes())
         .merge(api::drive::open_routes())
         // What amoCRM has and the emulator has not: the journal shows that somebody asked for it.
         .fallback(|| std::future::ready(answer::gateway_page(StatusCode::NOT_FOUND)))

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::answer::{self, DropConnection};
+use crate::api::short_links;
 use crate::app::App;
 use crate::auth;
 use crate::faults::FaultKind;
@@ -97,12 +98,7 @@ async fn handle(
         }
     }
     // Nobody throttles the page a person reads; every call of a program pays.
-    if !request
-        .uri()
-        .path()
-        .trim_end_matches('/')
-        .ends_with("/oauth")
-    {
+    if !is_for_people(request.uri().path()) {
         match app.limiter().judge(
             caller.account_id,
             caller.client_id.as_deref().unwrap_or(UNKNOWN_CLIENT),
@@ -126,6 +122,11 @@ async fn handle(
         app.saved().await;
     }
     apply_after(&faults, response).await
+}
+
+/// The consent page and opened short links.
+fn is_for_people(path: &str) -> bool {
+    path.trim_end_matches('/').ends_with("/oauth") || path.starts_with(short_links::OPEN)
 }
 
 /// Whom a request belongs to, as far as it says so itself.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use amocrm_emulator::{Credentials, Emulator, Seed};
+use amocrm_emulator::{Credentials, CustomersMode, Emulator, Seed};
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use tracing_subscriber::EnvFilter;
@@ -47,6 +47,10 @@ struct Arguments {
     #[arg(long, value_name = "MS", default_value_t = 0)]
     index_delay_ms: u64,
 
+    /// How the account works with customers, which are off unless a client switches them on.
+    #[arg(long, value_enum, value_name = "MODE")]
+    customers: Option<CustomersName>,
+
     /// Print one JSON line with addresses and credentials instead of text.
     #[arg(long)]
     json: bool,
@@ -59,6 +63,13 @@ struct RateLimit(Option<u32>);
 enum SeedName {
     AsiaDeals,
     Empty,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum CustomersName {
+    Segments,
+    Periodicity,
+    Unavailable,
 }
 
 fn parse_rate_limit(text: &str) -> Result<RateLimit, String> {
@@ -106,6 +117,13 @@ async fn main() -> anyhow::Result<()> {
     }
     for uri in arguments.redirect_uri {
         builder = builder.redirect_uri(uri);
+    }
+    if let Some(customers) = arguments.customers {
+        builder = builder.customers(match customers {
+            CustomersName::Segments => CustomersMode::Segments,
+            CustomersName::Periodicity => CustomersMode::Periodicity,
+            CustomersName::Unavailable => CustomersMode::Unavailable,
+        });
     }
     // Before the first line is printed: whoever reads it may send the signal at once.
     let stop = stop_signal()?;

@@ -15,6 +15,7 @@ mod links;
 mod notes;
 mod owner;
 mod pipelines;
+mod presets;
 mod records;
 mod sequence;
 pub(crate) mod services;
@@ -26,11 +27,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::customers::CustomersMode;
 pub(crate) use self::{
     account::{Account, Counters, Integration, LossReason, User, WebhookSubscription},
     actor::Actor,
-    catalogs::{CatalogType, Catalogs},
-    customers::{CustomerState, Customers, CustomersMode, Segment},
+    catalogs::{Catalog, CatalogType, Catalogs},
+    customers::{CustomerState, CustomerStatus, Customers, Segment, Transaction},
     drive::{Attachment, Author, Card, Drive, File, FileVersion, Upload},
     events::WorldEvent,
     fields::{
@@ -102,6 +104,30 @@ mod tests {
             .iter()
             .filter(|contact| contact.matches(&Needle::new("петрова"), 0));
         assert_eq!(found.count(), 1, "the search index is made again");
+    }
+
+    #[test]
+    fn a_state_file_from_before_customers_and_lists_still_loads() {
+        let world = seed::world(Seed::AsiaDeals, 1_769_000_000);
+        let mut saved = serde_json::to_value(&world).unwrap();
+        let account = saved["accounts"][0].as_object_mut().unwrap();
+        for key in ["customers", "catalogs", "short_links"] {
+            account.remove(key).unwrap();
+        }
+        account["groups"]
+            .as_object_mut()
+            .unwrap()
+            .remove("customers");
+        for key in ["customer", "customer_status", "catalog", "element"] {
+            let counters = account["counters"].as_object_mut().unwrap();
+            counters.remove(key).unwrap();
+        }
+        let mut again: World = serde_json::from_value(saved).unwrap();
+        let account = &mut again.accounts[0];
+        account.set_customers_mode(CustomersMode::Periodicity);
+        assert_eq!(account.groups_of(EntityType::Customers).len(), 1);
+        assert_eq!(account.customers.statuses.len(), 4);
+        assert!(account.add_catalog(CatalogType::Products, "Товары", 1, 1) > 1000);
     }
 
     #[test]

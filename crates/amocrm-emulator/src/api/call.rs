@@ -307,6 +307,11 @@ impl<'a> Context<'a> {
     pub(crate) fn emit_link(&mut self, one: Subject, other: Subject, is_linked: bool) {
         self.actor().emit_link(one, other, is_linked);
     }
+
+    /// Tells the webhook subscribers what happened to an element of a list.
+    pub(crate) fn emit_element(&mut self, catalog_id: u64, id: u64, change: Change) {
+        self.actor().emit_element(catalog_id, id, change);
+    }
 }
 
 fn empty_body() -> Problem {

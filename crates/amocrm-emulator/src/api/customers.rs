@@ -2,6 +2,11 @@
 //!
 //! <https://www.amocrm.ru/developers/content/crm_platform/customers-api>
 
+mod points;
+mod segments;
+mod statuses;
+mod transactions;
+
 use axum::{Router, routing::patch};
 use http::StatusCode;
 use serde_json::json;
@@ -19,7 +24,12 @@ use crate::{
 
 /// The routes of customers that other cards do not have.
 pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/api/v4/customers/mode", patch(on(switch)))
+    Router::new()
+        .route("/api/v4/customers/mode", patch(on(switch)))
+        .merge(statuses::routes())
+        .merge(segments::routes())
+        .merge(transactions::routes())
+        .merge(points::routes())
 }
 
 /// Lets through what works in this mode only: 426 when customers are off, 422 in the other mode.

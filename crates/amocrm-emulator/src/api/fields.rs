@@ -21,6 +21,9 @@ use crate::{
     world::{Counters, DEFAULT_GROUP, EnumOption, FieldDefinition, FieldOwner},
 };
 
+/// Custom fields segments may have.
+const MAX_SEGMENT_FIELDS: usize = 30;
+
 /// The routes below whatever has custom fields.
 pub(crate) fn routes(base: &str) -> Router<App> {
     Router::new()
@@ -96,6 +99,13 @@ pub(crate) fn create_many(cx: &mut Context<'_>) -> Answer {
         drafts.push((request_id, draft));
     }
     errors.check()?;
+    let is_full = |count: usize| count > MAX_SEGMENT_FIELDS;
+    if owner == FieldOwner::Segments && is_full(cx.account.fields_of(owner).count() + drafts.len())
+    {
+        return Err(Problem::bad_request(format!(
+            "Limit {MAX_SEGMENT_FIELDS} custom fields of segments"
+        )));
+    }
     let made = drafts.into_iter().map(|(request_id, draft)| {
         let mut field = FieldDefinition::new(
             Counters::take(&mut cx.account.counters.field),

@@ -231,6 +231,11 @@ fn may_link(entity: EntityType, other: EntityType) -> bool {
     }
 }
 
+/// Customers can be switched off, and then nobody hears of them.
+fn is_on(cx: &Context<'_>, entity: EntityType) -> bool {
+    entity != EntityType::Customers || cx.account.customers.mode.is_on()
+}
+
 fn read_target(
     cx: &Context<'_>,
     entity: EntityType,
@@ -268,9 +273,14 @@ fn read_target(
     let (to, kind) = (to?, kind?);
     if kind == CATALOG_ELEMENTS {
         let link = read_element(cx, to, item, metadata.as_ref(), out)?;
+        let catalogs = &cx.account.catalogs;
+        if must_exist && !catalogs.has_element(link.catalog_id, to) {
+            out.choice(item.path("to_entity_id"));
+        }
         return Some(Target::Element(link));
     }
-    let Some(other) = EntityType::parse(kind).filter(|other| may_link(entity, *other)) else {
+    let other = EntityType::parse(kind).filter(|other| may_link(entity, *other));
+    let Some(other) = other.filter(|other| is_on(cx, *other)) else {
         out.choice(item.path("to_entity_type"));
         return None;
     };
@@ -303,7 +313,7 @@ pub(crate) fn read_element(
     let price_id = metadata.id("price_id", out);
     if let (Some(price), Some(catalog)) = (price_id, catalog_id) {
         let field = cx.account.field(FieldOwner::Catalog(catalog), price);
-        if field.is_some_and(|field| !matches!(field.kind.as_str(), "price" | "numeric")) {
+        if field.is_none_or(|field| !matches!(field.kind.as_str(), "price" | "numeric")) {
             out.choice(metadata.path("price_id"));
         }
     }
@@ -317,7 +327,10 @@ pub(crate) fn read_element(
 
 fn read_links(cx: &Context<'_>, entity: EntityType, id: u64) -> Vec<Target> {
     let query = cx.query();
-    let cards = EntityType::ALL.into_iter().flat_map(|other| {
+    let cards = EntityType::ALL
+        .into_iter()
+        .filter(|other| is_on(cx, *other));
+    let cards = cards.flat_map(|other| {
         let ids = cx
             .account
             .links
@@ -325,11 +338,13 @@ fn read_links(cx: &Context<'_>, entity: EntityType, id: u64) -> Vec<Target> {
             .filter(move |to| cx.account.records(other).live(*to).is_some());
         ids.map(move |to| Target::Card(other, to, is_main(cx, entity, id, other, to)))
     });
+    let catalogs = &cx.account.catalogs;
     let elements = cx
         .account
         .links
         .elements(entity, id)
         .iter()
+        .filter(|link| catalogs.has_element(link.catalog_id, link.element_id))
         .cloned()
         .map(Target::Element);
     let mut targets: Vec<Target> = cards.chain(elements).collect();

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::{
     apply::create,
-    draft::{Draft, read_new_unlinked},
+    draft::{Draft, read_new_unlinked, read_user},
     list::list,
     trash::{delete_many, restore_many},
 };

@@ -16,8 +16,8 @@ const MAX_DESCRIPTIONS: usize = 3;
 const MAX_DESCRIPTION_CHARS: usize = 1000;
 const DEFAULT_SORT: i64 = 100;
 
-/// The colours a stage may be given.
-const COLORS: [&str; 21] = [
+/// The colours a stage, or a status of customers, may be given.
+pub(crate) const COLORS: [&str; 21] = [
     "#fffeb2", "#fffd7f", "#fff000", "#ffeab2", "#ffdc7f", "#ffce5a", "#ffdbdb", "#ffc8c8",
     "#ff8f92", "#d6eaff", "#c1e0ff", "#98cbff", "#ebffb1", "#deff81", "#87f2c0", "#f9deff",
     "#f3beff", "#ccc8f9", "#eb93ff", "#f2f3f4", "#e6e8ea",

@@ -13,8 +13,9 @@ use crate::{
 
 const MAX_WEBHOOKS: usize = 100;
 
-/// The event codes that can be subscribed to: the vendor's table, and those seen in use.
-const CODES: [&str; 36] = [
+/// The event codes that can be subscribed to: the vendor's table, those seen in use, and for elements of lists, whose bodies the
+/// vendor documents without their codes, the emulator's own.
+const CODES: [&str; 39] = [
     "add_lead",
     "update_lead",
     "delete_lead",
@@ -51,6 +52,9 @@ const CODES: [&str; 36] = [
     "add_unsorted",
     "update_unsorted",
     "delete_unsorted",
+    "add_catalog_element",
+    "update_catalog_element",
+    "delete_catalog_element",
 ];
 
 /// All subscriptions, or the one of `filter[destination]`.

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::accounts;
+use super::customers::{SwitchCustomers, set_customers_mode};
 use super::input::Input;
 use crate::app::App;
 use crate::config::OauthRules;
@@ -191,6 +192,14 @@ pub(super) async fn set_oauth_rules(State(app): State<App>, input: Input) -> Ans
     let rules: OauthRules = merged(&app.oauth_rules(), input.into_members())?;
     app.set_oauth_rules(rules);
     Ok(oauth_rules(State(app)).await)
+}
+
+pub(super) async fn switch_customers(State(app): State<App>, input: Input) -> Answer {
+    let SwitchCustomers { mode, account_id } = input.read()?;
+    if !set_customers_mode(&app, account_id, mode) {
+        return Err(Mistake::new("account_id: no such account"));
+    }
+    Ok(Json(json!({ "mode": mode })).into_response())
 }
 
 pub(super) async fn open_account(State(app): State<App>, input: Input) -> Answer {

@@ -17,7 +17,7 @@ use crate::limits::LimitSettings;
 use crate::oauth::IssueRequest;
 use crate::server::Server;
 use crate::tls::Tls;
-use crate::world::World;
+use crate::world::{CustomersMode, World};
 use crate::{delivery, persistence, seed};
 
 /// Settings of an emulator before it starts; see [`Emulator::builder`].
@@ -83,6 +83,13 @@ impl EmulatorBuilder {
     #[must_use]
     pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
         self.config.redirect_uris.push(uri.into());
+        self
+    }
+
+    /// How the account works with customers; without this they are off until a client switches them on.
+    #[must_use]
+    pub fn customers(mut self, mode: CustomersMode) -> Self {
+        self.config.customers = Some(mode);
         self
     }
 

@@ -59,6 +59,16 @@ impl<'a> Actor<'a> {
         }
     }
 
+    /// Tells the webhook subscribers of a change to an element of a list.
+    pub(crate) fn emit_element(&mut self, catalog_id: u64, id: u64, change: Change) {
+        let elements = self.account.catalogs.elements(catalog_id);
+        let Some(record) = elements.and_then(|elements| elements.get(id)) else {
+            return;
+        };
+        let event = WorldEvent::element(self.account, catalog_id, record, change);
+        self.tell(event);
+    }
+
     /// Tells the feed of a link that was made or taken away.
     pub(crate) fn emit_link(&mut self, one: Subject, other: Subject, is_linked: bool) {
         for happening in feed::of_link(one, other, is_linked) {

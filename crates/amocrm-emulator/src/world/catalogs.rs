@@ -4,10 +4,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Records;
+use super::{Account, Counters, DEFAULT_GROUP, FieldGroup, FieldOwner, Records};
+
+/// The order a list gets when none is named.
+const DEFAULT_SORT: i64 = 10;
 
 /// A list.
 #[derive(Debug, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the switches a list has in the interface"
+)]
 pub(crate) struct Catalog {
     /// Its id.
     pub(crate) id: u64,
@@ -114,5 +121,52 @@ impl Catalogs {
     pub(crate) fn has_element(&self, catalog_id: u64, element_id: u64) -> bool {
         self.elements(catalog_id)
             .is_some_and(|elements| elements.live(element_id).is_some())
+    }
+}
+
+impl Account {
+    /// Makes a list with the groups and fields of its kind; its id.
+    pub(crate) fn add_catalog(
+        &mut self,
+        kind: CatalogType,
+        name: &str,
+        user_id: u64,
+        now: i64,
+    ) -> u64 {
+        let id = Counters::take(&mut self.counters.catalog);
+        let is_regular = kind == CatalogType::Regular;
+        let catalog = Catalog {
+            id,
+            name: name.to_owned(),
+            kind,
+            sort: DEFAULT_SORT,
+            can_add_elements: true,
+            can_show_in_cards: kind == CatalogType::Invoices,
+            can_link_multiple: kind != CatalogType::Invoices,
+            can_be_deleted: is_regular,
+            sdk_widget_code: None,
+            created_by: user_id,
+            updated_by: user_id,
+            created_at: now,
+            updated_at: now,
+            elements: Records::default(),
+        };
+        self.catalogs.by_id.insert(id, catalog);
+        let groups = self.groups.entry(FieldOwner::Catalog(id)).or_default();
+        groups.push(FieldGroup {
+            id: DEFAULT_GROUP.to_owned(),
+            name: "Основное".to_owned(),
+            is_predefined: true,
+            sort: 0,
+        });
+        self.add_preset_fields(id, kind);
+        id
+    }
+
+    /// Deletes a list, its fields and its elements; their links are not shown any more.
+    pub(crate) fn remove_catalog(&mut self, id: u64) -> Option<Catalog> {
+        self.fields.remove(&FieldOwner::Catalog(id));
+        self.groups.remove(&FieldOwner::Catalog(id));
+        self.catalogs.by_id.remove(&id)
     }
 }

@@ -11,7 +11,7 @@ use super::{Account, Counters, DEFAULT_GROUP, EntityType, FieldGroup, FieldValue
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
-pub(crate) enum CustomersMode {
+pub enum CustomersMode {
     /// The tariff has no customers: switching them on is answered 402.
     Unavailable,
     /// Switched off: every customers request is answered 426.

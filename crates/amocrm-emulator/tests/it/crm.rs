@@ -1,7 +1,9 @@
 //! The CRM itself: cards, fields, pipelines, links, and what the webhooks tell of them.
 
 mod batches;
+mod catalogs;
 mod client;
+mod customers;
 mod definitions;
 mod events;
 mod feed;
@@ -9,9 +11,11 @@ mod lists;
 mod pipelines;
 mod relations;
 mod robustness;
+mod sales_shapes;
 mod search;
 mod seeds;
 mod services;
 mod shapes;
+mod short_links;
 mod tasks;
 mod values;

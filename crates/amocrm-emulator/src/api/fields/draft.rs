@@ -78,7 +78,7 @@ pub(super) fn read(
             .choice("remind", &["never", "day", "week", "month"], out)
             .map(str::to_owned),
         tracking_callback: item.string("tracking_callback", out).map(str::to_owned),
-        search_in: item.string("search_in", out).map(str::to_owned),
+        search_in: read_search_in(cx, item, out),
         chained_lists: item
             .array("chained_lists", out)
             .map(|lists| Value::Array(lists.to_vec())),
@@ -206,6 +206,23 @@ fn read_group(
         out.choice(item.path("group_id"));
     }
     Some(id.to_owned())
+}
+
+/// What a `linked_entity` field searches in: cards, or the elements of a list named by its id.
+fn read_search_in(cx: &Context<'_>, item: &Reader<'_>, out: &mut Violations) -> Option<String> {
+    let text = match item.value("search_in")? {
+        Value::Number(id) => id.to_string(),
+        _ => item.string("search_in", out)?.to_owned(),
+    };
+    let is_cards = ["contacts", "companies", "contacts_and_companies"].contains(&text.as_str());
+    let is_list = || {
+        text.parse()
+            .is_ok_and(|id| cx.account.catalogs.get(id).is_some())
+    };
+    if !is_cards && !is_list() {
+        out.choice(item.path("search_in"));
+    }
+    Some(text)
 }
 
 fn read_stages(

@@ -133,9 +133,9 @@ fn read_common(
 ) -> Draft {
     let mut draft = Draft {
         name: item.string("name", out).map(str::to_owned),
-        responsible_user_id: user(cx, item, "responsible_user_id", false, out),
-        created_by: user(cx, item, "created_by", true, out),
-        updated_by: user(cx, item, "updated_by", true, out),
+        responsible_user_id: read_user(cx, item, "responsible_user_id", false, out),
+        created_by: read_user(cx, item, "created_by", true, out),
+        updated_by: read_user(cx, item, "updated_by", true, out),
         created_at: item.int("created_at", out),
         updated_at: item.int("updated_at", out),
         values: read_changes(cx.account, entity, item, out),
@@ -154,7 +154,7 @@ fn read_common(
 }
 
 /// A user of the account; 0 is the robot, where a robot may be.
-fn user(
+pub(crate) fn read_user(
     cx: &Context<'_>,
     item: &Reader<'_>,
     key: &str,

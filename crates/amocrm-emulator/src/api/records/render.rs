@@ -146,7 +146,11 @@ fn elements(cx: &Context<'_>, entity: EntityType, id: u64) -> Value {
         element["metadata"] = metadata;
         element
     };
-    links.map(render).collect()
+    let catalogs = &cx.account.catalogs;
+    links
+        .filter(|link| catalogs.has_element(link.catalog_id, link.element_id))
+        .map(render)
+        .collect()
 }
 
 /// The contacts of a lead or customer; exactly one of them is the main one.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveTime};
 use serde_json::{Value, json};
 
+use super::listing::{read_linked, read_payer, read_position, read_supplier};
 use crate::{
     api::reader::Reader,
     problem::Violations,
@@ -59,7 +60,7 @@ pub(super) fn read_item(
         }
         "multitext" => multitext(field, item, out),
         "smart_address" => address_part(item, out),
-        "chained_list" => chained(field, item, out),
+        "chained_list" => chained(account, field, item, out),
         kind => {
             item.only(&["value"], out);
             if item.is_null("value") {
@@ -74,14 +75,15 @@ pub(super) fn read_item(
                 "date_time" => json!(moment(item, out)?.0),
                 "legal_entity" => legal_entity(account, item, out)?,
                 "file" => file(item, out)?,
-                "items" | "payer" | "supplier" | "linked_entity" => item
-                    .value("value")
-                    .filter(|v| v.is_object())
-                    .cloned()
-                    .or_else(|| {
-                        out.kind(item.path("value"), "object");
-                        None
-                    })?,
+                "items" => read_position(item, out)?,
+                "payer" => read_payer(account, item, out)?,
+                "supplier" => read_supplier(account, item, out)?,
+                "linked_entity" => read_linked(account, field, item, out)?,
+                "org_legal_name" => {
+                    // Retired: it is only read.
+                    out.choice(item.path("value"));
+                    return None;
+                }
                 _ => text(kind, item, out)?,
             };
             Some(FieldValue {
@@ -251,7 +253,12 @@ fn address_part(item: &Reader<'_>, out: &mut Violations) -> Option<FieldValue> {
 }
 
 /// A step of a chained list; the only type without a `value` key.
-fn chained(field: &FieldDefinition, item: &Reader<'_>, out: &mut Violations) -> Option<FieldValue> {
+fn chained(
+    account: &Account,
+    field: &FieldDefinition,
+    item: &Reader<'_>,
+    out: &mut Violations,
+) -> Option<FieldValue> {
     item.only(&["catalog_id", "catalog_element_id"], out);
     let catalog = item.required_id("catalog_id", out);
     let element = item.required_id("catalog_element_id", out);
@@ -262,6 +269,11 @@ fn chained(field: &FieldDefinition, item: &Reader<'_>, out: &mut Violations) -> 
             .any(|list| list["catalog_id"].as_u64() == Some(catalog))
     {
         out.choice(item.path("catalog_id"));
+    }
+    if let (Some(catalog), Some(element)) = (catalog, element)
+        && !account.catalogs.has_element(catalog, element)
+    {
+        out.choice(item.path("catalog_element_id"));
     }
     Some(FieldValue {
         value: json!({"catalog_id": catalog?, "catalog_element_id": element?}),

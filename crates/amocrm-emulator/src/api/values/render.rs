@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::kinds::LEGAL_FOREIGN_KEYS;
+use super::{
+    kinds::LEGAL_FOREIGN_KEYS,
+    listing::{render_linked, render_payer, render_position, render_supplier},
+};
 use crate::world::{ADDRESS_PARTS, Account, FieldDefinition, FieldOwner, FieldValue};
 
 /// `custom_fields_values`; null when nothing is filled.
@@ -47,6 +50,10 @@ fn render_item(account: &Account, field: &FieldDefinition, item: &FieldValue) ->
         "smart_address" => {
             json!({"value": item.value, "enum_id": item.enum_id, "enum_code": address_code(item)})
         }
+        "items" => json!({"value": render_position(&item.value)}),
+        "linked_entity" => json!({"value": render_linked(account, &item.value)}),
+        "payer" => json!({"value": render_payer(account, &item.value)}),
+        "supplier" => json!({"value": render_supplier(account, &item.value)}),
         "legal_entity" => json!({"value": with_foreign_keys(account, &item.value)}),
         _ => json!({"value": item.value}),
     }

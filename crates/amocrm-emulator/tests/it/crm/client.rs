@@ -152,7 +152,8 @@ impl Crm {
     pub(crate) async fn create(&self, collection: &str, item: Value) -> u64 {
         let (status, document) = self.post(collection, json!([item])).await;
         assert!(status < 300, "{collection}: {document}");
-        let name = collection.rsplit('/').next().unwrap();
+        let path = collection.split('?').next().unwrap();
+        let name = path.rsplit('/').next().unwrap();
         document["_embedded"][name][0]["id"].as_u64().unwrap()
     }
 

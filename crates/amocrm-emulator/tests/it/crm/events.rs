@@ -11,13 +11,13 @@ use super::client::{Crm, violations};
 type Pairs = Vec<(String, String)>;
 
 /// A subscriber: every body it was sent, decoded to `key=value` lines.
-struct Subscriber {
+pub(super) struct Subscriber {
     url: String,
     bodies: Arc<Mutex<Vec<Pairs>>>,
 }
 
 impl Subscriber {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let bodies = Arc::new(Mutex::new(Vec::new()));
         let seen = bodies.clone();
         let handler = post(move |body: String| {
@@ -35,8 +35,14 @@ impl Subscriber {
         Self { url, bodies }
     }
 
+    /// Asks to be told of these events.
+    pub(super) async fn subscribe(&self, crm: &Crm, codes: &[&str]) {
+        let hook = json!({"destination": self.url, "settings": codes});
+        assert_eq!(crm.post("webhooks", hook).await.0, 201);
+    }
+
     /// The bodies since the last call: `entity[action]` and a look-up.
-    async fn take(&self, crm: &Crm) -> Vec<Told> {
+    pub(super) async fn take(&self, crm: &Crm) -> Vec<Told> {
         crm.emulator.settle_webhooks().await;
         std::mem::take(&mut *self.bodies.lock().unwrap())
             .into_iter()
@@ -45,10 +51,11 @@ impl Subscriber {
     }
 }
 
-struct Told(Pairs);
+/// One body.
+pub(super) struct Told(Pairs);
 
 impl Told {
-    fn what(&self) -> String {
+    pub(super) fn what(&self) -> String {
         let key = self
             .0
             .iter()
@@ -58,7 +65,7 @@ impl Told {
         key.split_inclusive(']').next().unwrap().to_owned()
     }
 
-    fn get(&self, suffix: &str) -> Option<&str> {
+    pub(super) fn get(&self, suffix: &str) -> Option<&str> {
         let key = format!("{}[0]{suffix}", self.what());
         self.0
             .iter()
@@ -69,13 +76,7 @@ impl Told {
 
 async fn subscribed(codes: &[&str]) -> (Crm, Subscriber) {
     let (crm, subscriber) = (Crm::start().await, Subscriber::start().await);
-    let (status, _) = crm
-        .post(
-            "webhooks",
-            json!({"destination": subscriber.url, "settings": codes}),
-        )
-        .await;
-    assert_eq!(status, 201);
+    subscriber.subscribe(&crm, codes).await;
     (crm, subscriber)
 }
 

@@ -71,6 +71,20 @@ pub(crate) fn assert_shape(name: &str, (status, actual): (u16, Value)) -> Value 
     actual
 }
 
+/// A list, an element of it and a field of prices.
+async fn list_with_element(crm: &Crm) -> (u64, u64, u64) {
+    let list = crm.create("catalogs", json!({"name": "Товары"})).await;
+    let price = json!({"name": "Цена", "type": "price"});
+    let price = crm
+        .create(&format!("catalogs/{list}/custom_fields"), price)
+        .await;
+    let element = json!({"name": "Вилла"});
+    let element = crm
+        .create(&format!("catalogs/{list}/elements"), element)
+        .await;
+    (list, element, price)
+}
+
 #[tokio::test]
 async fn leads_answer_in_the_shapes_of_the_fixtures() {
     let crm = Crm::start().await;
@@ -315,7 +329,10 @@ async fn fields_tags_links_and_notes_answer_in_the_shapes_of_the_fixtures() {
     links[0]["to_entity_id"] = contact.into();
     links[1]["to_entity_id"] = company.into();
     // A price that is the default one is not named.
-    links[2]["metadata"]["price_id"] = 880.into();
+    let (list, element, price) = list_with_element(&crm).await;
+    links[2]["to_entity_id"] = element.into();
+    links[2]["metadata"]["catalog_id"] = list.into();
+    links[2]["metadata"]["price_id"] = price.into();
     assert_shape(
         "links_create_response",
         crm.post(&format!("leads/{lead}/link"), links).await,
@@ -344,7 +361,8 @@ async fn fields_tags_links_and_notes_answer_in_the_shapes_of_the_fixtures() {
 async fn a_lead_with_a_field_of_every_type_reads_like_its_fixture() {
     let crm = Crm::start().await;
     let expected = fixture("lead_get");
-    let catalog = json!([{"title": "Товар", "catalog_id": 3003, "parent_catalog_id": null}]);
+    let (list, element, price) = list_with_element(&crm).await;
+    let catalog = json!([{"title": "Товар", "catalog_id": list, "parent_catalog_id": null}]);
     let mut values = Vec::new();
     for value in expected["custom_fields_values"].as_array().unwrap() {
         let (kind, mut items) = (
@@ -358,6 +376,7 @@ async fn a_lead_with_a_field_of_every_type_reads_like_its_fixture() {
         }
         if kind == "chained_list" {
             field["chained_lists"] = catalog.clone();
+            items = json!([{"catalog_id": list, "catalog_element_id": element}]);
         }
         if matches!(kind, "select" | "multiselect" | "radiobutton") {
             let options = items
@@ -397,7 +416,7 @@ async fn a_lead_with_a_field_of_every_type_reads_like_its_fixture() {
             }),
         )
         .await;
-    let element = json!([{"to_entity_id": 5005, "to_entity_type": "catalog_elements", "metadata": {"catalog_id": 3003, "quantity": 2, "price_id": 880}}]);
+    let element = json!([{"to_entity_id": element, "to_entity_type": "catalog_elements", "metadata": {"catalog_id": list, "quantity": 2, "price_id": price}}]);
     crm.post(&format!("leads/{lead}/link"), element).await;
     let with = "with=contacts,loss_reason,catalog_elements,source_id,is_price_modified_by_robot";
     let read = assert_shape("lead_get", crm.get(&format!("leads/{lead}?{with}")).await);
