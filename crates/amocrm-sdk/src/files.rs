@@ -326,10 +326,9 @@ impl FileFilter {
         self
     }
 
-    /// Of this size, in bytes.
+    /// Of this size, in bytes: amoCRM's default unit.
     pub fn size(mut self, bytes: impl std::ops::RangeBounds<i64>) -> Self {
         self.0.range("size", &bytes);
-        self.0.one("size][unit", 1);
         self
     }
 

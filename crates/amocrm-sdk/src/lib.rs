@@ -96,3 +96,26 @@ pub use request::{Host, Operation, Request};
 
 /// Any error of a transport, store or layer that the SDK does not know.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The pages of `docs/sdk/`, so that what they show is tested.
+#[cfg(all(doctest, feature = "reqwest"))]
+mod guide {
+    macro_rules! pages {
+        ($($name:ident: $path:literal),+ $(,)?) => {$(
+            #[doc = include_str!($path)]
+            pub struct $name;
+        )+};
+    }
+
+    pages! {
+        Start: "../../../docs/sdk/README.md",
+        Auth: "../../../docs/sdk/auth.md",
+        Fields: "../../../docs/sdk/fields.md",
+        Filters: "../../../docs/sdk/filters.md",
+        Batches: "../../../docs/sdk/batches.md",
+        Webhooks: "../../../docs/sdk/webhooks.md",
+        FilesAndChats: "../../../docs/sdk/files-and-chats.md",
+        Errors: "../../../docs/sdk/errors.md",
+        Testing: "../../../docs/sdk/testing.md",
+    }
+}

@@ -17,6 +17,7 @@ use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 
 mod core;
+mod files;
 
 /// An account to try things in, and what was tried.
 pub struct Stage {
@@ -264,6 +265,7 @@ async fn every_row_is_lived_through_on_the_emulator() {
     live(&recorder, core::pipelines).await;
     live(&recorder, core::tasks).await;
     live(&recorder, core::webhooks).await;
+    live(&recorder, files::files).await;
 
     let table = table();
     let calls = recorder.0.lock().unwrap().clone();
@@ -281,6 +283,11 @@ async fn every_row_is_lived_through_on_the_emulator() {
         unlived.is_empty(),
         "rows that nothing exercises: {unlived:#?}"
     );
+}
+
+#[tokio::test]
+async fn files_are_lived_through() {
+    live(&Recorder::default(), files::files).await;
 }
 
 /// Plays a story in an account of its own.

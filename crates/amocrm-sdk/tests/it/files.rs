@@ -279,7 +279,6 @@ async fn filters_go_into_the_query() {
             "filter[deleted]=",
             "filter[size][from]=10",
             "filter[size][to]=20",
-            "filter[size][unit]=1",
             "filter[date][type]=updated_at",
             "filter[date][from]=100",
             "filter[date][to]=199",
