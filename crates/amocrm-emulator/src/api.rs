@@ -22,9 +22,11 @@ mod roles;
 pub(crate) mod short_links;
 mod sources;
 mod statuses;
+mod subscriptions;
 mod tags;
 mod tasks;
 mod templates;
+mod unsorted;
 mod users;
 mod values;
 mod webhooks;
@@ -45,11 +47,6 @@ pub(crate) fn routes() -> Router<App> {
     let mut router = Router::new()
         .route("/api/v4/account", get(on(account::show)))
         .route("/api/v4/leads/complex", post(on(complex::create_many)))
-        .route("/api/v4/leads/loss_reasons", get(on(loss_reasons::list)))
-        .route(
-            "/api/v4/leads/loss_reasons/{id}",
-            get(on(loss_reasons::show)),
-        )
         .route(
             "/api/v4/leads/pipelines",
             get(on(pipelines::list)).post(on(pipelines::create_many)),
@@ -85,7 +82,10 @@ pub(crate) fn routes() -> Router<App> {
             post(on(records::restore_many)),
         )
         .merge(feed::routes())
+        .merge(loss_reasons::routes())
+        .merge(subscriptions::routes())
         .merge(tasks::routes())
+        .merge(unsorted::routes())
         .merge(catalogs::routes())
         .merge(currencies::routes())
         .merge(customers::routes())

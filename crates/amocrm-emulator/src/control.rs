@@ -2,6 +2,7 @@
 //! faulted and not in the journal.
 
 mod accounts;
+mod crm;
 mod customers;
 mod handlers;
 mod index;
@@ -76,6 +77,11 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/_emulator/widgets", post(services::add_widget))
         .route("/_emulator/bots", post(services::add_bot))
         .route("/_emulator/bots/runs", get(services::bot_runs))
+        .route("/_emulator/feed", post(handlers::set_feed))
+        .route("/_emulator/followers", post(handlers::set_followers))
+        .route("/_emulator/notes", post(handlers::add_note))
+        .route("/_emulator/tasks/delete", post(handlers::delete_task))
+        .route("/_emulator/unsorted", post(handlers::receive))
         .route("/_emulator/reset", post(handlers::reset))
         .route("/_emulator/{*rest}", any(unknown))
         .layer(middleware::from_fn_with_state(app.clone(), save))

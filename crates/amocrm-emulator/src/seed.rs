@@ -10,8 +10,9 @@ use crate::{
     answer::random_hex,
     config::Seed,
     world::{
-        Account, Catalogs, Counters, Customers, Drive, Integration, Links, LossReason, Pipeline,
-        Records, Status, Tasks, User, World, feed::Feed, services::Services, standard_task_types,
+        Account, Catalogs, Counters, Customers, Drive, Followers, Integration, Links, LossReason,
+        Pipeline, Records, Status, Tasks, User, World, feed::Feed, services::Services,
+        standard_task_types,
     },
 };
 
@@ -105,6 +106,8 @@ fn account(index: u64, subdomain: &str, name: &str, now: i64) -> Account {
         links: Links::default(),
         notes: BTreeMap::new(),
         loss_reasons: Vec::new(),
+        followers: Followers::default(),
+        unsorted: Vec::new(),
         tasks: Tasks::default(),
         task_types: standard_task_types(),
         feed: Feed::default(),

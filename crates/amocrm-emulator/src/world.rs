@@ -11,6 +11,7 @@ mod drive;
 pub(crate) mod events;
 pub(crate) mod feed;
 mod fields;
+mod followers;
 mod links;
 mod notes;
 mod owner;
@@ -22,6 +23,7 @@ pub(crate) mod services;
 mod short_links;
 mod tags;
 mod tasks;
+mod unsorted;
 
 use std::fmt;
 
@@ -38,6 +40,7 @@ pub(crate) use self::{
     fields::{
         ADDRESS_PARTS, DEFAULT_GROUP, EnumOption, FieldDefinition, FieldGroup, StageRef, has_enums,
     },
+    followers::Followers,
     links::{ElementLink, Links, card_and_contact},
     notes::Note,
     owner::FieldOwner,
@@ -47,6 +50,7 @@ pub(crate) use self::{
     short_links::ShortLink,
     tags::Tag,
     tasks::{Task, TaskResult, TaskType, Tasks, standard_task_types},
+    unsorted::{IncomingMessage, Unsorted, new_uid},
 };
 
 /// All accounts and what OAuth knows about them.

@@ -9,11 +9,12 @@ use super::{
     call::Context,
     reader::Reader,
     records::{Draft, create, read_new_unlinked},
+    unsorted,
 };
 use crate::{
     hal::{Answer, Reply},
     problem::{BatchErrors, Violations},
-    world::{EntityType, feed::Subject},
+    world::{EntityType, Unsorted, feed::Subject, new_uid},
 };
 
 const MAX_LEADS: usize = 50;
@@ -30,6 +31,8 @@ struct Bundle {
     lead: Draft,
     contact: Option<Partner>,
     company: Option<Partner>,
+    /// Category and metadata of an incoming lead.
+    incoming: Option<(String, Value)>,
 }
 
 /// Creates all of the leads with what belongs to them, or none.
@@ -57,6 +60,7 @@ fn read(cx: &Context<'_>, index: usize, item: &Reader<'_>, out: &mut Violations)
         lead: read_new_unlinked(cx, EntityType::Leads, item, out),
         contact: None,
         company: None,
+        incoming: None,
     };
     check_field_count(&draft.lead, item, out);
     if let Some(embedded) = item.child("_embedded", out) {
@@ -64,8 +68,13 @@ fn read(cx: &Context<'_>, index: usize, item: &Reader<'_>, out: &mut Violations)
         draft.company = read_partner(cx, EntityType::Companies, &embedded, out);
         // Metadata of a form or a call makes it an incoming lead.
         if let Some(metadata) = embedded.child("metadata", out) {
-            metadata.choice("category", &["forms", "sip", "chats", "mail"], out);
+            let category = metadata.choice("category", &["forms", "sip", "chats", "mail"], out);
             draft.lead.place_unsorted(cx);
+            let mut kept = metadata.whole();
+            if let Some(map) = kept.as_object_mut() {
+                map.remove("category");
+            }
+            draft.incoming = category.map(|category| (category.to_owned(), kept));
         }
     }
     draft
@@ -126,6 +135,23 @@ fn apply(cx: &mut Context<'_>, draft: Bundle) -> Value {
         EntityType::Leads,
         draft.lead.linked_to(contact, company),
     );
+    if let Some((category, metadata)) = draft.incoming {
+        let incoming = Unsorted {
+            uid: new_uid(),
+            source_uid: None,
+            source_name: None,
+            category,
+            pipeline_id: 0,
+            created_at: cx.now(),
+            metadata,
+            lead_id: lead,
+            is_nameless: false,
+            contacts: contact.into_iter().collect(),
+            companies: company.into_iter().collect(),
+            outcome: None,
+        };
+        unsorted::keep(cx, incoming);
+    }
     json!({
         "id": lead,
         "contact_id": contact,

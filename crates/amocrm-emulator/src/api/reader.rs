@@ -37,6 +37,11 @@ impl<'a> Reader<'a> {
         self.object.get(key).filter(|value| !value.is_null())
     }
 
+    /// The object itself, as it was sent.
+    pub(crate) fn whole(&self) -> Value {
+        Value::Object(self.object.clone())
+    }
+
     /// Whether the key is there with null.
     pub(crate) fn is_null(&self, key: &str) -> bool {
         self.object.get(key).is_some_and(Value::is_null)

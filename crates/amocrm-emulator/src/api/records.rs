@@ -137,7 +137,12 @@ fn created_item(cx: &Context<'_>, entity: EntityType, id: u64, request_id: &str)
     let mut item = json!({"id": id, "request_id": request_id, "_links": link(cx, entity, id)});
     if has_unsorted(entity) {
         item["is_deleted"] = false.into();
-        item["is_unsorted"] = false.into();
+        item["is_unsorted"] = cx
+            .account
+            .records(entity)
+            .get(id)
+            .is_some_and(|record| record.is_unsorted)
+            .into();
     }
     item
 }
@@ -149,7 +154,7 @@ fn updated_item(cx: &Context<'_>, entity: EntityType, id: u64, request_id: &str)
     if has_unsorted(entity) {
         item["name"] = record.map(|record| record.name.as_str()).into();
         item["is_deleted"] = false.into();
-        item["is_unsorted"] = false.into();
+        item["is_unsorted"] = record.is_some_and(|record| record.is_unsorted).into();
     }
     item
 }

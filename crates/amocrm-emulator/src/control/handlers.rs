@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::accounts;
 use super::customers::{SwitchCustomers, set_customers_mode};
 use super::input::Input;
+use super::{accounts, crm};
 use crate::app::App;
 use crate::config::OauthRules;
 use crate::faults::Fault;
@@ -266,6 +266,31 @@ fn hook_answer(told: Result<Option<u16>, oauth::HookError>) -> Answer {
         Err(oauth::HookError::UnknownClient) => Err(Mistake::new("client_id: no such integration")),
         Err(oauth::HookError::NoUser) => Err(Mistake::new("the account has no administrator")),
     }
+}
+
+pub(super) async fn set_feed(State(app): State<App>, input: Input) -> Answer {
+    let rules = crm::set_feed(&app, &input.read()?).map_err(Mistake::new)?;
+    Ok(Json(rules).into_response())
+}
+
+pub(super) async fn set_followers(State(app): State<App>, input: Input) -> Answer {
+    crm::set_followers(&app, input.read()?).map_err(Mistake::new)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub(super) async fn add_note(State(app): State<App>, input: Input) -> Answer {
+    let made = crm::add_note(&app, input.read()?).map_err(Mistake::new)?;
+    Ok((StatusCode::CREATED, Json(made)).into_response())
+}
+
+pub(super) async fn delete_task(State(app): State<App>, input: Input) -> Answer {
+    crm::delete_task(&app, &input.read()?).map_err(Mistake::new)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub(super) async fn receive(State(app): State<App>, input: Input) -> Answer {
+    let made = crm::receive(&app, input.read()?).map_err(Mistake::new)?;
+    Ok((StatusCode::CREATED, Json(made)).into_response())
 }
 
 pub(super) async fn reset(State(app): State<App>) -> StatusCode {

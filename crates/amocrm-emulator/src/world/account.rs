@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Catalogs, Customers, Drive, EntityType, FieldDefinition, FieldGroup, FieldOwner, Links, Note,
-    Pipeline, Records, Segment, ShortLink, Tag, TaskType, Tasks, feed::Feed,
+    Catalogs, Customers, Drive, EntityType, FieldDefinition, FieldGroup, FieldOwner, Followers,
+    Links, Note, Pipeline, Records, Segment, ShortLink, Tag, TaskType, Tasks, Unsorted, feed::Feed,
     records::forget_options, services::Services, standard_task_types,
 };
 
@@ -71,6 +71,12 @@ pub(crate) struct Account {
     pub(crate) notes: BTreeMap<EntityType, BTreeMap<u64, Note>>,
     /// Why leads are lost.
     pub(crate) loss_reasons: Vec<LossReason>,
+    /// Who follows which card.
+    #[serde(default)]
+    pub(crate) followers: Followers,
+    /// Incoming leads, oldest first.
+    #[serde(default)]
+    pub(crate) unsorted: Vec<Unsorted>,
     /// Tasks.
     #[serde(default)]
     pub(crate) tasks: Tasks,

@@ -4,6 +4,7 @@
 //! their order are those of the vendor's samples; companies travel under `contacts` and say `type=company`.
 
 mod tasks;
+mod unsorted;
 
 use std::fmt::{self, Display};
 

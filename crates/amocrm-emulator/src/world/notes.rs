@@ -32,6 +32,25 @@ pub(crate) struct Note {
     pub(crate) is_pinned: bool,
 }
 
+impl Note {
+    /// A note of the user who answers for it, to be given its id when it is put down.
+    pub(crate) fn new(entity_id: u64, kind: &str, params: Value, user_id: u64, now: i64) -> Self {
+        Self {
+            id: 0,
+            entity_id,
+            kind: kind.to_owned(),
+            params,
+            created_by: user_id,
+            updated_by: user_id,
+            created_at: now,
+            updated_at: now,
+            responsible_user_id: user_id,
+            group_id: 0,
+            is_pinned: false,
+        }
+    }
+}
+
 impl fmt::Debug for Note {
     /// The text is private, so it is not shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -97,6 +97,9 @@ pub(crate) struct Record {
     pub(crate) closest_task_at: Option<i64>,
     /// Lies in the trash.
     pub(crate) is_deleted: bool,
+    /// Came with an incoming lead that nobody has accepted: lists and searches do not show it.
+    #[serde(default)]
+    pub(crate) is_unsorted: bool,
     /// Filled custom fields.
     pub(crate) values: BTreeMap<u64, Vec<FieldValue>>,
     /// Tag ids, in the order they were added.
@@ -191,6 +194,7 @@ impl Record {
             updated_at: now,
             closest_task_at: None,
             is_deleted: false,
+            is_unsorted: false,
             values: BTreeMap::new(),
             tags: Vec::new(),
             lead: None,
@@ -199,6 +203,11 @@ impl Record {
             search: SearchText::default(),
             search_before: None,
         }
+    }
+
+    /// Whether lists show it.
+    pub(crate) fn is_listed(&self) -> bool {
+        !self.is_deleted && !self.is_unsorted
     }
 
     /// Whether a prepared [`Needle`] is found in the name or a value.
@@ -315,7 +324,7 @@ impl Records {
         if let Some(old) = self.by_id.get(&record.id) {
             self.by_update.remove(&(old.updated_at, old.id));
         }
-        if !record.is_deleted {
+        if record.is_listed() {
             self.by_update.insert((record.updated_at, record.id));
         }
         self.by_id.insert(record.id, record);
@@ -330,7 +339,7 @@ impl Records {
         change(record);
         record.refresh_search();
         self.by_update.remove(&(before, id));
-        if !record.is_deleted {
+        if record.is_listed() {
             self.by_update.insert((record.updated_at, id));
         }
     }
@@ -355,7 +364,7 @@ impl Records {
 
     /// Live records by id.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Record> {
-        self.by_id.values().filter(|record| !record.is_deleted)
+        self.by_id.values().filter(|record| record.is_listed())
     }
 
     /// Live records, the longest unchanged first: amoCRM's default order.

@@ -27,6 +27,8 @@ pub(crate) fn create(cx: &mut Context<'_>, entity: EntityType, mut draft: Draft)
     }
     let contacts = std::mem::take(&mut draft.contacts);
     let companies = std::mem::take(&mut draft.companies);
+    record.is_unsorted = draft.is_hidden;
+    let is_hidden = draft.is_hidden;
     fill(cx, entity, &mut record, draft);
     if record.name.is_empty() {
         record.name = made_up_name(entity, id);
@@ -47,6 +49,10 @@ pub(crate) fn create(cx: &mut Context<'_>, entity: EntityType, mut draft: Draft)
             cx.account.links.set_main(entity, id, contact);
         }
         partners.push(Subject::Card(EntityType::Contacts, contact));
+    }
+    // What is hidden is told of when somebody shows it.
+    if is_hidden {
+        return id;
     }
     cx.emit(entity, id, Change::Added);
     for partner in partners {
@@ -82,6 +88,11 @@ pub(super) fn update(cx: &mut Context<'_>, entity: EntityType, id: u64, draft: D
                 old_pipeline_id: old.pipeline_id,
             },
         );
+    }
+    if entity == EntityType::Leads {
+        let stage = |record: &Record| record.lead.as_ref().map(|lead| lead.status_id);
+        let is_moved = stage(&before) != stage(&after);
+        cx.actor().unsorted_lead_changed(id, is_moved);
     }
     if let Some(happening) = status_change(&before, &after) {
         cx.record(happening);

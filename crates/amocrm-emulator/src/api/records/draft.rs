@@ -32,6 +32,8 @@ pub(crate) struct Draft {
     /// Contacts to link, and which of them is the main one.
     pub(super) contacts: Vec<(u64, bool)>,
     pub(super) companies: Vec<u64>,
+    /// Comes with an incoming lead, so it is not to be shown yet.
+    pub(super) is_hidden: bool,
 }
 
 impl Draft {
@@ -53,6 +55,29 @@ impl Draft {
         self.contacts = contact.into_iter().map(|id| (id, true)).collect();
         self.companies = company.into_iter().collect();
         self
+    }
+
+    /// Whether it has a name of its own.
+    pub(crate) fn is_named(&self) -> bool {
+        self.name.as_ref().is_some_and(|name| !name.is_empty())
+    }
+
+    /// Hides a new contact or company until its incoming lead is accepted.
+    pub(crate) fn hidden(mut self) -> Self {
+        self.is_hidden = true;
+        self
+    }
+
+    /// [`Draft::place_unsorted`] in another pipeline, if one is named; false when that takes no incoming leads.
+    pub(crate) fn place_incoming(&mut self, cx: &Context<'_>, pipeline_id: Option<u64>) -> bool {
+        let Some(placing) = &mut self.placing else {
+            return true;
+        };
+        placing.pipeline_id = pipeline_id.unwrap_or(placing.pipeline_id);
+        let pipeline = cx.account.pipeline(placing.pipeline_id);
+        let takes = pipeline.is_some_and(|pipeline| pipeline.is_unsorted_on);
+        self.place_unsorted(cx);
+        takes
     }
 
     /// Puts a new lead into the unsorted stage of its pipeline, whatever stage was asked for.

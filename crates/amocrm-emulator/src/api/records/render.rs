@@ -44,7 +44,7 @@ pub(super) fn render(cx: &Context<'_>, entity: EntityType, record: &Record) -> V
     } else if let Some(state) = &record.customer {
         customer::render(cx, state, &mut document);
     } else {
-        document["is_unsorted"] = false.into();
+        document["is_unsorted"] = record.is_unsorted.into();
     }
     if entity == EntityType::Contacts {
         document["first_name"] = record.first_name.as_str().into();

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     api::call::Context,
     hal::{Answer, Reply},
-    world::{EntityType, events::Change},
+    world::events::Change,
 };
 
 /// `POST /ajax/{entity}/multiple/delete/` with a form of `ID[]`.
@@ -32,33 +32,8 @@ fn put(cx: &mut Context<'_>, deleted: bool) -> Answer {
         _ => {}
     }
     let entity = cx.entity_named(cx.param("entity"))?;
-    let (now, user) = (cx.now(), cx.user_id());
     for id in ids {
-        if cx
-            .account
-            .records(entity)
-            .get(id)
-            .is_none_or(|record| record.is_deleted == deleted)
-        {
-            continue;
-        }
-        cx.account.records_mut(entity).update(id, |record| {
-            record.is_deleted = deleted;
-            record.updated_at = now.max(record.updated_at);
-            record.updated_by = user;
-        });
-        cx.emit(
-            entity,
-            id,
-            if deleted {
-                Change::Deleted
-            } else {
-                Change::Restored
-            },
-        );
-        if deleted {
-            delete_tasks(cx, entity, id);
-        }
+        cx.actor().set_deleted(entity, id, deleted);
     }
     Ok(success())
 }
@@ -108,14 +83,5 @@ fn put_elements(cx: &mut Context<'_>, ids: &[u64], deleted: bool) {
             Change::Restored
         };
         cx.emit_element(list, id, change);
-    }
-}
-
-/// Notes go out of sight with their card and come back with it; tasks are gone for good.
-fn delete_tasks(cx: &mut Context<'_>, entity: EntityType, id: u64) {
-    let tasks = cx.account.tasks.iter();
-    let of_card = tasks.filter(|task| task.card == Some((entity, id)));
-    for task in of_card.map(|task| task.id).collect::<Vec<_>>() {
-        cx.actor().delete_task(task);
     }
 }

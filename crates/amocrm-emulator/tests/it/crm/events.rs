@@ -74,7 +74,7 @@ impl Told {
     }
 }
 
-async fn subscribed(codes: &[&str]) -> (Crm, Subscriber) {
+pub(super) async fn subscribed(codes: &[&str]) -> (Crm, Subscriber) {
     let (crm, subscriber) = (Crm::start().await, Subscriber::start().await);
     subscriber.subscribe(&crm, codes).await;
     (crm, subscriber)
