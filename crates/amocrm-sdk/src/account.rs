@@ -10,7 +10,7 @@ use crate::customers::CustomersMode;
 use crate::de;
 use crate::entity::{awaited, words};
 use crate::error::Result;
-use crate::id::{AccountId, CatalogId, UserGroupId, UserId};
+use crate::id::{AccountId, CatalogId, TaskTypeId, UserGroupId, UserId};
 use crate::request::{Operation, Request, declare};
 
 const GET: Operation = Operation::idempotent("account.get");
@@ -206,14 +206,16 @@ pub struct UserGroup {
 #[non_exhaustive]
 pub struct TaskType {
     /// Its id.
-    #[serde(deserialize_with = "de::number")]
-    pub id: u64,
+    pub id: TaskTypeId,
     /// Its name.
     #[serde(default, deserialize_with = "de::text")]
     pub name: String,
     /// Its colour.
     #[serde(default, deserialize_with = "de::opt_text")]
     pub color: Option<String>,
+    /// Its icon.
+    #[serde(default, deserialize_with = "de::opt_number")]
+    pub icon_id: Option<u64>,
     /// Its code: `FOLLOW_UP`, `MEETING`.
     #[serde(default, deserialize_with = "de::opt_text")]
     pub code: Option<String>,

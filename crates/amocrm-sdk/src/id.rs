@@ -86,6 +86,8 @@ pub mod kind {
         UserGroup,
         /// A webhook subscription.
         Webhook,
+        /// A widget.
+        Widget,
     }
 }
 
@@ -157,6 +159,8 @@ aliases! {
     UserGroupId = UserGroup,
     /// Id of a webhook subscription.
     WebhookId = Webhook,
+    /// Id of a widget.
+    WidgetId = Widget,
 }
 
 /// A numeric identifier of a `T`.

@@ -19,7 +19,7 @@ mod lead;
 mod origin;
 
 pub use self::complex::{ComplexLead, CreateComplex, CreatedComplex};
-pub use self::lead::{Lead, LeadEmbedded, LeadSource, LossReason};
+pub use self::lead::{Lead, LeadEmbedded, LeadSource};
 pub use self::origin::{Call, CallMetadata, FormMetadata};
 use self::origin::{SourceInput, origin_setters};
 

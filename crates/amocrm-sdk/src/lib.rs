@@ -17,6 +17,8 @@ pub mod account;
 #[cfg(feature = "client")]
 pub mod batcher;
 #[cfg(feature = "client")]
+pub mod bots;
+#[cfg(feature = "client")]
 pub mod calls;
 #[cfg(feature = "client")]
 pub mod catalogs;
@@ -49,6 +51,8 @@ pub mod leads;
 #[cfg(feature = "client")]
 pub mod links;
 #[cfg(feature = "client")]
+pub mod loss_reasons;
+#[cfg(feature = "client")]
 pub mod notes;
 #[cfg(feature = "client")]
 pub mod oauth;
@@ -67,15 +71,27 @@ pub mod roles;
 #[cfg(feature = "client")]
 pub mod schema;
 #[cfg(feature = "client")]
+pub mod short_links;
+#[cfg(feature = "client")]
 pub mod sources;
+#[cfg(feature = "client")]
+pub mod subscriptions;
 #[cfg(feature = "client")]
 pub mod tags;
 #[cfg(feature = "client")]
+pub mod talks;
+#[cfg(feature = "client")]
 pub mod tasks;
+#[cfg(feature = "client")]
+pub mod unsorted;
 #[cfg(feature = "client")]
 pub mod users;
 #[cfg(feature = "client")]
 pub mod webhooks;
+#[cfg(feature = "client")]
+pub mod website_buttons;
+#[cfg(feature = "client")]
+pub mod widgets;
 
 #[cfg(feature = "client")]
 pub use client::{Client, ClientBuilder, Clock};
@@ -85,7 +101,7 @@ pub use id::{
     AccountId, BotId, CatalogElementId, CatalogId, ChatTemplateId, ChatTemplateReviewId, CompanyId,
     ContactChatId, ContactId, CustomFieldId, CustomerId, CustomerStatusId, FieldEnumId, Id, LeadId,
     LossReasonId, NoteId, ParseIdError, PipelineId, RoleId, SegmentId, SourceId, StatusId, TagId,
-    TalkId, TaskId, TaskTypeId, TransactionId, UserGroupId, UserId, WebhookId, kind,
+    TalkId, TaskId, TaskTypeId, TransactionId, UserGroupId, UserId, WebhookId, WidgetId, kind,
 };
 #[cfg(feature = "client")]
 pub use layer::RetryPolicy;

@@ -61,16 +61,12 @@ impl CreateCalls {
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(self.calls.len());
         for (request, size) in self.into_requests()?.into_iter().zip(sizes) {
             let answer = match client.expect::<Answer>(request).await {
-                // When no call of the batch found an entity, the answer is a 400 with the errors of each.
+                // When no call of the batch found an entity, the status is 400 and the body the same.
                 Err(error) if error.status() == Some(400) => {
-                    let errors = error
-                        .problem()
-                        .map(Problem::item_errors)
-                        .unwrap_or_default();
-                    match errors {
-                        [] => Err(error),
-                        errors => Ok(Answer::refused(errors)),
-                    }
+                    let report = error.problem().and_then(Problem::report);
+                    report
+                        .and_then(|report| Answer::deserialize(report).ok())
+                        .ok_or(error)
                 }
                 answer => answer,
             };
@@ -172,15 +168,6 @@ struct Answer {
 struct Embedded {
     #[serde(default, deserialize_with = "de::list")]
     calls: Vec<Identified<AddedCall>>,
-}
-
-impl Answer {
-    fn refused(errors: &[Value]) -> Self {
-        Self {
-            errors: errors.to_vec(),
-            embedded: Embedded::default(),
-        }
-    }
 }
 
 /// Gives each call of a batch its outcome: by number, and the rest by elimination.

@@ -22,7 +22,7 @@ pub struct Problem {
     hint: Option<String>,
     validation: Vec<ValidationError>,
     by_entity: Vec<(String, String)>,
-    by_item: Vec<Value>,
+    report: Option<Box<Value>>,
     retry_after: Option<u64>,
     text: Option<String>,
     is_json: bool,
@@ -69,11 +69,10 @@ impl Problem {
                 .and_then(Value::as_object)
                 .map(entity_errors)
                 .unwrap_or_default(),
-            by_item: json
+            report: json
                 .get("errors")
-                .and_then(Value::as_array)
-                .cloned()
-                .unwrap_or_default(),
+                .filter(|errors| errors.is_array())
+                .map(|_| Box::new(json.clone())),
             retry_after: json.get("retry_after").and_then(|value| match value {
                 Value::String(text) => text.parse().ok(),
                 other => other.as_u64(),
@@ -110,9 +109,9 @@ impl Problem {
             .map(|(id, text)| (id.as_str(), text.as_str()))
     }
 
-    /// `errors` as a list: what was wrong with single items, where amoCRM takes some and refuses others.
-    pub(crate) fn item_errors(&self) -> &[Value] {
-        &self.by_item
+    /// The whole body, if its `errors` is a list: of operations that take some items and refuse others.
+    pub(crate) fn report(&self) -> Option<&Value> {
+        self.report.as_deref()
     }
 
     /// The beginning of an answer that is not JSON (an HTML page of a gateway), without its markup.

@@ -29,6 +29,17 @@ pub enum EntityKind {
 }
 
 impl EntityKind {
+    /// The singular of a type. Elements of catalogs have one per catalog, which the plural does not tell.
+    pub(crate) fn of(entity_type: &EntityType) -> Self {
+        match entity_type {
+            EntityType::Leads => Self::Lead,
+            EntityType::Contacts => Self::Contact,
+            EntityType::Companies => Self::Company,
+            EntityType::Customers => Self::Customer,
+            other => Self::Unknown(other.to_string()),
+        }
+    }
+
     /// The same in the plural; tasks have none, since nothing hangs on them.
     pub fn plural(&self) -> Option<EntityType> {
         match self {

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::{EntityKind, EventType};
 use crate::entity::{IntoQuery, Pairs};
-use crate::id::{CustomFieldId, FieldEnumId, PipelineId, StatusId, UserId};
-use crate::links::{EntityRef, EntityType};
+use crate::id::{CustomFieldId, CustomerStatusId, FieldEnumId, PipelineId, StatusId, UserId};
+use crate::links::EntityRef;
 
 /// Most users, and most entities, that one request may name.
 ///
@@ -52,7 +52,7 @@ enum Side {
 #[derive(Clone, PartialEq, Eq)]
 enum On {
     LeadStatus(PipelineId, StatusId),
-    CustomerStatus(StatusId),
+    CustomerStatus(CustomerStatusId),
     ResponsibleUsers(Vec<UserId>),
     FieldOptions(Vec<FieldEnumId>),
     Value(String),
@@ -112,13 +112,7 @@ impl EventFilter {
     /// Of this lead, contact, company or customer: `EventFilter::new().of(lead_id)`; again for another of the type.
     pub fn of(self, entity: impl Into<EntityRef>) -> Self {
         let EntityRef { entity_type, id } = entity.into();
-        let kind = match entity_type {
-            EntityType::Leads => EntityKind::Lead,
-            EntityType::Contacts => EntityKind::Contact,
-            EntityType::Companies => EntityKind::Company,
-            EntityType::Customers => EntityKind::Customer,
-            other => EntityKind::Unknown(other.to_string()),
-        };
+        let kind = EntityKind::of(&entity_type);
         let filter = if self.entities.contains(&kind) {
             self
         } else {
@@ -160,7 +154,7 @@ impl EventFilter {
     }
 
     /// Customers that came to this status; again for an alternative.
-    pub fn customer_status_after(self, status: StatusId) -> Self {
+    pub fn customer_status_after(self, status: CustomerStatusId) -> Self {
         self.typed(
             Side::After,
             On::CustomerStatus(status),
@@ -169,7 +163,7 @@ impl EventFilter {
     }
 
     /// Customers that left this status; again for an alternative.
-    pub fn customer_status_before(self, status: StatusId) -> Self {
+    pub fn customer_status_before(self, status: CustomerStatusId) -> Self {
         self.typed(
             Side::Before,
             On::CustomerStatus(status),

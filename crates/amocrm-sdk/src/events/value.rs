@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::EntityKind;
 use crate::de::Loose;
 use crate::id::{
-    BotId, CustomFieldId, FieldEnumId, NoteId, PipelineId, StatusId, TalkId, TaskTypeId,
-    TransactionId, UserId,
+    BotId, CustomFieldId, CustomerStatusId, FieldEnumId, NoteId, PipelineId, StatusId, TalkId,
+    TaskTypeId, TransactionId, UserId,
 };
 use crate::notes::Note;
 
@@ -51,7 +51,7 @@ pub enum EventValue {
     /// A status of customers.
     CustomerStatus {
         /// The status.
-        status_id: StatusId,
+        status_id: CustomerStatusId,
     },
     /// The other end of a link that was made or removed.
     Link {

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use crate::de;
 use crate::entity::{EntityTag, LinkedCompany, LinkedContact, LinkedElement, card_model};
 use crate::id::{ContactId, LeadId, LossReasonId, PipelineId, SourceId, StatusId};
+use crate::loss_reasons::LossReason;
 
 card_model! {
     /// A lead as amoCRM tells it. `Debug` shows ids and times only.
@@ -85,17 +86,6 @@ pub struct LeadEmbedded {
     /// With [`LeadWith::Source`](super::LeadWith::Source).
     #[serde(deserialize_with = "de::opt_object")]
     pub source: Option<LeadSource>,
-}
-
-/// Why leads are lost.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[non_exhaustive]
-pub struct LossReason {
-    /// Its id.
-    pub id: LossReasonId,
-    /// Its text.
-    #[serde(default, deserialize_with = "de::text")]
-    pub name: String,
 }
 
 /// Where a lead came from: a source that an integration has set up.

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use serde_with::skip_serializing_none;
 
+use crate::calls::CallParty;
 use crate::entity::quiet_debug;
-use crate::id::UserId;
 
 /// A source of the integration's own, as it is written.
 #[derive(Clone, Serialize)]
@@ -142,16 +142,9 @@ pub struct CallMetadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    call_responsible: Option<Callee>,
+    call_responsible: Option<CallParty>,
     #[serde(skip_serializing_if = "Option::is_none")]
     is_call_event_needed: Option<bool>,
-}
-
-#[derive(Clone, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-enum Callee {
-    User(UserId),
-    Text(String),
 }
 
 impl From<Call> for CallMetadata {
@@ -172,15 +165,9 @@ impl CallMetadata {
         self
     }
 
-    /// The user who was called.
-    pub fn callee(mut self, user: UserId) -> Self {
-        self.call_responsible = Some(Callee::User(user));
-        self
-    }
-
-    /// The number that was called, or the name of the one who was.
-    pub fn callee_name(mut self, name: impl Into<String>) -> Self {
-        self.call_responsible = Some(Callee::Text(name.into()));
+    /// Who was called: a user, or the number or name that the telephony knows.
+    pub fn callee(mut self, who: impl Into<CallParty>) -> Self {
+        self.call_responsible = Some(who.into());
         self
     }
 

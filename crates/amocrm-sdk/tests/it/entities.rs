@@ -20,6 +20,7 @@ use amocrm_sdk::webhook::WebhookEvent;
 use amocrm_sdk::{Client, ErrorKind, LeadId, StatusId};
 use futures_util::TryStreamExt;
 
+mod activity;
 mod cards;
 mod reading;
 mod requests;

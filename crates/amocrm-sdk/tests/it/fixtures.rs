@@ -9,8 +9,9 @@ use amocrm_sdk::contacts::{Contact, NewContact};
 use amocrm_sdk::custom_fields::{CustomField, CustomFieldGroup};
 use amocrm_sdk::entity::EntityTag;
 use amocrm_sdk::fields::{ContactValue, CustomFieldValues, EMAIL, PHONE, UTM_SOURCE, WEB};
-use amocrm_sdk::leads::{Lead, LeadPatch, LossReason};
+use amocrm_sdk::leads::{Lead, LeadPatch};
 use amocrm_sdk::links::{EntityType, Link, NewLink};
+use amocrm_sdk::loss_reasons::LossReason;
 use amocrm_sdk::notes::{NewNote, Note};
 use amocrm_sdk::pipelines::{Pipeline, Status};
 use amocrm_sdk::tags::NewTag;
@@ -24,6 +25,7 @@ use amocrm_sdk::{
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+mod activity;
 mod catalogs;
 mod customers;
 mod files;
@@ -41,8 +43,8 @@ pub(crate) fn fixture(name: &str) -> Value {
 /// The entities of an answer: the embedded list, or the body itself.
 fn entities(name: &str) -> Vec<Value> {
     let body = fixture(name);
-    let is_entity = body.get("id").or(body.get("uuid")).is_some();
-    if is_entity {
+    let ids = ["id", "uuid", "uid", "talk_id", "source_id"];
+    if ids.iter().any(|id| body.get(id).is_some()) {
         return vec![body];
     }
     let lists = body["_embedded"].as_object().unwrap().values();
