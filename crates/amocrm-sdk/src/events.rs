@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::de;
 use crate::entity::{Never, resource, words};
 use crate::id::{AccountId, ContactId, UserId};
+use crate::text_id::text_id;
 
 mod entity_kind;
 mod event_type;
@@ -31,7 +32,7 @@ resource! {
     /// Reads events, newest first.
     list(with = EventWith, filter = EventFilter, order = Never, limit = 100);
     /// Reads one event.
-    get(&str);
+    get(text EventId);
 }
 
 impl Client {
@@ -48,12 +49,17 @@ impl Events {
     }
 }
 
+text_id! {
+    /// Id of an event. Not a number: `01hxyz0000000000000000abcd`.
+    pub struct EventId;
+}
+
 /// An event as amoCRM tells it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct Event {
-    /// Its id. Not a number: `01hxyz0000000000000000abcd`.
-    pub id: String,
+    /// Its id.
+    pub id: EventId,
     /// What happened.
     #[serde(rename = "type")]
     pub event_type: EventType,

@@ -22,6 +22,7 @@ use crate::id::{AccountId, PipelineId};
 use crate::leads::{CallMetadata, FormMetadata};
 use crate::links::EntityRef;
 use crate::path::segment;
+use crate::text_id::text_id;
 
 mod create;
 mod details;
@@ -41,7 +42,7 @@ resource! {
     /// Reads incoming leads, newest first. amoCRM ignores any other order.
     list(with = Never, filter = UnsortedFilter, order = Never);
     /// Reads the incoming lead with this uid.
-    get(&str);
+    get(text UnsortedUid);
 }
 
 impl Client {
@@ -69,24 +70,24 @@ impl UnsortedLeads {
     }
 
     /// Accepts an incoming lead. Without a [`status`](AcceptUnsorted::status) it comes to the first stage.
-    pub fn accept(&self, uid: &str) -> AcceptUnsorted {
+    pub fn accept(&self, uid: impl Into<UnsortedUid>) -> AcceptUnsorted {
         AcceptUnsorted::new(
             &self.client,
-            format!("{}/{}/accept", self.path, segment(uid)),
+            format!("{}/{}/accept", self.path, segment(uid.into().as_str())),
         )
     }
 
     /// Declines an incoming lead: its lead goes to the trash.
-    pub fn decline(&self, uid: &str) -> DeclineUnsorted {
+    pub fn decline(&self, uid: impl Into<UnsortedUid>) -> DeclineUnsorted {
         DeclineUnsorted::new(
             &self.client,
-            format!("{}/{}/decline", self.path, segment(uid)),
+            format!("{}/{}/decline", self.path, segment(uid.into().as_str())),
         )
     }
 
     /// Gives an incoming chat or letter to an existing lead or customer.
-    pub fn link(&self, uid: &str, to: impl Into<EntityRef>) -> LinkUnsorted {
-        let path = format!("{}/{}/link", self.path, segment(uid));
+    pub fn link(&self, uid: impl Into<UnsortedUid>, to: impl Into<EntityRef>) -> LinkUnsorted {
+        let path = format!("{}/{}/link", self.path, segment(uid.into().as_str()));
         LinkUnsorted::new(&self.client, path, to.into())
     }
 
@@ -96,12 +97,17 @@ impl UnsortedLeads {
     }
 }
 
+text_id! {
+    /// Id of an incoming lead. Not a number: 30 to 60 hexadecimal digits.
+    pub struct UnsortedUid;
+}
+
 /// An incoming lead as amoCRM tells it. `Debug` shows ids and the category.
 #[derive(Clone, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct Unsorted {
-    /// What the operations know it by. Not a number.
-    pub uid: String,
+    /// What the operations know it by.
+    pub uid: UnsortedUid,
     /// Its id on the side it came from.
     #[serde(default, deserialize_with = "de::opt_text")]
     pub source_uid: Option<String>,
@@ -182,7 +188,7 @@ filter! {
     /// Which incoming leads a list keeps.
     pub struct UnsortedFilter {
         /// These incoming leads.
-        any uids "uid": String,
+        any uids "uid": UnsortedUid,
         /// Of these categories.
         any categories "category": UnsortedCategory,
         /// Of this pipeline.

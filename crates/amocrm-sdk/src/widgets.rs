@@ -24,7 +24,7 @@ resource! {
     /// Reads widgets.
     list(with = Never, filter = Never, order = Never);
     /// Reads the widget with this code. Its settings are there only for the token of its own integration.
-    get(&str);
+    get(text String);
 }
 
 declare!(Widget: Widget::DELETE);
@@ -38,14 +38,14 @@ impl Client {
 
 impl Widgets {
     /// Installs the widget with this code, or changes its settings. Needs an administrator's token.
-    pub fn install(&self, code: &str) -> InstallWidget {
-        let path = format!("{}/{}", self.path, segment(code));
+    pub fn install(&self, code: impl Into<String>) -> InstallWidget {
+        let path = format!("{}/{}", self.path, segment(&code.into()));
         InstallWidget::at(&self.client, path, WidgetSettings::default())
     }
 
     /// Removes the widget with this code from the account. Needs an administrator's token.
-    pub fn uninstall(&self, code: &str) -> Remove {
-        let path = format!("{}/{}", self.path, segment(code));
+    pub fn uninstall(&self, code: impl Into<String>) -> Remove {
+        let path = format!("{}/{}", self.path, segment(&code.into()));
         Remove::new(self.client.clone(), Widget::DELETE, path)
     }
 }

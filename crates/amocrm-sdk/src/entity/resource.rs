@@ -26,7 +26,7 @@
 /// in `_embedded` differs says `"event_types", key = "events_types"`. A collection that comes whole and ignores `page`
 /// says `list_whole` instead of `list`, one with smaller pages `list(…, limit = 100)`, and one that
 /// may give as few as 50 rows where there are more `list(…, full = 50)`. What takes fewer items at once than 250 says so:
-/// `create(NewUser => User, batch = 10)`. An id that is a text is `get(&str)`.
+/// `create(NewUser => User, batch = 10)`. An id that is a text is `get(text EventId)`.
 macro_rules! resource {
     (
         $(#[$meta:meta])*
@@ -90,10 +90,11 @@ macro_rules! resource_method {
             crate::entity::List::new(self.client.clone(), &*self.path).unpaged()
         }
     };
-    ($(#[$doc:meta])* get $entity:ty, &str) => {
+    ($(#[$doc:meta])* get $entity:ty, text $id:ty) => {
         $(#[$doc])*
-        pub fn get(&self, id: &str) -> crate::entity::Get<$entity> {
-            let id = crate::path::segment(id);
+        pub fn get(&self, id: impl Into<$id>) -> crate::entity::Get<$entity> {
+            let id: $id = id.into();
+            let id = crate::path::segment(id.as_str());
             crate::entity::Get::new(self.client.clone(), format!("{}/{id}", self.path))
         }
     };

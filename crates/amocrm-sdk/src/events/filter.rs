@@ -4,7 +4,7 @@ use std::ops::RangeBounds;
 
 use chrono::{DateTime, Utc};
 
-use super::{EntityKind, EventType};
+use super::{EntityKind, EventId, EventType};
 use crate::entity::{IntoQuery, Pairs};
 use crate::id::{CustomFieldId, CustomerStatusId, FieldEnumId, PipelineId, StatusId, UserId};
 use crate::links::EntityRef;
@@ -72,9 +72,9 @@ impl EventFilter {
     }
 
     /// These events.
-    pub fn ids(mut self, alternatives: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn ids(mut self, alternatives: impl IntoIterator<Item = impl Into<EventId>>) -> Self {
         self.rest
-            .any("id", alternatives.into_iter().map(Into::into));
+            .any("id", alternatives.into_iter().map(Into::<EventId>::into));
         self
     }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use super::{Unsorted, UnsortedEmbedded};
+use super::{Unsorted, UnsortedEmbedded, UnsortedUid};
 use crate::client::Client;
 use crate::companies::NewCompany;
 use crate::contacts::NewContact;
@@ -102,7 +102,7 @@ impl<M> fmt::Debug for NewUnsorted<M> {
 #[non_exhaustive]
 pub struct CreatedUnsorted {
     /// What the operations know it by.
-    pub uid: String,
+    pub uid: UnsortedUid,
     /// The account.
     #[serde(default, deserialize_with = "de::opt_id")]
     pub account_id: Option<AccountId>,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use super::{UnsortedCategory, UnsortedEmbedded};
+use super::{UnsortedCategory, UnsortedEmbedded, UnsortedUid};
 use crate::client::Client;
 use crate::de;
 use crate::entity::action;
@@ -22,7 +22,7 @@ const LINK: Operation = Operation::once("unsorted.link");
 #[non_exhaustive]
 pub struct SortedLead {
     /// What it was known by.
-    pub uid: String,
+    pub uid: UnsortedUid,
     /// Its pipeline.
     #[serde(default, deserialize_with = "de::opt_id")]
     pub pipeline_id: Option<PipelineId>,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::UnsortedCategory;
+use super::{UnsortedCategory, UnsortedUid};
 use crate::client::Client;
 use crate::de;
 use crate::entity::{IntoQuery, awaited, filter};
@@ -21,7 +21,7 @@ filter! {
         /// Those of this pipeline.
         one pipeline "pipeline_id": PipelineId,
         /// These. The documentation has it, amoCRM's own client has not.
-        any uids "uid": String,
+        any uids "uid": UnsortedUid,
     }
 }
 

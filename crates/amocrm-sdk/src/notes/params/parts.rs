@@ -22,7 +22,6 @@ macro_rules! params {
 
         impl $name {
             /// With what amoCRM requires.
-            #[allow(clippy::new_without_default, reason = "`Default` is what reading begins with")]
             pub fn new($($required: impl Into<String>),*) -> Self {
                 Self::default()$(.$required($required))*
             }

@@ -215,7 +215,7 @@ async fn the_other_lists_are_filtered_too() {
         ]
     );
     let unsorted = UnsortedFilter::new()
-        .uids(["3c9f".to_owned()])
+        .uids(["3c9f".into()])
         .categories([UnsortedCategory::Sip, UnsortedCategory::Forms])
         .pipeline(PipelineId::new(31));
     assert_eq!(
