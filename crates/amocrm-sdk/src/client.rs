@@ -17,6 +17,7 @@ use crate::id::UserId;
 use crate::layer::{
     Attempts, Base, Deadline, Departure, Endpoint, HttpResponse, HttpService, from_now, own_error,
 };
+use crate::metrics::Meter;
 use crate::oauth::OAuth;
 use crate::quota::Quota;
 use crate::request::Request;
@@ -58,6 +59,7 @@ struct Inner {
     quota: Arc<dyn Quota>,
     oauth: OAuth,
     clock: Clock,
+    meter: Meter,
     deadline: Duration,
     timeout: Duration,
     drive: OnceCell<Base>,
@@ -196,6 +198,11 @@ impl Client {
     /// When a call that begins now must be over.
     pub(crate) fn next_deadline(&self) -> Deadline {
         Deadline(from_now(self.inner.deadline))
+    }
+
+    /// Whoever wants to hear figures.
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.inner.meter
     }
 
     /// The time by the client's clock.

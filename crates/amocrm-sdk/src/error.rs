@@ -82,6 +82,31 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// The kind as one word, for logs and metrics: `rate_limited`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalid_input",
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::Transport => "transport",
+            Self::RateLimited => "rate_limited",
+            Self::Blocked => "blocked",
+            Self::NotConnected => "not_connected",
+            Self::NeedsReconnect => "needs_reconnect",
+            Self::Unauthorized => "unauthorized",
+            Self::PaymentRequired => "payment_required",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Validation => "validation",
+            Self::Rejected => "rejected",
+            Self::Server => "server",
+            Self::Decode => "decode",
+            Self::Schema => "schema",
+            Self::Store => "store",
+            Self::Deadline => "deadline",
+        }
+    }
+
     /// Whether the same call may succeed later without anyone's help.
     pub fn is_transient(self) -> bool {
         matches!(

@@ -22,12 +22,14 @@ use tower::util::BoxCloneSyncService;
 use crate::BoxError;
 use crate::error::{Delivery, Error, ErrorKind};
 
+mod attempt;
 mod auth;
 mod base_uri;
 mod rate_limit;
 mod retry;
 mod trace;
 
+pub(crate) use self::attempt::AttemptLayer;
 pub(crate) use self::auth::{AuthLayer, TokenSource};
 pub(crate) use self::base_uri::{Base, BaseUriLayer, Endpoint};
 pub(crate) use self::rate_limit::{Gate, RateLimitLayer};

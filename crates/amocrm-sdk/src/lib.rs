@@ -53,6 +53,8 @@ pub mod links;
 #[cfg(feature = "client")]
 pub mod loss_reasons;
 #[cfg(feature = "client")]
+pub mod metrics;
+#[cfg(feature = "client")]
 pub mod notes;
 #[cfg(feature = "client")]
 pub mod oauth;

@@ -13,6 +13,7 @@ use super::{Batching, Destination};
 use crate::client::Client;
 use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::layer::{Deadline, Departure};
+use crate::metrics::Event;
 use crate::request::Operation;
 
 /// Longer than anyone would wait on purpose.
@@ -259,6 +260,10 @@ pub(super) async fn drive(batching: Arc<Batching>, lane: Arc<Lane>, client: Clie
             }
             continue;
         }
+        client.meter().record(|| Event::Batch {
+            operation: lane.address.operation,
+            items: jobs.len(),
+        });
         let departure = Departure::default();
         let under_way = UnderWay {
             ids: jobs.iter().filter_map(|job| job.id).collect(),

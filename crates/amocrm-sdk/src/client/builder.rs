@@ -17,9 +17,10 @@ use crate::BoxError;
 use crate::chats::Signer;
 use crate::error::{Error, Result};
 use crate::layer::{
-    AuthLayer, BaseUriLayer, Endpoint, Gate, HttpRequest, HttpResponse, HttpService,
+    AttemptLayer, AuthLayer, BaseUriLayer, Endpoint, Gate, HttpRequest, HttpResponse, HttpService,
     RateLimitLayer, RetryLayer, RetryPolicy, TokenSource, TraceLayer,
 };
+use crate::metrics::{Meter, Metrics};
 use crate::oauth::{Credentials, OAuth, Renewer, TokenKey, TokenStore};
 use crate::quota::{Limits, MemoryQuota, Quota};
 
@@ -58,6 +59,7 @@ pub struct ClientBuilder {
     blocked_for: Duration,
     user_agent: String,
     clock: Clock,
+    meter: Meter,
     #[cfg(feature = "reqwest")]
     proxy: Option<String>,
     #[cfg(feature = "reqwest")]
@@ -89,6 +91,7 @@ impl ClientBuilder {
             blocked_for: DEFAULT_BLOCKED_FOR,
             user_agent: concat!("amocrm-sdk/", env!("CARGO_PKG_VERSION")).to_owned(),
             clock: Clock::system(),
+            meter: Meter::default(),
             #[cfg(feature = "reqwest")]
             proxy: None,
             #[cfg(feature = "reqwest")]
@@ -254,6 +257,13 @@ impl ClientBuilder {
         self.clock.clone()
     }
 
+    /// Hears of every call, attempt, wait, retry, pause, batch and renewal: see [`metrics`](crate::metrics).
+    #[must_use]
+    pub fn metrics(mut self, metrics: impl Metrics) -> Self {
+        self.meter = Meter::new(Arc::new(metrics));
+        self
+    }
+
     /// Builds the client. Nothing is sent.
     ///
     /// # Errors
@@ -279,6 +289,7 @@ impl ClientBuilder {
             Arc::clone(&quota),
             self.throttled_for,
             self.blocked_for,
+            self.meter.clone(),
         ));
 
         let user_agent = HeaderValue::from_str(&self.user_agent).map_err(|_| {
@@ -286,6 +297,7 @@ impl ClientBuilder {
         })?;
         let wire = self.make_transport()?;
         let wire = BaseUriLayer(Arc::clone(&endpoint)).layer(wire);
+        let wire = AttemptLayer(self.meter.clone()).layer(wire);
         let wire = RateLimitLayer(gate).layer(wire);
         let wire = HttpService::new(wire.map_request(move |mut request: HttpRequest| {
             request
@@ -311,6 +323,7 @@ impl ClientBuilder {
                     credentials,
                     Arc::clone(&endpoint),
                     self.clock.clone(),
+                    self.meter.clone(),
                 );
                 let renewer = Arc::new(renewer);
                 (
@@ -321,7 +334,10 @@ impl ClientBuilder {
         };
 
         let attempt = HttpService::new(AuthLayer(tokens).layer(wire));
-        let call = HttpService::new(TraceLayer.layer(RetryLayer(self.retry).layer(attempt)));
+        let call = HttpService::new(
+            TraceLayer(self.meter.clone())
+                .layer(RetryLayer(self.retry, self.meter.clone()).layer(attempt)),
+        );
         let stack = self
             .layers
             .into_iter()
@@ -334,6 +350,7 @@ impl ClientBuilder {
                 quota,
                 oauth,
                 clock: self.clock,
+                meter: self.meter,
                 deadline: self.deadline,
                 timeout: self.timeout,
                 drive: OnceCell::new(),

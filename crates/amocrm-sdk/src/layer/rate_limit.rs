@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tokio::sync::Mutex;
-use tokio::time::{sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tower::{Layer, Service};
 
 use super::{Deadline, Departure, HttpRequest, HttpResponse, ServiceFuture, from_now};
 use crate::BoxError;
 use crate::error::{Delivery, Error, ErrorKind, Problem, Result};
+use crate::metrics::{Event, Meter, operation_of};
 use crate::quota::{PauseReason, Permit, Quota};
 
 /// Longest sleep before the budget is asked again: a pause that another process ended early is noticed this soon.
@@ -30,6 +31,7 @@ pub(crate) struct Gate {
     turn: Mutex<()>,
     throttled_for: Duration,
     blocked_for: Duration,
+    meter: Meter,
 }
 
 impl Gate {
@@ -37,12 +39,14 @@ impl Gate {
         quota: Arc<dyn Quota>,
         throttled_for: Duration,
         blocked_for: Duration,
+        meter: Meter,
     ) -> Self {
         Self {
             quota,
             turn: Mutex::new(()),
             throttled_for,
             blocked_for,
+            meter,
         }
     }
 
@@ -115,6 +119,7 @@ impl Gate {
             }
             _ => return,
         };
+        self.meter.record(|| Event::Pause { reason, duration });
         tracing::warn!(
             reason = reason.as_str(),
             pause_ms = millis(duration),
@@ -186,7 +191,15 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let gate = Arc::clone(&self.gate);
         Box::pin(async move {
-            gate.pass(Deadline::of(&request)).await?;
+            let operation = operation_of(&request);
+            let began = Instant::now();
+            let passed = gate.pass(Deadline::of(&request)).await;
+            gate.meter.record(|| Event::Permit {
+                operation,
+                is_granted: passed.is_ok(),
+                waited: began.elapsed(),
+            });
+            passed?;
             Departure::tell(&request);
             let answer = inner.call(request).await?;
             gate.listen(&answer).await;

@@ -10,6 +10,7 @@ use tower::{Layer, Service, ServiceExt};
 use super::{Attempts, Deadline, HttpRequest, HttpResponse, ServiceFuture, own_error};
 use crate::BoxError;
 use crate::error::{Delivery, Error, ErrorKind};
+use crate::metrics::{Event, Meter, Outcome};
 use crate::request::Operation;
 
 /// How often and how patiently a failed request is tried again.
@@ -79,7 +80,7 @@ impl RetryPolicy {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct RetryLayer(pub(crate) RetryPolicy);
+pub(crate) struct RetryLayer(pub(crate) RetryPolicy, pub(crate) Meter);
 
 impl<S> Layer<S> for RetryLayer {
     type Service = Retry<S>;
@@ -87,6 +88,7 @@ impl<S> Layer<S> for RetryLayer {
     fn layer(&self, inner: S) -> Self::Service {
         Retry {
             policy: self.0.clone(),
+            meter: self.1.clone(),
             inner,
         }
     }
@@ -95,6 +97,7 @@ impl<S> Layer<S> for RetryLayer {
 #[derive(Debug, Clone)]
 pub(crate) struct Retry<S> {
     policy: RetryPolicy,
+    meter: Meter,
     inner: S,
 }
 
@@ -115,6 +118,7 @@ where
     fn call(&mut self, request: HttpRequest) -> Self::Future {
         let inner = self.inner.clone();
         let policy = self.policy.clone();
+        let meter = self.meter.clone();
         Box::pin(async move {
             let deadline = Deadline::of(&request);
             let attempts = request
@@ -148,6 +152,13 @@ where
                     Ok(answer) => failure(answer).delivery() == Delivery::Unknown,
                     Err(error) => error.delivery() == Delivery::Unknown,
                 };
+                meter.record(|| Event::Retry {
+                    operation: operation.map_or("request", |operation| operation.name),
+                    outcome: outcome
+                        .as_ref()
+                        .map_or_else(Outcome::of_error, Outcome::of_answer),
+                    pause,
+                });
                 tracing::debug!(
                     operation = operation.map(|operation| operation.name),
                     attempt = retry + 1,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tower::{Layer, Service};
 use tracing::Instrument as _;
@@ -10,7 +11,7 @@ use tracing::field::Empty;
 
 use super::{HttpRequest, HttpResponse, ServiceFuture};
 use crate::BoxError;
-use crate::request::Operation;
+use crate::metrics::{Event, Meter, Outcome, operation_of};
 
 /// How often a call was tried; shared between the retry layer, the span and the caller's error.
 #[derive(Debug, Clone, Default)]
@@ -26,19 +27,23 @@ impl Attempts {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TraceLayer;
+#[derive(Debug, Clone)]
+pub(crate) struct TraceLayer(pub(crate) Meter);
 
 impl<S> Layer<S> for TraceLayer {
     type Service = Trace<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Trace { inner }
+        Trace {
+            meter: self.0.clone(),
+            inner,
+        }
     }
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Trace<S> {
+    meter: Meter,
     inner: S,
 }
 
@@ -60,36 +65,52 @@ where
             .extensions_mut()
             .get_or_insert_default::<Attempts>()
             .clone();
-        let operation = request
-            .extensions()
-            .get::<Operation>()
-            .map_or("request", |operation| operation.name);
+        let operation = operation_of(&request);
         let span = tracing::debug_span!(
             "amocrm",
             operation,
             http.method = %request.method(),
             http.path = request.uri().path(),
             http.status = Empty,
+            error.kind = Empty,
             attempts = Empty,
             duration_ms = Empty,
         );
+        let meter = self.meter.clone();
         let started = tokio::time::Instant::now();
         let call = self.inner.call(request);
         Box::pin(
             async move {
-                let outcome = call.await;
+                let answer = call.await;
+                let outcome = Outcome::of_layer(&answer);
+                let duration = started.elapsed();
+                let attempts = attempts.get();
                 let span = tracing::Span::current();
-                span.record("attempts", attempts.get());
-                span.record(
-                    "duration_ms",
-                    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-                );
-                if let Ok(answer) = &outcome {
-                    span.record("http.status", answer.status().as_u16());
-                }
-                outcome
+                span.record("attempts", attempts);
+                span.record("duration_ms", millis(duration));
+                record_outcome(&span, outcome);
+                meter.record(|| Event::Call {
+                    operation,
+                    outcome,
+                    attempts,
+                    duration,
+                });
+                answer
             }
             .instrument(span),
         )
     }
+}
+
+pub(super) fn record_outcome(span: &tracing::Span, outcome: Outcome) {
+    if let Some(status) = outcome.status() {
+        span.record("http.status", status);
+    }
+    if outcome.error().is_some() {
+        span.record("error.kind", outcome.as_str());
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

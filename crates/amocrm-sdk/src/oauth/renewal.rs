@@ -21,6 +21,7 @@ use super::{
 use crate::client::Clock;
 use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::layer::{Deadline, Endpoint, HttpService};
+use crate::metrics::{Event, Meter, Outcome};
 
 mod exchange;
 
@@ -56,6 +57,7 @@ pub(crate) struct Renewer {
     tokens: TokenEndpoint,
     endpoint: Arc<Endpoint>,
     clock: Clock,
+    meter: Meter,
     state: Mutex<State>,
 }
 
@@ -104,6 +106,7 @@ impl Renewer {
         credentials: Credentials,
         endpoint: Arc<Endpoint>,
         clock: Clock,
+        meter: Meter,
     ) -> Self {
         let tokens = TokenEndpoint {
             wire,
@@ -116,6 +119,7 @@ impl Renewer {
             tokens,
             endpoint,
             clock,
+            meter,
             state: Mutex::default(),
         }
     }
@@ -283,6 +287,12 @@ impl Renewer {
         };
         let outcome = self.renew_under_lease(rejected, asked).await;
         self.release(&lease).await;
+        self.meter.record(|| Event::Renewal {
+            outcome: outcome
+                .as_ref()
+                .map_or_else(Outcome::of_error, |_| Outcome::ok()),
+            duration: asked.elapsed(),
+        });
         match &outcome {
             Ok(renewed) => tracing::info!(
                 generation = renewed.generation,

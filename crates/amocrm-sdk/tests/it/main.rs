@@ -15,6 +15,7 @@ mod exports;
 mod fields;
 mod files;
 mod fixtures;
+mod metrics;
 mod oauth;
 mod quota;
 mod renewal;
