@@ -2,6 +2,7 @@
 //! faulted and not in the journal.
 
 mod accounts;
+mod catalogs;
 mod crm;
 mod customers;
 mod handlers;
@@ -63,6 +64,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
             "/_emulator/oauth",
             get(handlers::oauth_rules).post(handlers::set_oauth_rules),
         )
+        .route("/_emulator/catalogs", post(handlers::cut_pages))
         .route("/_emulator/customers", post(handlers::switch_customers))
         .route("/_emulator/accounts", post(handlers::open_account))
         .route("/_emulator/accounts/rename", post(handlers::rename_account))

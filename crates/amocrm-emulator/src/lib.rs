@@ -72,6 +72,7 @@
 //! | `POST /_emulator/block` | blocks an account: `account_id`, `ms`, both optional |
 //! | `POST /_emulator/block/lift` | ends all blocks |
 //! | `GET`, `POST /_emulator/oauth` | [`OauthRules`]; a POST changes the members it names |
+//! | `POST /_emulator/catalogs` | `{"cuts_pages"}`: elements of lists come in pages of 100 at most and without `next`, as one account saw it; optional `account_id` |
 //! | `POST /_emulator/customers` | `{"mode"}`: a [`CustomersMode`] in lowercase; optional `account_id` |
 //! | `POST /_emulator/accounts` | `{"subdomain"}` opens another account with an integration of its own; optional `name`, `tld`; the answer has `account_id` and the names of [`Credentials`] |
 //! | `POST /_emulator/accounts/rename` | `{"subdomain"}`; optional `account_id`, `old_host_status` |

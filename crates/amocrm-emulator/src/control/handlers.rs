@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::catalogs::CutPages;
 use super::customers::{SwitchCustomers, set_customers_mode};
 use super::input::Input;
 use super::{accounts, crm};
@@ -192,6 +193,14 @@ pub(super) async fn set_oauth_rules(State(app): State<App>, input: Input) -> Ans
     let rules: OauthRules = merged(&app.oauth_rules(), input.into_members())?;
     app.set_oauth_rules(rules);
     Ok(oauth_rules(State(app)).await)
+}
+
+pub(super) async fn cut_pages(State(app): State<App>, input: Input) -> Answer {
+    let request: CutPages = input.read()?;
+    if !request.apply(&app) {
+        return Err(Mistake::new("account_id: no such account"));
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 pub(super) async fn switch_customers(State(app): State<App>, input: Input) -> Answer {

@@ -92,6 +92,9 @@ pub(crate) struct Catalogs {
     pub(crate) by_id: BTreeMap<u64, Catalog>,
     /// Whether products are switched on.
     pub(crate) is_products_enabled: bool,
+    /// Elements come in shorter pages, and none of them names the next one. Switched by the control API.
+    #[serde(default)]
+    pub(crate) cuts_pages: bool,
 }
 
 impl Catalogs {

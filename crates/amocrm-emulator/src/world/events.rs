@@ -262,12 +262,12 @@ fn customer_fields(account: &Account, record: &Record, change: Change) -> Vec<(S
         fields.put("status_id", status);
     }
     fields.put("responsible_user_id", record.responsible_user_id);
+    fields.put("created_at", record.created_at);
+    fields.put("updated_at", record.updated_at);
     put_custom_fields(&mut fields, account, EntityType::Customers, record);
     if let Change::Handed { old_user_id } = change {
         fields.put("old_responsible_user_id", old_user_id);
     }
-    fields.put("created_at", record.created_at);
-    fields.put("updated_at", record.updated_at);
     fields.0
 }
 

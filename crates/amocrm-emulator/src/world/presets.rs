@@ -20,7 +20,6 @@ const PRODUCTS: [Preset; 5] = [
 /// Nobody sees it in the interface.
 const HIDDEN: &str = "EXTERNAL_ID";
 
-/// `LEGAL_ENTITY` has the retired type that accounts with old invoices still show; it cannot be written.
 const INVOICES: [Preset; 10] = [
     (
         "BILL_STATUS",
@@ -33,7 +32,7 @@ const INVOICES: [Preset; 10] = [
             ("partially_paid", "Частично оплачен"),
         ],
     ),
-    ("LEGAL_ENTITY", "org_legal_name", "Юридическое лицо", &[]),
+    ("LEGAL_ENTITY", "legal_entity", "Юридическое лицо", &[]),
     ("SUPPLIER", "supplier", "Поставщик", &[]),
     ("PAYER", "payer", "Плательщик", &[]),
     ("ITEMS", "items", "Товары", &[]),
@@ -53,7 +52,7 @@ const INVOICES: [Preset; 10] = [
         "Причина освобождения от НДС",
         &[],
     ),
-    ("BILL_PAYMENT_DATE", "date", "Дата оплаты", &[]),
+    ("BILL_PAYMENT_DATE", "date_time", "Дата оплаты", &[]),
     ("BILL_COMMENT", "textarea", "Комментарий", &[]),
     ("BILL_PRICE", "numeric", "Итого к оплате", &[]),
 ];

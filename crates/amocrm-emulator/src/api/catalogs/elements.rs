@@ -13,13 +13,17 @@ use crate::{
         values::{self, ValueChange},
     },
     app::App,
-    hal::{Answer, Reply, page, self_link},
+    hal::{Answer, Reply, page_up_to, self_link},
     problem::{BatchErrors, Problem, Violations},
+    query::MAX_LIMIT,
     world::{Account, CatalogType, Counters, FieldOwner, Needle, Record, Records, events::Change},
 };
 
 /// What an invoice cannot be made without.
 const MANDATORY_OF_INVOICES: [&str; 2] = ["BILL_STATUS", "PAYER"];
+
+/// The largest page in accounts that cut them (issue 528 of the official client).
+const CUT_PAGE: usize = 100;
 
 /// The routes of elements.
 pub(super) fn routes() -> Router<App> {
@@ -54,7 +58,10 @@ fn list(cx: &mut Context<'_>) -> Answer {
         .collect();
     let text = query.get(&["query"]).filter(|text| !text.trim().is_empty());
     let needle = text.map(Needle::new);
-    let (now_ms, limit) = (cx.now_ms(), query.limit());
+    let now_ms = cx.now_ms();
+    let cuts_pages = cx.account.catalogs.cuts_pages;
+    let max = if cuts_pages { CUT_PAGE } else { MAX_LIMIT };
+    let limit = query.limit_up_to(max);
     let items: Vec<Value> = records
         .iter()
         .filter(|record| ids.is_empty() || ids.contains(&record.id))
@@ -63,10 +70,11 @@ fn list(cx: &mut Context<'_>) -> Answer {
             needle.is_none_or(|needle| record.matches(needle, now_ms))
         })
         .skip((query.page() - 1).saturating_mul(limit))
-        .take(limit + 1)
+        // One more than fits tells that there is a next page.
+        .take(limit + usize::from(!cuts_pages))
         .map(|record| render_read(cx, catalog_id, record))
         .collect();
-    Ok(page(&cx.url(), query, "elements", items))
+    Ok(page_up_to(max, &cx.url(), query, "elements", items))
 }
 
 fn show(cx: &mut Context<'_>) -> Answer {

@@ -79,11 +79,6 @@ pub(super) fn read_item(
                 "payer" => read_payer(account, item, out)?,
                 "supplier" => read_supplier(account, item, out)?,
                 "linked_entity" => read_linked(account, field, item, out)?,
-                "org_legal_name" => {
-                    // Retired: it is only read.
-                    out.choice(item.path("value"));
-                    return None;
-                }
                 _ => text(kind, item, out)?,
             };
             Some(FieldValue {

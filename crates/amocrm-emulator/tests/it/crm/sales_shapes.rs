@@ -234,3 +234,57 @@ async fn customers_answer_in_the_shapes_of_the_fixtures() {
     crm.change(&status, conditions).await;
     assert_shape("customer_status_get", crm.get(&status).await);
 }
+
+#[tokio::test]
+async fn invoices_and_suppliers_answer_in_the_shapes_of_the_fixtures() {
+    let crm = Crm::empty().await;
+    let mut lists = Vec::new();
+    for kind in ["suppliers", "invoices"] {
+        let list = crm
+            .create("catalogs", json!({"name": kind, "type": kind}))
+            .await;
+        lists.push(format!("catalogs/{list}/elements"));
+    }
+    let expected = fixture("supplier_get");
+    let values = expected["custom_fields_values"].as_array().unwrap().iter();
+    let values = values.map(|it| json!({"field_code": it["field_code"], "values": it["values"]}));
+    let supplier = json!({"name": "ООО", "custom_fields_values": values.collect::<Value>()});
+    let supplier = crm.create(&lists[0], supplier).await;
+    let path = format!("{}/{supplier}", lists[0]);
+    assert_shape("supplier_get", crm.get(&path).await);
+
+    let contact = crm.create("contacts", json!({"name": "Анна"})).await;
+    let mut request = fixture("invoices_create_request");
+    let values = request[0]["custom_fields_values"].as_array_mut().unwrap();
+    values[1]["values"][0]["value"]["entity_id"] = supplier.into();
+    values[2]["values"][0]["value"]["entity_id"] = contact.into();
+    let legal = json!({"name": "ООО", "entity_type": 2, "vat_id": "7700000000"});
+    let legal = json!({"field_code": "LEGAL_ENTITY", "values": [{"value": legal}]});
+    values.insert(1, legal);
+    let invoice = crm.create(&lists[1], request[0].take()).await;
+    let path = format!("{}/{invoice}", lists[1]);
+    let with = "with=invoice_link,supplier_field_values";
+    let read = crm.read(&format!("{path}?{with}")).await;
+    let expected = fixture("invoice_get");
+    let kinds = |document: &Value| -> Vec<(String, String)> {
+        let fields = document["custom_fields_values"].as_array().unwrap();
+        let text = |it: &Value| it.as_str().unwrap().to_owned();
+        fields
+            .iter()
+            .map(|it| (text(&it["field_code"]), text(&it["field_type"])))
+            .collect()
+    };
+    assert_eq!(kinds(&read), kinds(&expected));
+    let at = |document: &Value, index: usize| {
+        document["custom_fields_values"][index]["values"][0]["value"].clone()
+    };
+    // The payer as it was sent, and the positions with what is computed.
+    for index in [3, 4] {
+        let (mut read, mut expected) = (at(&read, index), at(&expected, index));
+        for value in [&mut read, &mut expected] {
+            value.as_object_mut().unwrap().remove("entity_id");
+        }
+        assert_eq!(read, expected);
+    }
+    assert!(read["invoice_link"].is_string());
+}
