@@ -109,6 +109,8 @@ pub trait Updatable: Entity {
     type Patch: Serialize + HasId + Send + Sync + 'static;
     /// What comes back.
     type Updated: DeserializeOwned + Clone + Send + 'static;
+    /// Most items of one request.
+    const BATCH: usize = MAX_BATCH;
 }
 
 /// Something with a numeric id.

@@ -44,10 +44,9 @@ impl EntityType {
         use EntityType::{CatalogElements, Companies, Contacts, Customers, Leads, Unknown};
 
         match self {
-            Leads => Some(&[Contacts, Companies, CatalogElements]),
+            Leads | Customers => Some(&[Contacts, Companies, CatalogElements]),
             Contacts => Some(&[Leads, Companies, Customers, CatalogElements]),
             Companies => Some(&[Leads, Contacts, Customers, CatalogElements]),
-            Customers => Some(&[Contacts, Companies, CatalogElements]),
             CatalogElements => Some(&[]),
             Unknown(_) => None,
         }
@@ -292,6 +291,7 @@ struct NewMetadata {
     is_main: Option<bool>,
     quantity: Option<f64>,
     catalog_id: Option<CatalogId>,
+    #[expect(clippy::option_option, reason = "absent, null or a field")]
     price_id: Option<Option<CustomFieldId>>,
     updated_by: Option<UserId>,
 }

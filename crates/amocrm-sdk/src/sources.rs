@@ -33,7 +33,7 @@ resource! {
     /// Adds sources.
     create(NewSource => Source, batch = 50);
     /// Changes a source.
-    update(SourceId, SourcePatch => Source);
+    update(SourceId, SourcePatch => Source, batch = 50);
     /// Changes many sources.
     update_many(SourcePatch);
     /// Removes a source.

@@ -70,7 +70,7 @@ impl CustomerTransactions {
 impl Create<Transaction> {
     /// Whether the customer gets bonus points for it. amoCRM documents it only in its own client.
     pub fn accrue_bonus(self, accrue: bool) -> Self {
-        self.query("accrue_bonus", accrue)
+        self.query("accrue_bonus", accrue.to_string())
     }
 }
 

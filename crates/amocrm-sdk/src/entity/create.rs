@@ -49,9 +49,9 @@ impl<E: Creatable> Create<E> {
     }
 
     /// Sets a parameter of every request.
-    pub(crate) fn query(mut self, key: &str, value: impl ToString) -> Self {
+    pub(crate) fn query(mut self, key: &str, value: String) -> Self {
         self.query.retain(|(held, _)| held != key);
-        self.query.push((key.to_owned(), value.to_string()));
+        self.query.push((key.to_owned(), value));
         self
     }
 

@@ -113,7 +113,7 @@ macro_rules! resource_method {
             crate::entity::Create::new(self.client.clone(), &*self.path, items)
         }
     };
-    ($(#[$doc:meta])* update $entity:ty, $id:ty, $patch:ident => $updated:ty) => {
+    ($(#[$doc:meta])* update $entity:ty, $id:ty, $patch:ident => $updated:ty $(, batch = $batch:literal)?) => {
         $(#[$doc])*
         pub fn update(&self, id: $id) -> crate::entity::Update<$entity> {
             crate::entity::Update::new(
@@ -166,10 +166,11 @@ macro_rules! resource_trait {
             $(const BATCH: usize = $batch;)?
         }
     };
-    (update $entity:ty, $id:ty, $patch:ty => $updated:ty) => {
+    (update $entity:ty, $id:ty, $patch:ty => $updated:ty $(, batch = $batch:literal)?) => {
         impl crate::entity::Updatable for $entity {
             type Patch = $patch;
             type Updated = $updated;
+            $(const BATCH: usize = $batch;)?
         }
     };
     ($operation:ident $($rest:tt)*) => {};

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::create::{Identified, in_input_order, numbered};
 use super::page::Envelope;
-use super::{Entity, HasId, MAX_BATCH, Updatable, awaited};
+use super::{Entity, HasId, Updatable, awaited};
 use crate::batcher::{Destination, Verb};
 use crate::client::Client;
 use crate::de;
@@ -65,7 +65,7 @@ impl<E: Updatable> Update<E> {
                 path: collection.to_owned(),
                 operation: E::UPDATE,
                 key: E::KEY,
-                limit: MAX_BATCH,
+                limit: E::BATCH,
             };
             let item = numbered(E::UPDATE, 0, &self.patch)?;
             let id = self.patch.raw_id();
@@ -130,7 +130,7 @@ impl<E: Updatable> UpdateMany<E> {
             Ok(Value::Object(object))
         };
         self.patches
-            .chunks(MAX_BATCH)
+            .chunks(E::BATCH)
             .map(|batch| {
                 let items = batch
                     .iter()
@@ -146,7 +146,7 @@ impl<E: Updatable> UpdateMany<E> {
         let client = self.client.clone();
         let batches: Vec<Vec<u64>> = self
             .patches
-            .chunks(MAX_BATCH)
+            .chunks(E::BATCH)
             .map(|batch| batch.iter().map(HasId::raw_id).collect())
             .collect();
         let mut updated = Vec::with_capacity(self.patches.len());

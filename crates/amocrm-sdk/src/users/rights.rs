@@ -55,20 +55,6 @@ pub struct UserRights {
     pub role_id: Option<RoleId>,
 }
 
-/// Setters of [`EntityRights`].
-macro_rules! setters {
-    ($($(#[$doc:meta])* $right:ident),+ $(,)?) => {
-        $(
-            $(#[$doc])*
-            #[must_use]
-            pub fn $right(mut self, access: Access) -> Self {
-                self.$right = Some(access);
-                self
-            }
-        )+
-    };
-}
-
 /// What a user may do with entities of one type. What is not said is left out when it is written.
 ///
 /// amoCRM refuses a right that reaches further than the one it needs: changing and exporting need seeing, deleting needs
@@ -116,17 +102,40 @@ impl EntityRights {
         }
     }
 
-    setters! {
-        /// See them.
-        view,
-        /// Change them.
-        edit,
-        /// Add some.
-        add,
-        /// Delete them.
-        delete,
-        /// Export them.
-        export,
+    /// See them.
+    #[must_use]
+    pub fn view(mut self, access: Access) -> Self {
+        self.view = Some(access);
+        self
+    }
+
+    /// Change them.
+    #[must_use]
+    pub fn edit(mut self, access: Access) -> Self {
+        self.edit = Some(access);
+        self
+    }
+
+    /// Add some.
+    #[must_use]
+    #[expect(clippy::should_implement_trait, reason = "the vendor's own word")]
+    pub fn add(mut self, access: Access) -> Self {
+        self.add = Some(access);
+        self
+    }
+
+    /// Delete them.
+    #[must_use]
+    pub fn delete(mut self, access: Access) -> Self {
+        self.delete = Some(access);
+        self
+    }
+
+    /// Export them.
+    #[must_use]
+    pub fn export(mut self, access: Access) -> Self {
+        self.export = Some(access);
+        self
     }
 }
 
@@ -226,9 +235,11 @@ pub struct Rights {
     tasks: Option<EntityRights>,
     mail_access: Option<bool>,
     catalog_access: Option<bool>,
+    #[expect(clippy::option_option, reason = "absent, null or exceptions")]
     status_rights: Option<Option<Vec<StatusRights>>>,
     catalog_rights: Option<Vec<CatalogRights>>,
     is_free: Option<bool>,
+    #[expect(clippy::option_option, reason = "absent, null or a group")]
     group_id: Option<Option<UserGroupId>>,
     role_id: Option<RoleId>,
 }
