@@ -16,8 +16,11 @@ use amocrm_sdk::{BoxError, Client, Operation};
 use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 
+mod catalogs;
 mod core;
 mod files;
+mod customers;
+mod office;
 
 /// An account to try things in, and what was tried.
 pub struct Stage {
@@ -266,6 +269,13 @@ async fn every_row_is_lived_through_on_the_emulator() {
     live(&recorder, core::tasks).await;
     live(&recorder, core::webhooks).await;
     live(&recorder, files::files).await;
+    live(&recorder, catalogs::lists).await;
+    live(&recorder, catalogs::invoices).await;
+    live(&recorder, customers::periodicity).await;
+    live(&recorder, customers::segments).await;
+    live(&recorder, office::users).await;
+    live(&recorder, office::sources).await;
+    live(&recorder, office::templates).await;
 
     let table = table();
     let calls = recorder.0.lock().unwrap().clone();
