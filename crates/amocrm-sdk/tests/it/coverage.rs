@@ -18,8 +18,8 @@ use tower::{Layer, Service};
 
 mod catalogs;
 mod core;
-mod files;
 mod customers;
+mod files;
 mod office;
 
 /// An account to try things in, and what was tried.

@@ -1,5 +1,6 @@
 //! Customers in both modes: statuses and purchases, segments and bonus points.
 
+use amocrm_sdk::ErrorKind;
 use amocrm_sdk::catalogs::{NewCatalog, NewCatalogElement};
 use amocrm_sdk::contacts::NewContact;
 use amocrm_sdk::custom_fields::{FieldOwner, NewCustomField};
@@ -13,7 +14,6 @@ use amocrm_sdk::fields::{Field, FieldType};
 use amocrm_sdk::links::{EntityType, NewLink};
 use amocrm_sdk::pipelines::StatusColor;
 use amocrm_sdk::tags::NewTag;
-use amocrm_sdk::ErrorKind;
 use chrono::{TimeDelta, TimeZone, Utc};
 
 use super::Stage;
