@@ -5,6 +5,7 @@ mod bots;
 mod call;
 mod catalogs;
 mod complex;
+mod contact_chats;
 mod currencies;
 mod customers;
 pub(crate) mod drive;
@@ -24,6 +25,7 @@ mod sources;
 mod statuses;
 mod subscriptions;
 mod tags;
+mod talks;
 mod tasks;
 mod templates;
 mod unsorted;
@@ -40,6 +42,7 @@ use axum::{
 use http::StatusCode;
 
 use self::call::{Context, on};
+pub(crate) use self::reader::Reader;
 use crate::{app::App, hal::Answer, problem::Problem, world::EntityType};
 
 /// All routes of the CRM. Authentication, limits and faults are layers around them.
@@ -95,9 +98,11 @@ pub(crate) fn routes() -> Router<App> {
     }
     router
         .merge(bots::routes())
+        .merge(contact_chats::routes())
         .merge(drive::routes())
         .merge(roles::routes())
         .merge(sources::routes())
+        .merge(talks::routes())
         .merge(templates::routes())
         .merge(users::routes())
         .merge(website_buttons::routes())

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::chats;
 use crate::clock::Clock;
 use crate::config::{Config, OauthRules};
 use crate::delivery::Deliveries;
@@ -58,6 +59,7 @@ impl App {
             app.0.config.prepare(world);
             Registration::of(&app.0.config).apply(world);
         });
+        app.register_channels();
         app
     }
 
@@ -132,6 +134,12 @@ impl App {
         }
     }
 
+    fn register_channels(&self) {
+        for channel in self.config().channels.clone() {
+            chats::register(self, channel);
+        }
+    }
+
     /// Remembers this moment for [`App::reset`].
     pub(crate) fn remember_start(&self) {
         let oauth = self.with_world(|world| world.oauth.clone());
@@ -154,6 +162,7 @@ impl App {
         self.config().prepare(&mut fresh);
         Registration::of(self.config()).apply(&mut fresh);
         self.with_world(|world| *world = fresh);
+        self.register_channels();
         self.faults().clear();
         self.journal().clear();
         self.limiter().clear();

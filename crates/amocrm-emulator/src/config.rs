@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::chats::NewChatChannel;
 use crate::limits::LimitSettings;
 use crate::world::{CustomersMode, World};
 
@@ -39,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) customers: Option<CustomersMode>,
     pub(crate) limits: LimitSettings,
     pub(crate) oauth: OauthRules,
+    /// Chat channels that are there from the start.
+    pub(crate) channels: Vec<NewChatChannel>,
 }
 
 impl Default for Config {
@@ -54,6 +57,7 @@ impl Default for Config {
             customers: None,
             limits: LimitSettings::default(),
             oauth: OauthRules::default(),
+            channels: Vec::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod catalogs;
+mod chats;
 mod crm;
 mod customers;
 mod handlers;
@@ -84,6 +85,14 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/_emulator/notes", post(handlers::add_note))
         .route("/_emulator/tasks/delete", post(handlers::delete_task))
         .route("/_emulator/unsorted", post(handlers::receive))
+        .route(
+            "/_emulator/chats/channels",
+            get(chats::channels).post(chats::register),
+        )
+        .route("/_emulator/chats", get(chats::list))
+        .route("/_emulator/chats/message", post(chats::write))
+        .route("/_emulator/chats/typing", post(chats::start_typing))
+        .route("/_emulator/chats/reaction", post(chats::react))
         .route("/_emulator/reset", post(handlers::reset))
         .route("/_emulator/{*rest}", any(unknown))
         .layer(middleware::from_fn_with_state(app.clone(), save))

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 pub use self::builder::EmulatorBuilder;
 pub use self::credentials::Credentials;
 use crate::app::App;
+use crate::chats::{ChatChannel, NewChatChannel};
 use crate::config::OauthRules;
 use crate::delivery::WebhookAttempt;
 use crate::faults::{Fault, PlannedFault};
@@ -21,7 +22,7 @@ use crate::journal::{JournalCounters, JournalEntry};
 use crate::limits::LimitSettings;
 use crate::oauth::{IssueRequest, TokenSelector};
 use crate::world::CustomersMode;
-use crate::{answer, api, auth, control, gate, oauth};
+use crate::{answer, api, auth, chats, control, gate, oauth};
 
 /// How long a shutdown waits for requests and webhooks under way; longer than the two seconds of a webhook.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
@@ -205,6 +206,21 @@ impl Emulator {
         control::set_customers_mode(&self.app, None, mode);
     }
 
+    /// Registers a chat channel, as amoCRM's support would; one with the same id is changed.
+    pub fn register_channel(&self, channel: NewChatChannel) -> ChatChannel {
+        chats::register(&self.app, channel)
+    }
+
+    /// The first user writes a text in a chat, and the channel is told. Returns what its server answered, if it did.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong: there is no such chat, or the text is empty.
+    pub async fn write_in_chat(&self, chat_id: &str, text: &str) -> Result<Option<u16>, String> {
+        let outcome = chats::write(&self.app, chats::Write::text(chat_id, text)).await?;
+        Ok(outcome.hook_status)
+    }
+
     /// Goes back to the moment of the start: the seed, the credentials of the start, no faults, no journal.
     pub fn reset(&self) {
         self.app.reset();
@@ -234,6 +250,7 @@ fn router(app: &App) -> Router {
         .merge(oauth::routes())
         .merge(api::short_links::public_routes())
         .merge(api::drive::open_routes())
+        .merge(chats::routes())
         // What amoCRM has and the emulator has not: the journal shows that somebody asked for it.
         .fallback(|| std::future::ready(answer::gateway_page(StatusCode::NOT_FOUND)))
         .layer(middleware::from_fn_with_state(app.clone(), gate::pass));

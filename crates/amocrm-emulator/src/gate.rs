@@ -97,8 +97,10 @@ async fn handle(
             return response;
         }
     }
-    // Nobody throttles the page a person reads; every call of a program pays.
-    if !is_for_people(request.uri().path()) {
+    // Nobody throttles the page a person reads; every call of a program pays, except those of the chat service, which has no token and
+    // no documented limit.
+    let path = request.uri().path();
+    if !is_for_people(path) && !path.starts_with(CHATS_PREFIX) {
         match app.limiter().judge(
             caller.account_id,
             caller.client_id.as_deref().unwrap_or(UNKNOWN_CLIENT),

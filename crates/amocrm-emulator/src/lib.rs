@@ -97,6 +97,7 @@ mod answer;
 mod api;
 mod app;
 mod auth;
+mod chats;
 mod clock;
 mod config;
 mod control;
@@ -118,6 +119,7 @@ mod server;
 mod tls;
 mod world;
 
+pub use self::chats::{ChatChannel, NewChatChannel};
 pub use self::config::{DEFAULT_REDIRECT_URI, OauthRules, Seed};
 pub use self::delivery::WebhookAttempt;
 pub use self::emulator::{Credentials, Emulator, EmulatorBuilder};

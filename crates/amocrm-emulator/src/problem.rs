@@ -97,6 +97,12 @@ impl Violations {
         self.0.is_empty()
     }
 
+    /// The complaints as a sentence, for services whose errors have no places.
+    pub(crate) fn describe(&self) -> String {
+        let complaints = self.0.iter().map(|v| format!("{}: {}", v.path, v.detail));
+        complaints.collect::<Vec<_>>().join(" ")
+    }
+
     fn into_json(self) -> Value {
         self.0
             .into_iter()

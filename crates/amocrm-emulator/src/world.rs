@@ -58,6 +58,9 @@ pub(crate) use self::{
 pub(crate) struct World {
     /// The accounts; the first one answers for unknown host names.
     pub(crate) accounts: Vec<Account>,
+    /// Chat channels.
+    #[serde(default)]
+    pub(crate) channels: Vec<services::Channel>,
     /// Codes and tokens.
     pub(crate) oauth: crate::oauth::OauthState,
     /// What happened since the last delivery; drained by the webhook sender.

@@ -44,7 +44,7 @@ pub(crate) fn routes() -> Router<App> {
         )
         .route("/v1.0/files/{uuid}/versions", get(on(files::versions)))
         .route("/api/v4/files/{uuid}/links", get(on(attachments::cards)));
-    for kind in ["leads", "contacts", "companies"] {
+    for kind in ["leads", "contacts", "companies", "customers"] {
         router = router.route(&format!("/api/v4/{kind}/{{id}}/files"), attached());
     }
     router.route(

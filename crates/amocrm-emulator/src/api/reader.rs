@@ -28,6 +28,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The object as it came.
+    pub(crate) fn as_json(&self) -> Value {
+        Value::Object(self.object.clone())
+    }
+
     pub(crate) fn path(&self, key: &str) -> String {
         format!("{}{key}", self.prefix)
     }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
+use crate::chats::NewChatChannel;
 use crate::clock::Clock;
 use crate::config::{Config, OauthRules, Seed};
 use crate::emulator::{Credentials, Emulator, router};
@@ -97,6 +98,13 @@ impl EmulatorBuilder {
     #[must_use]
     pub fn index_delay(mut self, delay: Duration) -> Self {
         self.config.index_delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        self
+    }
+
+    /// Registers a chat channel, as amoCRM's support would. It is there after a reset, too.
+    #[must_use]
+    pub fn chat_channel(mut self, channel: NewChatChannel) -> Self {
+        self.config.channels.push(channel);
         self
     }
 

@@ -102,13 +102,6 @@ impl Happening {
     }
 
     /// The contact of the talk a chat message belongs to: the feed finds the message by it, too.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "chats record their messages with it as soon as they are here"
-        )
-    )]
     pub(crate) fn in_talk_with(mut self, contact_id: u64) -> Self {
         self.talk_contact_id = Some(contact_id);
         self

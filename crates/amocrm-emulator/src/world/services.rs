@@ -1,6 +1,7 @@
 //! What surrounds the cards: where people write from, what is written to them, who may do what, and robots.
 
 mod bots;
+mod chats;
 mod roles;
 mod sources;
 mod templates;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
     bots::{Bot, BotRun, Bots, RunState, Widget},
+    chats::{Channel, Chat, Chats, Connection, Message, Person, Talk, Writer},
     roles::{Role, Roles},
     sources::{Source, Sources, WebsiteButton},
     templates::{ChatTemplate, Review, Templates},
@@ -22,4 +24,5 @@ pub(crate) struct Services {
     pub(crate) templates: Templates,
     pub(crate) roles: Roles,
     pub(crate) bots: Bots,
+    pub(crate) chats: Chats,
 }

@@ -10,4 +10,4 @@ mod limits;
 mod nonsense;
 mod oauth;
 mod process;
-mod subscriber;
+pub(crate) mod subscriber;
