@@ -8,6 +8,7 @@ use amocrm_emulator::{Emulator, Seed};
 use amocrm_sdk::Client;
 use amocrm_sdk::entity::ExportCursor;
 use amocrm_sdk::leads::NewLead;
+use chrono::{DateTime, TimeDelta};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -17,7 +18,14 @@ async fn main() -> anyhow::Result<()> {
         .long_lived_token(emulator.long_lived_token())
         .build()?;
 
-    let leads = (0..300).map(|number| NewLead::new().name(format!("Заявка {number}")));
+    // Imported, so that they have changed an hour ago: what is younger than two seconds comes with the next export.
+    let now = DateTime::from_timestamp(emulator.now(), 0).unwrap_or_default();
+    let an_hour_ago = now - TimeDelta::hours(1);
+    let leads = (0..300).map(|number| {
+        NewLead::new()
+            .name(format!("Заявка {number}"))
+            .updated_at(an_hour_ago)
+    });
     let leads = client.leads().create(leads).await?;
 
     let mut changes = client.leads().list().updated_since(ExportCursor::start());
@@ -29,8 +37,9 @@ async fn main() -> anyhow::Result<()> {
     println!("{count} leads, up to {:?}", cursor.updated_at());
     anyhow::ensure!(count == 300);
 
-    emulator.advance(std::time::Duration::from_secs(60));
-    client.leads().update(leads[7].id).price(125_000).await?;
+    let later = now - TimeDelta::minutes(10);
+    let changed = client.leads().update(leads[7].id).price(125_000);
+    changed.updated_at(later).await?;
     let mut changes = client.leads().list().updated_since(cursor);
     let mut changed = Vec::new();
     while let Some(lead) = changes.try_next().await? {
