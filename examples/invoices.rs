@@ -30,12 +30,11 @@ async fn main() -> anyhow::Result<()> {
             invoices = Some(catalog.id);
         }
     }
-    let invoices = match invoices {
-        Some(id) => id,
-        None => {
-            let invoices = NewCatalog::new("Счета").catalog_type(CatalogType::Invoices);
-            client.catalogs().create([invoices]).await?[0].id
-        }
+    let invoices = if let Some(id) = invoices {
+        id
+    } else {
+        let invoices = NewCatalog::new("Счета").catalog_type(CatalogType::Invoices);
+        client.catalogs().create([invoices]).await?[0].id
     };
 
     let nights = InvoiceItem {

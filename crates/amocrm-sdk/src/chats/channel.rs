@@ -317,8 +317,8 @@ impl ChannelAccount {
         emoji: impl Into<String>,
     ) -> ChatCall<()> {
         self.reaction(
-            conversation.into(),
-            message.into(),
+            &conversation.into(),
+            &message.into(),
             user,
             Some(emoji.into()),
         )
@@ -331,13 +331,13 @@ impl ChannelAccount {
         message: impl Into<String>,
         user: &ChatUser,
     ) -> ChatCall<()> {
-        self.reaction(conversation.into(), message.into(), user, None)
+        self.reaction(&conversation.into(), &message.into(), user, None)
     }
 
     fn reaction(
         &self,
-        conversation: String,
-        message: String,
+        conversation: &str,
+        message: &str,
         user: &ChatUser,
         emoji: Option<String>,
     ) -> ChatCall<()> {

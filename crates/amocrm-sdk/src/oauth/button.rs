@@ -133,11 +133,10 @@ impl ConsentButton {
         } else {
             ("amocrm_oauth", "https://www.amocrm.ru/auth/button.min.js")
         };
-        let attributes: String = self
-            .attributes
-            .iter()
-            .map(|(name, value)| format!(" {name}=\"{}\"", escaped(value)))
-            .collect();
+        let mut attributes = String::new();
+        for (name, value) in &self.attributes {
+            attributes.extend([" ", name, "=\"", &escaped(value), "\""]);
+        }
         let client_id = escaped(&self.client_id);
         format!(
             "<script class=\"{class}\" charset=\"utf-8\" data-client-id=\"{client_id}\"{attributes} src=\"{script}\"></script>"

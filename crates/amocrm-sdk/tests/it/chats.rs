@@ -29,11 +29,10 @@ type Seen = Arc<Mutex<Vec<(String, String, Value)>>>;
 fn signed(message: &str) -> String {
     let mut mac = Hmac::<Sha1>::new_from_slice(SECRET.as_bytes()).unwrap();
     mac.update(message.as_bytes());
-    mac.finalize()
-        .into_bytes()
+    let bytes = mac.finalize().into_bytes();
+    bytes
         .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn service() -> (Seen, ChatChannel) {
