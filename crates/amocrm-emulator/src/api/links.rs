@@ -1,30 +1,27 @@
 //! Links between cards: `/{entity}/{id}/links`, `link`, `unlink`, and the mass forms without an id.
 
+mod target;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{call::Context, reader::Reader};
+pub(crate) use self::target::read_element;
+use self::target::{Target, is_on, read_target};
+use super::{call::Context, reader::Reader, records::read_user};
 use crate::{
     hal::{Answer, Reply, self_link},
     problem::{BatchErrors, Problem, Violations},
-    world::{ElementLink, EntityType, FieldOwner, card_and_contact, feed::Subject},
+    world::{ElementLink, EntityType, card_and_contact, feed::Subject},
 };
-
-const CATALOG_ELEMENTS: &str = "catalog_elements";
-
-/// What a card is linked to.
-#[derive(Debug, Clone, PartialEq)]
-enum Target {
-    Card(EntityType, u64, bool),
-    Element(ElementLink),
-}
 
 #[derive(Debug)]
 struct Draft {
     id: u64,
     target: Target,
     request_id: Option<String>,
+    /// On whose behalf; otherwise the user of the request.
+    updated_by: Option<u64>,
 }
 
 /// `GET /{entity}/{id}/links`.
@@ -114,11 +111,11 @@ fn link(cx: &mut Context<'_>, id: Option<u64>) -> Answer {
                 .links
                 .link_element(entity, draft.id, link.clone()),
         }
-        touch(cx, entity, draft.id);
+        touch(cx, entity, draft.id, draft.updated_by);
         if is_new {
             cx.emit_link(
                 Subject::Card(entity, draft.id),
-                subject(&draft.target),
+                draft.target.subject(),
                 true,
             );
         }
@@ -137,7 +134,7 @@ fn unlink(cx: &mut Context<'_>, id: Option<u64>) -> Answer {
     let entity = cx.entity()?;
     for draft in read_drafts(cx, entity, id, false)? {
         let was_linked = is_linked(cx, entity, &draft);
-        let other_side = subject(&draft.target);
+        let other_side = draft.target.subject();
         match draft.target {
             Target::Card(other, to, _) => {
                 cx.account.links.unlink((entity, draft.id), (other, to));
@@ -148,7 +145,7 @@ fn unlink(cx: &mut Context<'_>, id: Option<u64>) -> Answer {
                     .unlink_element(entity, draft.id, link.element_id, link.catalog_id);
             }
         }
-        touch(cx, entity, draft.id);
+        touch(cx, entity, draft.id, draft.updated_by);
         if was_linked {
             cx.emit_link(Subject::Card(entity, draft.id), other_side, false);
         }
@@ -166,22 +163,13 @@ fn is_linked(cx: &Context<'_>, entity: EntityType, draft: &Draft) -> bool {
     }
 }
 
-fn subject(target: &Target) -> Subject {
-    match target {
-        Target::Card(other, to, _) => Subject::Card(*other, *to),
-        Target::Element(link) => Subject::Element {
-            catalog_id: link.catalog_id,
-            id: link.element_id,
-        },
-    }
-}
-
 /// A changed link counts as a change of the card.
-fn touch(cx: &mut Context<'_>, entity: EntityType, id: u64) {
-    let now = cx.now();
-    cx.account
-        .records_mut(entity)
-        .update(id, |record| record.updated_at = now.max(record.updated_at));
+fn touch(cx: &mut Context<'_>, entity: EntityType, id: u64, updated_by: Option<u64>) {
+    let (now, user) = (cx.now(), updated_by.unwrap_or(cx.user_id()));
+    cx.account.records_mut(entity).update(id, |record| {
+        record.updated_at = now.max(record.updated_at);
+        record.updated_by = user;
+    });
 }
 
 fn read_drafts(
@@ -204,6 +192,8 @@ fn read_drafts(
             Some(from)
         });
         let target = read_target(cx, entity, &item, must_exist, &mut out);
+        let metadata = item.child("metadata", &mut Violations::default());
+        let updated_by = metadata.and_then(|it| read_user(cx, &it, "updated_by", true, &mut out));
         if let (Some(id), Some(target)) = (from, target) {
             let request_id = item
                 .value("request_id")
@@ -213,116 +203,13 @@ fn read_drafts(
                 id,
                 target,
                 request_id,
+                updated_by,
             });
         }
         errors.item(&item.request_id(index), out);
     }
     errors.check()?;
     Ok(drafts)
-}
-
-/// Which cards may be linked to which, seen from the first. That contacts may name leads is not in the documentation, but works.
-fn may_link(entity: EntityType, other: EntityType) -> bool {
-    use EntityType::{Companies, Contacts, Customers, Leads};
-    match entity {
-        Leads | Customers => matches!(other, Contacts | Companies),
-        Contacts => matches!(other, Companies | Customers | Leads),
-        Companies => matches!(other, Contacts | Customers | Leads),
-    }
-}
-
-/// Customers can be switched off, and then nobody hears of them.
-fn is_on(cx: &Context<'_>, entity: EntityType) -> bool {
-    entity != EntityType::Customers || cx.account.customers.mode.is_on()
-}
-
-fn read_target(
-    cx: &Context<'_>,
-    entity: EntityType,
-    item: &Reader<'_>,
-    must_exist: bool,
-    out: &mut Violations,
-) -> Option<Target> {
-    item.only(
-        &[
-            "entity_id",
-            "entity_type",
-            "to_entity_id",
-            "to_entity_type",
-            "metadata",
-            "request_id",
-        ],
-        out,
-    );
-    let to = item.required_id("to_entity_id", out);
-    let kind = item.required_string("to_entity_type", out);
-    let metadata = item.child("metadata", out);
-    if let Some(metadata) = &metadata {
-        // What is read as `main_contact` is written as `is_main`.
-        metadata.only(
-            &[
-                "is_main",
-                "quantity",
-                "catalog_id",
-                "price_id",
-                "updated_by",
-            ],
-            out,
-        );
-    }
-    let (to, kind) = (to?, kind?);
-    if kind == CATALOG_ELEMENTS {
-        let link = read_element(cx, to, item, metadata.as_ref(), out)?;
-        let catalogs = &cx.account.catalogs;
-        if must_exist && !catalogs.has_element(link.catalog_id, to) {
-            out.choice(item.path("to_entity_id"));
-        }
-        return Some(Target::Element(link));
-    }
-    let other = EntityType::parse(kind).filter(|other| may_link(entity, *other));
-    let Some(other) = other.filter(|other| is_on(cx, *other)) else {
-        out.choice(item.path("to_entity_type"));
-        return None;
-    };
-    if must_exist && cx.account.records(other).live(to).is_none() {
-        out.choice(item.path("to_entity_id"));
-    }
-    let is_main = metadata
-        .and_then(|metadata| metadata.bool("is_main", out))
-        .unwrap_or(false);
-    Some(Target::Card(other, to, is_main))
-}
-
-/// Elements of lists are named by id and list; without `catalog_id` amoCRM does not know them, also when unlinking.
-pub(crate) fn read_element(
-    cx: &Context<'_>,
-    element_id: u64,
-    item: &Reader<'_>,
-    metadata: Option<&Reader<'_>>,
-    out: &mut Violations,
-) -> Option<ElementLink> {
-    let Some(metadata) = metadata else {
-        out.missing(item.path("metadata.catalog_id"));
-        return None;
-    };
-    let catalog_id = metadata.required_id("catalog_id", out);
-    let quantity = metadata.value("quantity").map_or(Some(1.0), Value::as_f64);
-    if quantity.is_none() {
-        out.kind(metadata.path("quantity"), "numeric");
-    }
-    let price_id = metadata.id("price_id", out);
-    if let (Some(price), Some(catalog)) = (price_id, catalog_id) {
-        let field = cx.account.field(FieldOwner::Catalog(catalog), price);
-        if field.is_none_or(|field| !matches!(field.kind.as_str(), "price" | "numeric")) {
-            out.choice(metadata.path("price_id"));
-        }
-    }
-    Some(ElementLink {
-        element_id,
-        catalog_id: catalog_id?,
-        quantity: quantity?,
-        price_id,
-    })
 }
 
 fn read_links(cx: &Context<'_>, entity: EntityType, id: u64) -> Vec<Target> {
@@ -354,7 +241,7 @@ fn read_links(cx: &Context<'_>, entity: EntityType, id: u64) -> Vec<Target> {
     // Id and type work only as a pair.
     if !wanted.is_empty() && !kinds.is_empty() {
         targets.retain(|target| {
-            let (kind, to) = name(target);
+            let (kind, to) = target.name();
             kinds.contains(&kind) && wanted.contains(&to.to_string().as_str())
         });
     }
@@ -366,13 +253,6 @@ fn read_links(cx: &Context<'_>, entity: EntityType, id: u64) -> Vec<Target> {
             .retain(|target| matches!(target, Target::Element(link) if link.catalog_id == catalog));
     }
     targets
-}
-
-fn name(target: &Target) -> (&'static str, u64) {
-    match target {
-        Target::Card(other, to, _) => (other.as_str(), *to),
-        Target::Element(link) => (CATALOG_ELEMENTS, link.element_id),
-    }
 }
 
 fn is_main(cx: &Context<'_>, entity: EntityType, id: u64, other: EntityType, to: u64) -> bool {
@@ -388,7 +268,7 @@ fn render(
     target: &Target,
     with_source: bool,
 ) -> Value {
-    let (kind, to) = name(target);
+    let (kind, to) = target.name();
     let metadata = match target {
         Target::Element(link) => element_metadata(link),
         Target::Card(other, to, _) if card_and_contact((entity, id), (*other, *to)).is_some() => {

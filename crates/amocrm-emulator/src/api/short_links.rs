@@ -17,7 +17,7 @@ use super::{
 use crate::{
     answer::{gateway_page, random_hex},
     app::App,
-    hal::{Answer, Reply, self_link},
+    hal::{Answer, Reply},
     hosts::Site,
     problem::{BatchErrors, Violations},
     world::{Actor, EntityType, Note, ShortLink, World},
@@ -64,7 +64,6 @@ fn create_many(cx: &mut Context<'_>) -> Answer {
     }
     Ok(Reply::ok(json!({
         "_total_items": made.len(),
-        "_links": self_link(&cx.url()),
         "_embedded": {"short_links": made},
     })))
 }

@@ -288,3 +288,19 @@ async fn invoices_and_suppliers_answer_in_the_shapes_of_the_fixtures() {
     }
     assert!(read["invoice_link"].is_string());
 }
+
+#[tokio::test]
+async fn short_links_answer_in_the_shape_of_the_fixture() {
+    let crm = Crm::empty().await;
+    let mut request = fixture("short_links_create_request");
+    // The second contact is not there, and nobody says so.
+    for index in [0, 2] {
+        let contact = crm.create("contacts", json!({"name": "Анна"})).await;
+        request[index]["metadata"]["entity_id"] = contact.into();
+    }
+    request[1]["metadata"]["entity_id"] = 1.into();
+    assert_shape(
+        "short_links_create_response",
+        crm.post("short_links", request).await,
+    );
+}
