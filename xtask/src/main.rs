@@ -9,6 +9,7 @@
     reason = "telling a person what happens is what a chore does"
 )]
 
+mod bench;
 mod cargo;
 mod ci;
 mod environment;
@@ -38,6 +39,8 @@ enum Chore {
     Dev(Passed),
     /// Runs all tests, doc tests and examples; starts a PostgreSQL of its own for them if there is one.
     Test(test::Arguments),
+    /// Measures speed; ends with one `name=value` line for each figure.
+    Bench(bench::Arguments),
     /// Runs what CI runs: format, lints, docs, tests, dependencies.
     Ci(ci::Arguments),
 }
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Chore::Demo(passed) => cargo::run_demo(&[], &passed.arguments),
         Chore::Dev(passed) => cargo::run_demo(&["--dev"], &passed.arguments),
         Chore::Test(arguments) => test::run(&arguments),
+        Chore::Bench(arguments) => bench::run(&arguments),
         Chore::Ci(arguments) => ci::run(&arguments),
     };
     match done {

@@ -11,7 +11,7 @@ use crate::cargo::{cargo, has_subcommand};
 use crate::environment::{REQUIRE_ALL, TEST_POSTGRES_URL};
 use crate::postgres::{Found, Postgres, Tools};
 use crate::report::{self, Line, Verdict};
-use crate::{environment, examples, process};
+use crate::{bench, environment, examples, process};
 
 /// Tests that measure seconds or kill processes, by parts of their names: they run alone, as in `.config/nextest.toml`.
 const HEAVY: [&str; 3] = ["sliding_second", "two_processes", "kill"];
@@ -22,8 +22,8 @@ pub(crate) struct Arguments {
     /// Fail where a neighbour such as PostgreSQL is missing, instead of saying "skipped".
     #[arg(long)]
     require_all: bool,
-    /// Arguments for `cargo nextest run` (or `cargo test`, if nextest is not installed): a choice of tests. Doc tests and
-    /// examples are then left out.
+    /// Arguments for `cargo nextest run` (or `cargo test`, if nextest is not installed): a choice of tests. Doc tests,
+    /// examples and the benchmark are then left out.
     #[arg(last = true, value_name = "ARGUMENTS")]
     selection: Vec<String>,
 }
@@ -72,8 +72,12 @@ pub(crate) fn run_all(
     if selection.is_empty() {
         run.doc_tests()?;
         run.examples()?;
+        run.benchmark();
     } else {
-        run.skipped("doc tests, examples", "a choice of tests was given");
+        run.skipped(
+            "doc tests, examples, benchmark",
+            "a choice of tests was given",
+        );
     }
     Ok(run.outcome)
 }
@@ -203,6 +207,14 @@ impl Run<'_> {
         let counts = examples::run(&examples::names()?)?;
         self.add("examples", counts, "", started.elapsed());
         Ok(())
+    }
+
+    /// Not for its figures: so that it still works on the day somebody needs them.
+    fn benchmark(&mut self) {
+        report::heading("benchmark");
+        let started = Instant::now();
+        let counts = bench::smoke();
+        self.add("benchmark", counts, "", started.elapsed());
     }
 
     /// Runs test commands, and counts by what they say.
