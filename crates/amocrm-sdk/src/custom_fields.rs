@@ -3,6 +3,7 @@
 //! Source: <https://www.amocrm.ru/developers/content/crm_platform/custom-fields>.
 
 use serde::Serialize;
+use serde_json::Value;
 use serde_with::skip_serializing_none;
 
 use crate::client::Client;
@@ -177,6 +178,7 @@ struct Changes {
     remind: Option<String>,
     tracking_callback: Option<String>,
     search_in: Option<String>,
+    settings: Option<Value>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -243,6 +245,12 @@ macro_rules! field_setters {
         /// Whether users may remove it. Fields of catalogs only.
         pub fn deletable(mut self, deletable: bool) -> Self {
             self.changes_mut().is_deletable = Some(deletable);
+            self
+        }
+
+        /// Sets how cards show it, as [`CustomField::settings`] tells it. Fields of catalogs only.
+        pub fn settings(mut self, settings: serde_json::Value) -> Self {
+            self.changes_mut().settings = Some(settings);
             self
         }
 

@@ -22,6 +22,7 @@ use futures_util::TryStreamExt;
 
 mod activity;
 mod cards;
+mod queries;
 mod reading;
 mod requests;
 
