@@ -70,7 +70,7 @@ mod lane;
 
 pub(crate) use self::lane::Verb;
 
-/// How long the first call of a batch waits for company. Far below the 150 ms that a permit takes at 7 a second.
+/// How long the first call of a batch waits for company. Far below the 146 ms that a permit takes at 7 a second.
 const DEFAULT_WINDOW: Duration = Duration::from_millis(5);
 
 /// When a batch is full or has waited long enough.
