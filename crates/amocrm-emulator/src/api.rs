@@ -3,6 +3,7 @@
 mod account;
 mod bots;
 mod call;
+mod calls;
 mod catalogs;
 mod complex;
 mod contact_chats;
@@ -84,6 +85,7 @@ pub(crate) fn routes() -> Router<App> {
             "/ajax/{entity}/multiple/restore/",
             post(on(records::restore_many)),
         )
+        .merge(calls::routes())
         .merge(feed::routes())
         .merge(loss_reasons::routes())
         .merge(subscriptions::routes())
@@ -142,30 +144,7 @@ fn card_routes(router: Router<App>, base: &str) -> Router<App> {
         .route(&at("/{id}/links"), get(on(links::list_one)))
         .route(&at("/{id}/link"), post(on(links::link_one)))
         .route(&at("/{id}/unlink"), post(on(links::unlink_one)))
-        .route(
-            &at("/notes"),
-            get(on(notes::list))
-                .post(on(notes::create_many))
-                .patch(on(notes::update_many)),
-        )
-        .route(
-            &at("/notes/{note_id}"),
-            get(on(notes::show)).patch(on(notes::update_one)),
-        )
-        .route(&at("/notes/{note_id}/pin"), post(on(notes::pin)))
-        .route(&at("/notes/{note_id}/unpin"), post(on(notes::unpin)))
-        .route(
-            &at("/{id}/notes"),
-            get(on(notes::list))
-                .post(on(notes::create_many))
-                .patch(on(notes::update_many)),
-        )
-        .route(
-            &at("/{id}/notes/{note_id}"),
-            get(on(notes::show)).patch(on(notes::update_one)),
-        )
-        .route(&at("/{id}/notes/{note_id}/pin"), post(on(notes::pin)))
-        .route(&at("/{id}/notes/{note_id}/unpin"), post(on(notes::unpin)))
+        .merge(notes::routes(base))
 }
 
 fn no_route(cx: &mut Context<'_>) -> Answer {

@@ -78,6 +78,11 @@
 //! | `POST /_emulator/accounts/rename` | `{"subdomain"}`; optional `account_id`, `old_host_status` |
 //! | `POST /_emulator/integrations/disable` | revokes all grants of an integration and tells its hook; optional `client_id`, `hook_url` |
 //! | `POST /_emulator/integrations/install` | delivers a code to the redirect URI as after a widget's installation; optional `client_id` |
+//! | `POST /_emulator/feed` | settings of the activity feed: `lag_ms`, `omits_next`; optional `account_id`, as in the next four |
+//! | `POST /_emulator/followers` | `{"entity_type", "entity_id", "users", "groups"}`: who follows a lead or customer |
+//! | `POST /_emulator/notes` | `{"entity_type", "entity_id", "note_type", "params"}`: a note of any type and shape, unchecked; optional `user_id` |
+//! | `POST /_emulator/tasks/delete` | `{"id"}`: deletes a task as a person does; optional `user_id` |
+//! | `POST /_emulator/unsorted` | `{"category"}`, `chats` or `mail`: an incoming lead; optional `metadata`, `source_uid`, `source_name`, `pipeline_id`, `contact_id`, `contact_name` |
 //! | `POST /_emulator/reset` | back to the start: seed, credentials and clock; no faults, no journal, no blocks |
 //!
 //! # Fault names

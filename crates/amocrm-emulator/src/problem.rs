@@ -160,6 +160,11 @@ impl Problem {
         }
     }
 
+    /// A refusal with a document of its own.
+    pub(crate) fn with_document(status: StatusCode, document: Value) -> Self {
+        Self { status, document }
+    }
+
     /// 400 with a `detail`.
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
         Self::plain(StatusCode::BAD_REQUEST, detail)

@@ -1,39 +1,64 @@
 //! Notes of cards. There is no way to delete one.
 
+mod params;
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
 use serde_json::{Value, json};
 
-use super::{call::Context, reader::Reader};
+use super::{
+    call::{Context, on},
+    reader::Reader,
+};
 use crate::{
+    app::App,
     hal::{Answer, Reply, page, self_link},
     problem::{BatchErrors, Problem, Violations},
     query::Direction,
     world::{EntityType, Note},
 };
 
-/// Types a client may write; the others come from amoCRM itself.
-const WRITABLE: [&str; 14] = [
-    "common",
-    "call_in",
-    "call_out",
-    "service_message",
-    "extended_service_message",
-    "message_cashier",
-    "geolocation",
-    "sms_in",
-    "sms_out",
-    "attachment",
-    "invoice_paid",
-    "bill_paid",
-    "ai_result",
-    "site_visit",
+/// What may stand in a new note; anything else is complained about.
+const KEYS: [&str; 9] = [
+    "entity_id",
+    "note_type",
+    "params",
+    "created_by",
+    "responsible_user_id",
+    "created_at",
+    "updated_at",
+    "is_need_to_trigger_digital_pipeline",
+    "request_id",
 ];
 
+/// The routes of the notes of one type of cards.
+pub(super) fn routes(base: &str) -> Router<App> {
+    let mut router = Router::new();
+    // All notes of the type, and those of one card.
+    for at in [format!("{base}/notes"), format!("{base}/{{id}}/notes")] {
+        router = router
+            .route(
+                &at,
+                get(on(list)).post(on(create_many)).patch(on(update_many)),
+            )
+            .route(
+                &format!("{at}/{{note_id}}"),
+                get(on(show)).patch(on(update_one)),
+            )
+            .route(&format!("{at}/{{note_id}}/pin"), post(on(pin)))
+            .route(&format!("{at}/{{note_id}}/unpin"), post(on(unpin)));
+    }
+    router
+}
+
 /// `GET /{entity}/notes` and `GET /{entity}/{id}/notes`.
-pub(crate) fn list(cx: &mut Context<'_>) -> Answer {
+fn list(cx: &mut Context<'_>) -> Answer {
     let (entity, query) = (cx.entity()?, cx.query());
     let numbers = |key| {
         query
-            .list(&["filter", key])
+            .comma_list(&["filter", key])
             .iter()
             .filter_map(|id| id.parse().ok())
             .collect::<Vec<u64>>()
@@ -44,14 +69,8 @@ pub(crate) fn list(cx: &mut Context<'_>) -> Answer {
     } else {
         vec![cx.id("id")?]
     };
-    let kinds = query.list(&["filter", "note_type"]);
-    // A bare moment means "changed after".
-    let after = query
-        .get(&["filter", "updated_at"])
-        .and_then(|at| at.parse::<i64>().ok());
-    let range = query
-        .range(&["filter", "updated_at"])
-        .filter(|_| after.is_none());
+    let kinds = query.comma_list(&["filter", "note_type"]);
+    let changed = query.since(&["filter", "updated_at"]);
 
     let notes = cx
         .account
@@ -63,8 +82,7 @@ pub(crate) fn list(cx: &mut Context<'_>) -> Answer {
         .filter(|note| ids.is_empty() || ids.contains(&note.id))
         .filter(|note| parents.is_empty() || parents.contains(&note.entity_id))
         .filter(|note| kinds.is_empty() || kinds.contains(&note.kind.as_str()))
-        .filter(|note| after.is_none_or(|after| note.updated_at >= after))
-        .filter(|note| range.is_none_or(|range| range.contains(as_float(note.updated_at))))
+        .filter(|note| changed.is_none_or(|range| range.contains(as_float(note.updated_at))))
         .filter(|note| cx.account.records(entity).live(note.entity_id).is_some())
         .collect();
     let (field, direction) = query
@@ -90,7 +108,7 @@ pub(crate) fn list(cx: &mut Context<'_>) -> Answer {
 }
 
 /// One note; 204 when there is none.
-pub(crate) fn show(cx: &mut Context<'_>) -> Answer {
+fn show(cx: &mut Context<'_>) -> Answer {
     let entity = cx.entity()?;
     Ok(match find(cx, entity)? {
         Some(note) => Reply::ok(render(cx, entity, note)),
@@ -99,7 +117,7 @@ pub(crate) fn show(cx: &mut Context<'_>) -> Answer {
 }
 
 /// Adds notes; without an entity in the path every item names its own.
-pub(crate) fn create_many(cx: &mut Context<'_>) -> Answer {
+fn create_many(cx: &mut Context<'_>) -> Answer {
     let entity = cx.entity()?;
     let parent = if cx.param("id").is_empty() {
         None
@@ -113,6 +131,8 @@ pub(crate) fn create_many(cx: &mut Context<'_>) -> Answer {
     for (index, item) in items.iter().enumerate() {
         let item = Reader::new(item);
         let mut out = Violations::default();
+        item.only(&KEYS, &mut out);
+        item.bool("is_need_to_trigger_digital_pipeline", &mut out);
         let entity_id = parent
             .or_else(|| item.required_id("entity_id", &mut out))
             .unwrap_or_default();
@@ -126,8 +146,8 @@ pub(crate) fn create_many(cx: &mut Context<'_>) -> Answer {
         let note_type = item
             .required_string("note_type", &mut out)
             .unwrap_or_default();
-        let params = read_params(note_type, &item, &mut out);
-        if !note_type.is_empty() && !WRITABLE.contains(&note_type) {
+        let params = params::read(note_type, &item, &mut out);
+        if !note_type.is_empty() && !params::is_writable(note_type) {
             out.choice("note_type");
         }
         let created_by = author(cx, &item, "created_by", &mut out).unwrap_or(user);
@@ -165,7 +185,7 @@ pub(crate) fn create_many(cx: &mut Context<'_>) -> Answer {
 }
 
 /// Changes notes.
-pub(crate) fn update_many(cx: &mut Context<'_>) -> Answer {
+fn update_many(cx: &mut Context<'_>) -> Answer {
     let entity = cx.entity()?;
     let items = cx.items()?;
     let mut errors = BatchErrors::default();
@@ -204,7 +224,7 @@ pub(crate) fn update_many(cx: &mut Context<'_>) -> Answer {
 }
 
 /// Changes one note.
-pub(crate) fn update_one(cx: &mut Context<'_>) -> Answer {
+fn update_one(cx: &mut Context<'_>) -> Answer {
     let entity = cx.entity()?;
     let object = cx.object()?;
     let item = Reader::new(&object);
@@ -220,12 +240,12 @@ pub(crate) fn update_one(cx: &mut Context<'_>) -> Answer {
 }
 
 /// Shows a note above the feed.
-pub(crate) fn pin(cx: &mut Context<'_>) -> Answer {
+fn pin(cx: &mut Context<'_>) -> Answer {
     set_pinned(cx, true)
 }
 
 /// Puts a note back into the feed.
-pub(crate) fn unpin(cx: &mut Context<'_>) -> Answer {
+fn unpin(cx: &mut Context<'_>) -> Answer {
     set_pinned(cx, false)
 }
 
@@ -259,46 +279,15 @@ fn find<'a>(cx: &'a Context<'_>, entity: EntityType) -> Result<Option<&'a Note>,
 type NoteChange = (Option<String>, Option<Value>);
 
 fn read_change(note: &Note, item: &Reader<'_>, out: &mut Violations) -> NoteChange {
-    let kind = item.choice("note_type", &WRITABLE, out);
+    let kind = item.string("note_type", out);
+    if kind.is_some_and(|kind| !params::is_writable(kind)) {
+        out.choice(item.path("note_type"));
+    }
     let params = item
         .value("params")
         .is_some()
-        .then(|| read_params(kind.unwrap_or(&note.kind), item, out));
+        .then(|| params::read(kind.unwrap_or(&note.kind), item, out));
     (kind.map(str::to_owned), params)
-}
-
-/// `params` is kept as sent; only what amoCRM is known to check is checked.
-fn read_params(kind: &str, item: &Reader<'_>, out: &mut Violations) -> Value {
-    item.require("params", out);
-    let Some(params) = item.child("params", out) else {
-        return json!({});
-    };
-    match kind {
-        "common"
-        | "service_message"
-        | "extended_service_message"
-        | "sms_in"
-        | "sms_out"
-        | "geolocation" => {
-            params.required_string("text", out);
-        }
-        "message_cashier" => {
-            params.choice("status", &["created", "shown", "canceled"], out);
-        }
-        "call_in" | "call_out" => {
-            for key in ["link", "call_result", "call_status"] {
-                if params.is_null(key) {
-                    out.null(params.path(key));
-                }
-            }
-            params.int("duration", out);
-        }
-        "attachment" => {
-            params.required_string("file_uuid", out);
-        }
-        _ => {}
-    }
-    item.value("params").cloned().unwrap_or_default()
 }
 
 fn author(cx: &Context<'_>, item: &Reader<'_>, key: &str, out: &mut Violations) -> Option<u64> {
@@ -329,6 +318,11 @@ fn link(cx: &Context<'_>, entity: EntityType, entity_id: u64, id: u64) -> Value 
 
 /// A note as amoCRM answers it.
 pub(crate) fn render(cx: &Context<'_>, entity: EntityType, note: &Note) -> Value {
+    // The oldest rows have numbers for types.
+    let kind = match note.kind.parse::<u64>() {
+        Ok(number) => Value::from(number),
+        Err(_) => Value::from(note.kind.as_str()),
+    };
     let mut document = json!({
         "id": note.id,
         "entity_id": note.entity_id,
@@ -338,7 +332,7 @@ pub(crate) fn render(cx: &Context<'_>, entity: EntityType, note: &Note) -> Value
         "updated_at": note.updated_at,
         "responsible_user_id": note.responsible_user_id,
         "group_id": note.group_id,
-        "note_type": note.kind,
+        "note_type": kind,
         "params": note.params,
         "account_id": cx.account.id,
         "_links": link(cx, entity, note.entity_id, note.id),

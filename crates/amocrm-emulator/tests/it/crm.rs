@@ -1,6 +1,7 @@
 //! The CRM itself: cards, fields, pipelines, links, and what the webhooks tell of them.
 
 mod batches;
+mod calls;
 mod catalogs;
 mod client;
 mod customers;
@@ -9,6 +10,7 @@ mod events;
 mod feed;
 mod lists;
 mod loss_reasons;
+mod notes;
 mod pipelines;
 mod relations;
 mod robustness;

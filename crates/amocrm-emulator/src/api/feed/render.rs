@@ -14,13 +14,12 @@ use crate::{
 /// One event with the names its `with` asks for.
 pub(super) fn render(cx: &Context<'_>, event: &FeedEvent) -> Value {
     let subject = shown_subject(cx, event);
-    let facts = |facts: &[Fact]| facts.iter().map(Fact::render).collect::<Value>();
-    let mut embedded = json!({"entity": entity(cx, event, subject)});
-    if cx.query().with("note")
-        && let Some(note) = note(cx, event)
-    {
-        embedded["note"] = note;
-    }
+    let facts = |facts: &[Fact]| {
+        facts
+            .iter()
+            .map(|fact| self::fact(cx, event, fact))
+            .collect::<Value>()
+    };
     json!({
         "id": event.id,
         "type": event.kind,
@@ -32,7 +31,7 @@ pub(super) fn render(cx: &Context<'_>, event: &FeedEvent) -> Value {
         "value_before": facts(&event.before),
         "account_id": cx.account.id,
         "_links": self_link(&cx.api(&format!("events/{}", event.id))),
-        "_embedded": embedded,
+        "_embedded": {"entity": entity(cx, event, subject)},
     })
 }
 
@@ -66,15 +65,17 @@ fn entity(cx: &Context<'_>, event: &FeedEvent, subject: Subject) -> Value {
     entity
 }
 
-/// The note the event tells of, whole. Where it is embedded is not documented.
-fn note(cx: &Context<'_>, event: &FeedEvent) -> Option<Value> {
-    let Subject::Card(entity, _) = event.subject else {
-        return None;
-    };
-    let id = event.after.iter().find_map(|fact| match fact {
-        Fact::Note(id) => Some(id),
-        _ => None,
-    })?;
-    let note = cx.account.notes.get(&entity)?.get(id)?;
-    Some(notes::render(cx, entity, note))
+/// A fact; `with=note` puts the whole note in the place of its id. Notes that are not shown anywhere stay ids.
+fn fact(cx: &Context<'_>, event: &FeedEvent, fact: &Fact) -> Value {
+    if let (Fact::Note(id), Subject::Card(entity, _)) = (fact, event.subject)
+        && cx.query().with("note")
+        && let Some(note) = cx
+            .account
+            .notes
+            .get(&entity)
+            .and_then(|notes| notes.get(id))
+    {
+        return json!({"note": notes::render(cx, entity, note)});
+    }
+    fact.render()
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{card, embedded, find, link as item_link};
+use super::{card, embedded, find};
 use crate::{
     api::{call::Context, reader::Reader},
     hal::{Answer, Reply},
@@ -141,12 +141,18 @@ fn user(cx: &Context<'_>, body: &Reader<'_>, out: &mut Violations) -> Option<u64
 }
 
 fn decided(cx: &Context<'_>, item: &Unsorted) -> Value {
+    let mut cards = embedded(cx, item);
+    for contact in cards["contacts"].as_array_mut().into_iter().flatten() {
+        let id = contact["id"].as_u64().unwrap_or_default();
+        let record = cx.account.contacts.get(id);
+        contact["is_deleted"] = record.is_some_and(|record| record.is_deleted).into();
+        contact["is_unsorted"] = record.is_some_and(|record| record.is_unsorted).into();
+    }
     json!({
         "uid": item.uid,
         "pipeline_id": item.pipeline_id,
         "category": item.category,
         "created_at": item.created_at,
-        "_links": item_link(cx, &item.uid),
-        "_embedded": embedded(cx, item),
+        "_embedded": cards,
     })
 }

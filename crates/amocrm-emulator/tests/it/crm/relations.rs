@@ -147,7 +147,7 @@ async fn links_are_idempotent_and_a_lead_always_has_one_main_contact() {
 async fn notes_keep_what_they_are_given_and_common_ones_need_a_text() {
     let crm = Crm::empty().await;
     let lead = crm.create("leads", json!({})).await;
-    let params = json!({"uniq": ["dirty"], "duration": 5, "source": "pbx", "phone": "+7", "extra": {"any": 1}});
+    let params = json!({"uniq": "c-1", "duration": 5, "source": "pbx", "phone": "+7"});
     let note = crm
         .create(
             "leads/notes",
