@@ -77,7 +77,7 @@ impl ResumeBot {
         let text = text.into();
         let too_long = too_long(&text);
         let params = json!({"type": "text", "value": text});
-        self.refused_if(too_long).handler("show", params)
+        self.refused_if(too_long).handler("show", &params)
     }
 
     /// Shows a text with buttons, at most 25.
@@ -88,8 +88,8 @@ impl ResumeBot {
     ) -> Self {
         self.buttons(
             "buttons",
-            text.into(),
-            buttons.into_iter().map(Into::into).collect(),
+            &text.into(),
+            &buttons.into_iter().map(Into::into).collect::<Vec<_>>(),
         )
     }
 
@@ -101,8 +101,8 @@ impl ResumeBot {
     ) -> Self {
         self.buttons(
             "buttons_url",
-            text.into(),
-            addresses.into_iter().map(Into::into).collect(),
+            &text.into(),
+            &addresses.into_iter().map(Into::into).collect::<Vec<_>>(),
         )
     }
 
@@ -113,22 +113,22 @@ impl ResumeBot {
             Step::Answer(step) => json!({"type": "answer", "step": step}),
             Step::Finish => json!({"type": "finish"}),
         };
-        self.handler("goto", params)
+        self.handler("goto", &params)
     }
 
-    fn buttons(self, kind: &str, text: String, buttons: Vec<String>) -> Self {
+    fn buttons(self, kind: &str, text: &str, buttons: &[String]) -> Self {
         let too_many = (buttons.len() > MAX_BUTTONS).then(|| {
             format!(
                 "buttons: expected at most {MAX_BUTTONS}, got {}",
                 buttons.len()
             )
         });
-        let refusal = too_many.or_else(|| too_long(&text));
+        let refusal = too_many.or_else(|| too_long(text));
         let params = json!({"type": kind, "value": text, "buttons": buttons});
-        self.refused_if(refusal).handler("show", params)
+        self.refused_if(refusal).handler("show", &params)
     }
 
-    fn handler(mut self, handler: &str, params: Value) -> Self {
+    fn handler(mut self, handler: &str, params: &Value) -> Self {
         self.handlers
             .push(json!({"handler": handler, "params": params}));
         let count = self.handlers.len();

@@ -16,11 +16,13 @@ use amocrm_sdk::{BoxError, Client, Operation};
 use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 
+mod activity;
 mod catalogs;
 mod core;
 mod customers;
 mod files;
 mod office;
+mod services;
 
 /// An account to try things in, and what was tried.
 pub struct Stage {
@@ -276,6 +278,15 @@ async fn every_row_is_lived_through_on_the_emulator() {
     live(&recorder, office::users).await;
     live(&recorder, office::sources).await;
     live(&recorder, office::templates).await;
+    live(&recorder, activity::notes).await;
+    live(&recorder, activity::events).await;
+    live(&recorder, activity::unsorted).await;
+    live(&recorder, activity::loss_reasons).await;
+    live(&recorder, activity::followers).await;
+    live(&recorder, services::bots).await;
+    live(&recorder, services::widgets).await;
+    live(&recorder, services::website_buttons).await;
+    live(&recorder, services::short_links).await;
 
     let table = table();
     let calls = recorder.0.lock().unwrap().clone();
@@ -298,6 +309,44 @@ async fn every_row_is_lived_through_on_the_emulator() {
 #[tokio::test]
 async fn files_are_lived_through() {
     live(&Recorder::default(), files::files).await;
+}
+
+#[tokio::test]
+async fn what_happens_around_leads_is_lived_through() {
+    let recorder = Recorder::default();
+    live(&recorder, activity::notes).await;
+    live(&recorder, activity::events).await;
+    live(&recorder, activity::unsorted).await;
+    live(&recorder, activity::loss_reasons).await;
+    live(&recorder, activity::followers).await;
+}
+
+#[tokio::test]
+async fn what_acts_on_its_own_is_lived_through() {
+    let recorder = Recorder::default();
+    live(&recorder, services::bots).await;
+    live(&recorder, services::widgets).await;
+    live(&recorder, services::website_buttons).await;
+    live(&recorder, services::short_links).await;
+}
+
+/// Does what users of the account do: asks the emulator's control API, with a body to post or none to read.
+async fn control(emulator: &Emulator, path: &str, body: &serde_json::Value) -> serde_json::Value {
+    let method = if body.is_null() { "GET" } else { "POST" };
+    let request = http::Request::builder()
+        .method(method)
+        .uri(format!("/_emulator/{path}"))
+        .header("content-type", "application/json")
+        .body(axum::body::Body::from(body.to_string()))
+        .unwrap();
+    let answer = tower::ServiceExt::oneshot(emulator.router(), request)
+        .await
+        .unwrap();
+    assert!(answer.status().is_success(), "{path}: {}", answer.status());
+    let body = axum::body::to_bytes(answer.into_body(), usize::MAX)
+        .await
+        .unwrap();
+    serde_json::from_slice(&body).unwrap_or_default()
 }
 
 /// Plays a story in an account of its own.
