@@ -110,8 +110,16 @@ fn describe(account: &Account, card: &Card) -> Value {
 fn card(cx: &Context<'_>) -> Result<Card, Problem> {
     let id = cx.id("id")?;
     let kind = cx.path_word(2);
-    let exists =
-        EntityType::parse(kind).is_none_or(|entity| cx.account.records(entity).live(id).is_some());
+    let exists = match kind {
+        "catalogs" => {
+            let catalogs = &cx.account.catalogs;
+            catalogs.has_element(cx.id("catalog_id")?, id)
+        }
+        kind => {
+            let entity = cx.entity_named(kind)?;
+            cx.account.records(entity).live(id).is_some()
+        }
+    };
     if !exists {
         return Err(Problem::not_found("Entity not found"));
     }

@@ -22,6 +22,8 @@ pub(crate) fn of_change(
             Some(about(format!("{word}_added")).after([note]))
         }
         Change::Deleted => Some(about(format!("{word}_deleted"))),
+        // The feed has no word for customers that come back.
+        Change::Restored if entity == EntityType::Customers => None,
         Change::Restored => Some(about(format!("{word}_restored"))),
         Change::Moved {
             old_status_id,

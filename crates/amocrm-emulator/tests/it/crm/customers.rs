@@ -25,6 +25,7 @@ async fn customers_are_off_until_an_administrator_switches_them_on() {
         "customers/statuses",
         "customers/transactions",
         "customers/custom_fields",
+        "customers/30000001/files",
         "customers/nothing/at/all",
     ] {
         assert_eq!(crm.get(path).await.0, 426, "{path}");
