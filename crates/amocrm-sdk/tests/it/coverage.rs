@@ -18,6 +18,7 @@ use tower::{Layer, Service};
 
 mod activity;
 mod catalogs;
+mod chats;
 mod core;
 mod customers;
 mod files;
@@ -270,6 +271,7 @@ async fn every_row_is_lived_through_on_the_emulator() {
     live(&recorder, core::pipelines).await;
     live(&recorder, core::tasks).await;
     live(&recorder, core::webhooks).await;
+    live(&recorder, chats::chats).await;
     live(&recorder, files::files).await;
     live(&recorder, catalogs::lists).await;
     live(&recorder, catalogs::invoices).await;
@@ -307,8 +309,9 @@ async fn every_row_is_lived_through_on_the_emulator() {
 }
 
 #[tokio::test]
-async fn files_are_lived_through() {
+async fn files_and_chats_are_lived_through() {
     live(&Recorder::default(), files::files).await;
+    live(&Recorder::default(), chats::chats).await;
 }
 
 #[tokio::test]
