@@ -17,6 +17,7 @@ mod examples;
 mod postgres;
 mod process;
 mod report;
+mod sdk;
 mod test;
 
 use std::process::ExitCode;
@@ -41,6 +42,8 @@ enum Chore {
     Test(test::Arguments),
     /// Measures speed; ends with one `name=value` line for each figure.
     Bench(bench::Arguments),
+    /// Checks the SDK as its users meet it: every set of features, and the first program of its READMEs. Part of `ci`.
+    Sdk,
     /// Runs what CI runs: format, lints, docs, tests, dependencies.
     Ci(ci::Arguments),
 }
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Chore::Dev(passed) => cargo::run_demo(&["--dev"], &passed.arguments),
         Chore::Test(arguments) => test::run(&arguments),
         Chore::Bench(arguments) => bench::run(&arguments),
+        Chore::Sdk => ci::run_sdk(),
         Chore::Ci(arguments) => ci::run(&arguments),
     };
     match done {

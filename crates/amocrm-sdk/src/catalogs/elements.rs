@@ -95,6 +95,12 @@ impl CatalogElement {
     }
 }
 
+impl AsRef<crate::fields::CustomFieldValues> for CatalogElement {
+    fn as_ref(&self) -> &crate::fields::CustomFieldValues {
+        &self.custom_fields_values
+    }
+}
+
 impl HasId for CatalogElement {
     fn raw_id(&self) -> u64 {
         self.id.get()

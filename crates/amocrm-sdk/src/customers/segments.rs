@@ -102,6 +102,12 @@ pub struct Segment {
     pub account_id: Option<AccountId>,
 }
 
+impl AsRef<crate::fields::CustomFieldValues> for Segment {
+    fn as_ref(&self) -> &crate::fields::CustomFieldValues {
+        &self.custom_fields_values
+    }
+}
+
 impl HasId for Segment {
     fn raw_id(&self) -> u64 {
         self.id.get()
