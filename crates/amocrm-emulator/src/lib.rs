@@ -83,6 +83,13 @@
 //! | `POST /_emulator/notes` | `{"entity_type", "entity_id", "note_type", "params"}`: a note of any type and shape, unchecked; optional `user_id` |
 //! | `POST /_emulator/tasks/delete` | `{"id"}`: deletes a task as a person does; optional `user_id` |
 //! | `POST /_emulator/unsorted` | `{"category"}`, `chats` or `mail`: an incoming lead; optional `metadata`, `source_uid`, `source_name`, `pipeline_id`, `contact_id`, `contact_name` |
+//! | `GET`, `POST /_emulator/chats/channels` | chat channels; a POST registers one ([`NewChatChannel`], answered as [`ChatChannel`]) or changes the one with this `id` |
+//! | `GET /_emulator/chats` | `{"chats"}`: all chats with their messages, contacts and leads |
+//! | `POST /_emulator/chats/message` | a manager writes: `chat_id`, or `channel_id` and `contact_id` to write first; `text` or `message`; optional `user_id`. Answers `chat_id`, `message_id`, `hook_status` |
+//! | `POST /_emulator/chats/typing`, `…/chats/reaction` | a manager types or reacts: `chat_id`, `message_id` and `emoji` (none takes it back); optional `user_id` |
+//! | `POST /_emulator/bots` | `{"name"}`: one more bot; optional `type_functionality`, `waits`, `account_id` |
+//! | `GET /_emulator/bots/runs` | `{"runs"}`: every start of a bot; `id` is the `continue_id` of one that waits |
+//! | `POST /_emulator/widgets` | `{"code"}`: one more widget; optional `client_id`, `account_id` |
 //! | `POST /_emulator/reset` | back to the start: seed, credentials and clock; no faults, no journal, no blocks |
 //!
 //! # Fault names

@@ -261,5 +261,7 @@ fn render(cx: &Context<'_>, bot: &Bot) -> Value {
     if cx.query().with("favorite") {
         document.insert("is_favorite".into(), bot.is_favorite.into());
     }
+    let link = self_link(&cx.api(&format!("bots/{}", bot.id)));
+    document.insert("_links".into(), link);
     document.into()
 }

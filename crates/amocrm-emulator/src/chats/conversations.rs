@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::call::{ChatAnswer, ChatReply, ScopeCall};
-use super::messages::read_source;
+use super::messages::{read_source, with_every_part};
 use super::people::read_person;
 use super::problem::ChatProblem;
 use crate::api::Reader;
@@ -102,7 +102,7 @@ pub(super) fn typing(call: &mut ScopeCall<'_>) -> ChatAnswer {
 
 fn render(account: &Account, bot_id: &str, chat: &Chat, message: &Message) -> Value {
     let client = person(&chat.client);
-    let mut body = message.body.as_object().cloned().unwrap_or_default();
+    let mut body = with_every_part(&message.body);
     body.insert("id".into(), message.id.as_str().into());
     body.insert("client_id".into(), message.msgid.clone().into());
     let mut document = Map::new();

@@ -1,11 +1,16 @@
 //! A message comes into a chat: the first one makes a contact and an unsorted lead, and a talk begins or goes on.
 
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
 use super::told;
 use crate::world::events::Change;
 use crate::world::feed::Subject;
 use crate::world::services::{Channel, Chat, Message, Person, Talk, Writer};
 use crate::world::{
-    Account, Actor, EntityType, FieldValue, LeadState, Pipeline, Record, is_closing,
+    Account, Actor, EntityType, FieldValue, IncomingMessage, LeadState, Pipeline, Record,
+    is_closing,
 };
 
 /// Puts a message into a chat. A silent one is history: it makes no lead, no talk, and nobody hears of it.
@@ -26,7 +31,7 @@ pub(super) fn put(
     let is_incoming = message.writer == Writer::Client;
     let chat = chat.clone();
     if is_incoming {
-        welcome(actor, channel, &chat);
+        welcome(actor, channel, &chat, message);
     }
     let Some(talk) = talk(actor, channel, chat_id, is_incoming) else {
         return;
@@ -34,16 +39,35 @@ pub(super) fn put(
     told::message(actor, &chat, &talk, message);
 }
 
-/// Makes sure that a chat has a contact and a lead: those it is linked to, or new ones.
-fn welcome(actor: &mut Actor<'_>, channel: &Channel, chat: &Chat) {
-    let live = |account: &Account, entity, id: Option<u64>| {
-        id.filter(|id| account.records(entity).live(*id).is_some())
+/// Makes sure that a chat has a contact and an open lead: those it is linked to, or new ones, which wait to be accepted.
+fn welcome(actor: &mut Actor<'_>, channel: &Channel, chat: &Chat, message: &Message) {
+    let account = &*actor.account;
+    let contact = chat
+        .contact_id
+        .filter(|id| account.contacts.live(*id).is_some());
+    let lead = chat.lead_id.filter(|id| is_open(account, *id));
+    if lead.is_some() && contact.is_some() {
+        return;
+    }
+    let incoming = IncomingMessage {
+        category: "chats".to_owned(),
+        source_uid: chat.source.clone(),
+        source_name: source_of(account, channel, chat).map(|source| source.name.clone()),
+        metadata: metadata(account, channel, chat, message),
+        pipeline_id: pipeline_of(account, channel, chat).map(|pipeline| pipeline.id),
+        contact: contact.ok_or_else(|| chat.client.name.clone()),
     };
-    let contact = live(actor.account, EntityType::Contacts, chat.contact_id)
-        .unwrap_or_else(|| add_contact(actor, &chat.client));
-    let lead = live(actor.account, EntityType::Leads, chat.lead_id)
-        .filter(|lead| is_open(actor.account, *lead))
-        .unwrap_or_else(|| add_lead(actor, channel, chat, contact));
+    let received = actor.receive(incoming);
+    let (lead, contact) = match &received {
+        Some(item) => (item.lead_id, item.contacts.first().copied().or(contact)),
+        None => accept(actor, channel, chat, contact),
+    };
+    let Some(contact) = contact else { return };
+    let values = client_values(actor.account, &chat.client);
+    if chat.contact_id != Some(contact) {
+        let contacts = &mut actor.account.contacts;
+        contacts.update(contact, |record| record.values.extend(values));
+    }
     let account_id = actor.account.id;
     let chats = &mut actor.account.services.chats;
     if chat.contact_id != Some(contact) {
@@ -54,52 +78,78 @@ fn welcome(actor: &mut Actor<'_>, channel: &Channel, chat: &Chat) {
     }
 }
 
+/// What the list of incoming leads knows of a chat (02 §14.6).
+fn metadata(account: &Account, channel: &Channel, chat: &Chat, message: &Message) -> Value {
+    let text = message.body.get("text").and_then(Value::as_str);
+    let source = source_of(account, channel, chat).map(|source| source.name.as_str());
+    let avatar = Some(chat.client.avatar.as_str()).filter(|avatar| !avatar.is_empty());
+    json!({
+        "from": chat.client.name,
+        "to": source.unwrap_or_default(),
+        "received_at": message.at_ms.div_euclid(1000),
+        "service": channel.code,
+        "client": {"name": chat.client.name, "avatar": avatar},
+        "origin": {"chat_id": chat.id, "ref": null, "visitor_uid": null},
+        "last_message_text": text.unwrap_or_default(),
+        "source_name": source.unwrap_or_default(),
+    })
+}
+
 fn is_open(account: &Account, lead: u64) -> bool {
     let state = account.leads.live(lead).and_then(|lead| lead.lead.as_ref());
     state.is_some_and(|state| !is_closing(state.status_id))
 }
 
-fn add_contact(actor: &mut Actor<'_>, client: &Person) -> u64 {
-    let mut record = new_record(actor, EntityType::Contacts);
-    record.name.clone_from(&client.name);
-    record.first_name.clone_from(&client.name);
+fn client_values(account: &Account, client: &Person) -> BTreeMap<u64, Vec<FieldValue>> {
+    let mut values = BTreeMap::new();
     for (code, value) in [("PHONE", &client.phone), ("EMAIL", &client.email)] {
-        let field = actor.account.field_by_code(EntityType::Contacts, code);
+        let field = account.field_by_code(EntityType::Contacts, code);
         if let (Some(field), Some(value)) = (field, value) {
             let options = field.enums.as_deref().unwrap_or_default();
             let value = FieldValue {
                 value: value.as_str().into(),
                 enum_id: options.first().map(|option| option.id),
             };
-            record.values.insert(field.id, vec![value]);
+            values.insert(field.id, vec![value]);
         }
     }
-    insert(actor, EntityType::Contacts, record)
+    values
 }
 
-/// A lead in the unsorted stage of the pipeline of the source that was written to.
-fn add_lead(actor: &mut Actor<'_>, channel: &Channel, chat: &Chat, contact: u64) -> u64 {
+/// A pipeline that takes no incoming leads: the lead stands in its first stage at once, and the contact is to be seen.
+fn accept(
+    actor: &mut Actor<'_>,
+    channel: &Channel,
+    chat: &Chat,
+    contact: Option<u64>,
+) -> (u64, Option<u64>) {
+    let contact = contact.unwrap_or_else(|| {
+        let mut record = new_record(actor, EntityType::Contacts);
+        record.name.clone_from(&chat.client.name);
+        record.first_name.clone_from(&chat.client.name);
+        record.values = client_values(actor.account, &chat.client);
+        insert(actor, EntityType::Contacts, record)
+    });
     let pipeline = pipeline_of(actor.account, channel, chat);
     let (pipeline_id, stage) = pipeline.map_or((0, None), |pipeline| {
-        (pipeline.id, pipeline.unsorted_stage())
+        let mut stages = pipeline.statuses.iter();
+        (pipeline.id, stages.find(|stage| stage.kind == 0))
     });
+    let status_id = stage.map_or(0, |stage| stage.id);
     let mut record = new_record(actor, EntityType::Leads);
     record.name = format!("Сделка #{}", record.id);
     record.lead = Some(LeadState {
+        status_id,
         pipeline_id,
-        status_id: stage.unwrap_or_default(),
         ..LeadState::default()
     });
     let lead = record.id;
     let (one, other) = ((EntityType::Leads, lead), (EntityType::Contacts, contact));
     actor.account.links.link(one, other);
     insert(actor, EntityType::Leads, record);
-    actor.emit_link(
-        Subject::Card(one.0, one.1),
-        Subject::Card(other.0, other.1),
-        true,
-    );
-    lead
+    let (one, other) = (Subject::Card(one.0, one.1), Subject::Card(other.0, other.1));
+    actor.emit_link(one, other, true);
+    (lead, Some(contact))
 }
 
 /// The pipeline of the source the client wrote to, else of the integration's default source, else the main one.

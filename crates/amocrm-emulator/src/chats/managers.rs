@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::hooks::Hook;
 use super::incoming;
-use super::messages::read_message;
+use super::messages::{read_message, with_every_part};
 use crate::api::Reader;
 use crate::app::App;
 use crate::problem::Violations;
@@ -170,10 +170,10 @@ pub(crate) async fn react(app: &App, request: React) -> Result<Outcome, String> 
                 .reactions
                 .push((place.amojo_id.clone(), emoji.clone()));
         }
-        let (id, msgid) = (message.id.clone(), message.msgid.clone());
+        let id = message.id.clone();
         Ok::<_, String>(place.hook(world, |account, chat| {
             let mut reaction = json!({
-                "message": {"id": id, "msgid": msgid},
+                "msgid": id,
                 "user": {"id": place.amojo_id},
                 "conversation": conversation(chat),
                 "type": if request.emoji.is_some() { "react" } else { "unreact" },
@@ -325,20 +325,15 @@ fn message_hook(account: &Account, chat: &Chat, message: &Message, user_id: u64)
     if !client.client_id.is_empty() {
         receiver["client_id"] = client.client_id.as_str().into();
     }
-    let mut body = json!({
-        "id": message.id, "type": "text", "text": "", "tag": "", "media": "", "thumbnail": "", "file_name": "", "file_size": 0,
-        "markup": null, "template": null,
-    });
-    for (key, value) in message.body.as_object().into_iter().flatten() {
-        body[key] = value.clone();
-    }
+    let mut body = with_every_part(&message.body);
+    body.insert("id".into(), message.id.as_str().into());
+    body.insert("tag".into(), "".into());
     let seconds = message.at_ms.div_euclid(1000);
-    json!({
+    let mut document = json!({
         "account_id": account.amojo_id,
         "time": seconds,
         "message": {
             "conversation": conversation(chat),
-            "source": {"external_id": chat.source},
             "sender": {
                 "id": user.map(|user| user.amojo_id(account.id)),
                 "name": user.map(|user| user.name.as_str()),
@@ -348,5 +343,9 @@ fn message_hook(account: &Account, chat: &Chat, message: &Message, user_id: u64)
             "msec_timestamp": message.at_ms,
             "message": body,
         },
-    })
+    });
+    if let Some(external_id) = &chat.source {
+        document["message"]["source"] = json!({"external_id": external_id});
+    }
+    document
 }

@@ -1,7 +1,7 @@
 //! `new_message`, `edit_message`, what became of a message, and reactions to it.
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::call::{ChatAnswer, ChatReply, ScopeCall};
@@ -206,6 +206,17 @@ pub(super) fn read_message(message: &Reader<'_>, out: &mut Violations) -> Value 
         message.require("contact", out);
     }
     message.as_json()
+}
+
+/// A message as the service sends it: what it has not is an empty text.
+pub(super) fn with_every_part(message: &Value) -> Map<String, Value> {
+    let mut document = Map::new();
+    for key in ["type", "text", "media", "thumbnail", "file_name"] {
+        document.insert(key.into(), "".into());
+    }
+    document.insert("file_size".into(), 0.into());
+    document.extend(message.as_object().cloned().unwrap_or_default());
+    document
 }
 
 /// The chat the channel calls so, or the one amoCRM calls so because a manager wrote first, or a new one.

@@ -227,6 +227,11 @@ impl Actor<'_> {
                 self.emit_link(subjects.0, subjects.1, true);
             }
         }
+        if entity == EntityType::Leads {
+            let account_id = self.account.id;
+            let chats = &mut self.account.services.chats;
+            chats.follow(account_id, item.lead_id, id, contact);
+        }
         self.set_deleted(EntityType::Leads, item.lead_id, true);
         self.tell(WorldEvent::unsorted_deleted(self.account, &item, id));
     }

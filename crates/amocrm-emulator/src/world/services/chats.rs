@@ -79,6 +79,27 @@ impl Chats {
         Some(id)
     }
 
+    /// What was written about one lead is about another from now on, and perhaps by another contact.
+    pub(crate) fn follow(&mut self, account_id: u64, from: u64, to: u64, contact: Option<u64>) {
+        let moved: Vec<String> = self
+            .list
+            .iter_mut()
+            .filter(|chat| chat.lead_id == Some(from))
+            .map(|chat| {
+                chat.lead_id = Some(to);
+                chat.id.clone()
+            })
+            .collect();
+        for chat_id in moved {
+            for talk in self.talks.iter_mut().filter(|talk| talk.chat_id == chat_id) {
+                talk.lead_id = Some(to);
+            }
+            if let Some(contact) = contact {
+                self.bind(account_id, &chat_id, contact);
+            }
+        }
+    }
+
     pub(crate) fn next_talk_id(&mut self, account_id: u64) -> u64 {
         self.talk_ids.take(account_id, FIRST_TALK)
     }

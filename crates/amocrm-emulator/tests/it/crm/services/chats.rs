@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use sha1::Sha1;
 
 use super::super::super::edge::subscriber::Subscriber;
-use super::super::client::{Crm, Reply};
+use super::super::{
+    client::{Crm, Reply},
+    shapes::{assert_shape, fixture},
+};
 
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
@@ -204,6 +207,11 @@ async fn the_first_message_makes_a_lead_in_the_pipeline_of_its_source_and_a_talk
     assert_eq!(it.post("", it.incoming("m-2", "Есть кто?")).await.0, 200);
 
     let chat = it.chat().await;
+    let waiting = crm.read("leads/unsorted?filter[category][]=chats").await;
+    let waiting = &waiting["_embedded"]["unsorted"][0];
+    assert_eq!(waiting["metadata"]["origin"]["chat_id"], chat["id"]);
+    let accept = format!("leads/unsorted/{}/accept", waiting["uid"].as_str().unwrap());
+    assert_eq!(crm.post(&accept, json!({})).await.0, 200);
     let lead = crm
         .read(&format!("leads/{}?with=contacts", chat["lead_id"]))
         .await;
@@ -218,6 +226,7 @@ async fn the_first_message_makes_a_lead_in_the_pipeline_of_its_source_and_a_talk
 
     let talks = crm.read("talks?filter[only_in_work]=1").await;
     let talk = &talks["_embedded"]["talks"][0];
+    assert_shape("talk_get", (200, talk.clone()));
     assert_eq!(talk["chat_id"], chat["id"]);
     assert_eq!(
         (&talk["entity_id"], &talk["entity_type"]),
@@ -328,6 +337,17 @@ async fn a_managers_words_reach_the_channel_once_and_signed() {
     assert_eq!(signature, sign(&it.channel.secret, &received[0].body));
     let body: Value = serde_json::from_slice(&received[0].body).unwrap();
     assert_eq!(body["account_id"], json!(it.amojo_id));
+    let keys = |value: &Value| -> Vec<String> {
+        let mut keys: Vec<String> = value.as_object().unwrap().keys().cloned().collect();
+        keys.sort();
+        keys
+    };
+    let sample = fixture("chat_hook_message");
+    assert_eq!(keys(&body), keys(&sample));
+    assert_eq!(
+        keys(&body["message"]["receiver"]),
+        keys(&sample["message"]["receiver"])
+    );
     assert_eq!(
         body["message"]["conversation"],
         json!({"id": id, "client_id": "c-1"})
@@ -376,8 +396,8 @@ async fn a_managers_words_reach_the_channel_once_and_signed() {
         .iter()
         .map(|delivery| serde_json::from_slice(&delivery.body).unwrap())
         .collect();
-    assert!(bodies[1]["action"]["typing"]["expired_at"].is_number());
-    assert_eq!(bodies[2]["action"]["reaction"]["emoji"], "🔥");
+    assert_shape("chat_hook_typing", (200, bodies[1].clone()));
+    assert_shape("chat_hook_reaction", (200, bodies[2].clone()));
     let events = it
         .crm
         .read("events?filter[type]=outgoing_chat_message")

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::client::{Crm, violations};
+use super::super::{
+    client::{Crm, violations},
+    shapes::assert_shape,
+};
 
 /// The ids of the bots an account begins with: one that only speaks, one that asks a widget.
 async fn bots(crm: &Crm) -> (u64, u64) {
@@ -24,6 +27,7 @@ async fn bots_are_started_on_cards_and_go_on_when_the_widget_answers() {
     let contact = crm.create("contacts", json!({"name": "Ann"})).await;
     let regular = crm.read("bots?filter[type_functionality]=regular").await;
     assert_eq!(regular["_embedded"]["items"][0]["id"], asking);
+    assert_shape("bot_get", crm.get(&format!("bots/{asking}")).await);
     assert_eq!(crm.get("bots/5").await.0, 204);
 
     let card = json!({"entity_id": lead, "entity_type": "leads"});
