@@ -19,7 +19,7 @@ pub(crate) async fn run(
     emulator: &Emulator,
     quick: bool,
 ) -> anyhow::Result<()> {
-    let count: u32 = if quick { 15_000 } else { 100_000 };
+    let count: u32 = if quick { 11_000 } else { 100_000 };
     report.heading(&format!("streaming {count} leads"));
     if high_water().is_err() {
         report.skipped(
