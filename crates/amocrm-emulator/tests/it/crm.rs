@@ -23,3 +23,4 @@ mod short_links;
 mod tasks;
 mod unsorted;
 mod values;
+mod work_shapes;
