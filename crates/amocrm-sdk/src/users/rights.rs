@@ -228,6 +228,7 @@ fn leads() -> EntityType {
 #[skip_serializing_none]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[must_use = "it does nothing until it is sent"]
+#[expect(clippy::struct_field_names, reason = "the vendor's own names")]
 pub struct Rights {
     leads: Option<EntityRights>,
     contacts: Option<EntityRights>,
