@@ -1,5 +1,6 @@
 //! What happens around leads: notes, the feed, incoming leads, loss reasons, followers.
 
+use amocrm_sdk::calls::{CallDirection, CallStatus, NewCall};
 use amocrm_sdk::contacts::NewContact;
 use amocrm_sdk::entity::Direction;
 use amocrm_sdk::events::{EntityKind, EventFilter, EventType, EventValue, EventWith, Language};
@@ -177,6 +178,44 @@ pub async fn events(Stage { client, .. }: Stage) {
     let types = events.types().language(Language::Russian).await.unwrap();
     let added = types.iter().find(|info| info.key == EventType::LeadAdded);
     assert_eq!(added.unwrap().number, Some(1));
+}
+
+pub async fn calls(Stage { client, .. }: Stage) {
+    let anna = NewContact::new()
+        .name("Анна")
+        .field(&PHONE, ContactValue::new(PHONE_NUMBER));
+    let anna = client.contacts().create([anna]).await.unwrap()[0].id;
+    let call = |phone: &str| {
+        NewCall::new(CallDirection::Inbound, phone, "acme-pbx", 75).call_status(CallStatus::Talked)
+    };
+    // The last ten digits count.
+    let calls = [call("+79990000000"), call("89000000001")];
+    let outcomes = client.calls().create(calls).await.unwrap();
+    let [Err(stranger), Ok(added)] = outcomes.as_slice() else {
+        panic!("nobody has the first phone: {outcomes:?}")
+    };
+    assert!(stranger.title.is_some());
+    assert_eq!(added.entity_type, Some(EntityKind::Contact));
+    let note = client.notes(anna).get(added.id).await.unwrap().unwrap();
+    assert_eq!(note.note_type, NoteType::CallIn);
+    let NoteParams::CallIn(params) = note.params() else {
+        panic!("a call")
+    };
+    assert_eq!(
+        (params.duration, params.call_status),
+        (Some(75), Some(CallStatus::Talked))
+    );
+    // Nobody at all: the status is 400, and each has its own error all the same.
+    let nobody = client.calls().create([call("+79990000000")]).await.unwrap();
+    assert!(nobody[0].is_err());
+
+    let shown = client
+        .calls()
+        .popup(PHONE_NUMBER)
+        .users([me(&client).await])
+        .await
+        .unwrap();
+    assert_eq!(shown.items()[0].element_id, Some(anna.get()));
 }
 
 pub async fn unsorted(

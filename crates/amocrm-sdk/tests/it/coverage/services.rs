@@ -1,11 +1,16 @@
-//! What acts on its own: bots, widgets, website buttons, short links.
+//! What acts on its own: bots, widgets, website buttons, short links, and the talks that others begin.
 
+use amocrm_emulator::NewChatChannel;
+use amocrm_sdk::account::AccountWith;
 use amocrm_sdk::bots::{BotFilter, BotFunctionality, Step};
+use amocrm_sdk::chats::{ChatUser, MessageContent, NewMessage};
 use amocrm_sdk::contacts::NewContact;
 use amocrm_sdk::leads::NewLead;
+use amocrm_sdk::quota::Limits;
 use amocrm_sdk::short_links::NewShortLink;
+use amocrm_sdk::talks::TalkFilter;
 use amocrm_sdk::website_buttons::WebsiteButtonWith;
-use amocrm_sdk::{ContactId, ErrorKind};
+use amocrm_sdk::{Client, ContactId, ErrorKind};
 use serde_json::Value;
 
 use super::{Stage, control};
@@ -147,4 +152,51 @@ pub async fn short_links(Stage { client, .. }: Stage) {
     let made = made[1].as_ref().unwrap();
     assert_eq!(made.contact(), Some(anna));
     assert!(made.url.starts_with("http"));
+}
+
+pub async fn talks(
+    Stage {
+        client, emulator, ..
+    }: Stage,
+) {
+    let registered = emulator.register_channel(NewChatChannel::default());
+    let channel = Client::builder("amojo.amocrm.ru")
+        .transport(emulator.router())
+        .limits(Limits::per_integration(2_000))
+        .chat_channel(registered.id.as_str(), registered.secret.clone())
+        .unwrap();
+    let account = client.account().get().with([AccountWith::AmojoId]);
+    let amojo_id = account.await.unwrap().amojo_id.unwrap();
+    channel
+        .connect(amojo_id.as_str(), "Мессенджер")
+        .await
+        .unwrap();
+    let anna = ChatUser::new("u-1", "Анна");
+    let question = NewMessage::new("m-1", "c-1", anna, MessageContent::text("Вилла свободна?"));
+    channel
+        .account(amojo_id.as_str())
+        .send(question)
+        .await
+        .unwrap();
+
+    let talks = client.talks();
+    let open = talks
+        .list()
+        .filter(TalkFilter::new().in_work())
+        .all()
+        .await
+        .unwrap();
+    let [talk] = open.as_slice() else {
+        panic!("one talk, not {open:?}")
+    };
+    assert!(talk.chat_id.is_some() && talk.is_in_work);
+    let of_contact = TalkFilter::new().contacts(talk.contact_id);
+    assert_eq!(
+        talks.list().filter(of_contact).all().await.unwrap().len(),
+        1
+    );
+    talks.close(talk.talk_id).force().await.unwrap();
+    assert!(!talks.get(talk.talk_id).await.unwrap().unwrap().is_in_work);
+    let twice = talks.close(talk.talk_id).await.unwrap_err();
+    assert_eq!(twice.status(), Some(422));
 }
