@@ -30,6 +30,7 @@ const REACT: Operation = Operation::idempotent("chats.react");
 pub(super) const HISTORY: Operation = Operation::idempotent("chats.history");
 
 /// Where the chat service of amocrm.ru lives.
+#[cfg(feature = "reqwest")]
 const HOST: &str = "amojo.amocrm.ru";
 
 /// Your channel in the chat service: a cheap clone over one tower stack.
