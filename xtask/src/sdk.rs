@@ -64,9 +64,11 @@ pub(crate) fn newcomer() -> anyhow::Result<(String, Command)> {
         let program = first_program(&readme)?;
         write(&source.join(format!("{name}.rs")), &program)?;
     }
+    // Quoted as TOML quotes: Rust escapes the same characters.
+    let path = sdk.display().to_string();
     let manifest = format!(
         "[package]\nname = \"newcomer\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
-         [dependencies]\namocrm-sdk = {{ path = {sdk:?} }}\n\
+         [dependencies]\namocrm-sdk = {{ path = {path:?} }}\n\
          tokio = {{ version = \"1\", features = [\"macros\", \"rt-multi-thread\"] }}\n\n[workspace]\n"
     );
     write(&package.join("Cargo.toml"), &manifest)?;
