@@ -72,6 +72,7 @@ impl InstallWidget {
 /// A widget as amoCRM tells it. `Debug` does not show its settings: they hold passwords.
 #[derive(Clone, PartialEq, Deserialize)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "the vendor's own shape")]
 pub struct Widget {
     /// Its id.
     pub id: WidgetId,
