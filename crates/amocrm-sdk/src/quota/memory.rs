@@ -73,10 +73,12 @@ impl MemoryQuota {
         let spacing = limits.integration_spacing().max(limits.account_spacing());
         // A permit costs as many cells as make up the spacing, and one more cell may be there: that one is the slack.
         let cells = spacing.as_nanos().div_ceil(TIMER_SLACK.as_nanos());
-        let cost = u32::try_from(cells).unwrap_or(u32::MAX - 1).max(1);
+        let cost = u32::try_from(cells).unwrap_or(u32::MAX - 1);
+        let cost = NonZeroU32::new(cost).unwrap_or(NonZeroU32::MIN);
+        let cell = spacing / cost.get() + Duration::from_nanos(1);
         Self {
-            limiter: limiter(spacing / cost + Duration::from_nanos(1), cost + 1),
-            cost: NonZeroU32::new(cost).expect("a permit costs something"),
+            limiter: limiter(cell, cost.saturating_add(1)),
+            cost,
             pause: Mutex::new(None),
         }
     }
@@ -90,10 +92,10 @@ impl MemoryQuota {
     }
 }
 
-fn limiter(cell: Duration, burst: u32) -> Limiter {
+fn limiter(cell: Duration, burst: NonZeroU32) -> Limiter {
     let spacing = Spacing::with_period(cell)
         .expect("a cell is never zero")
-        .allow_burst(NonZeroU32::new(burst).expect("a burst is never empty"));
+        .allow_burst(burst);
     RateLimiter::direct_with_clock(spacing, TokioClock)
 }
 

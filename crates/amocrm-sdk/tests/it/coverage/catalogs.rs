@@ -133,12 +133,11 @@ pub async fn invoices(Stage { client, .. }: Stage) {
     let week = week.await.unwrap()[0].id;
 
     let held = of_type(CatalogType::Invoices).all().await.unwrap();
-    let bills = match held.first() {
-        Some(catalog) => catalog.id,
-        None => {
-            let bills = NewCatalog::new("Счета").catalog_type(CatalogType::Invoices);
-            client.catalogs().create([bills]).await.unwrap()[0].id
-        }
+    let bills = if let Some(catalog) = held.first() {
+        catalog.id
+    } else {
+        let bills = NewCatalog::new("Счета").catalog_type(CatalogType::Invoices);
+        client.catalogs().create([bills]).await.unwrap()[0].id
     };
     let position = InvoiceItem {
         description: Some("Аренда, неделя".into()),
