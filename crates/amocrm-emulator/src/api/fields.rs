@@ -206,7 +206,7 @@ fn next_sort(cx: &Context<'_>, owner: FieldOwner) -> i64 {
         .max()
         .unwrap_or_default()
         .max(500)
-        + 1
+        .saturating_add(1)
 }
 
 fn update(

@@ -37,8 +37,12 @@ pub(super) fn show(cx: &mut Context<'_>) -> Answer {
     };
     let waits: Vec<i64> = items
         .iter()
-        .filter_map(|item| Some(item.outcome?.at - item.created_at))
+        // The client says when it came, and may say nonsense.
+        .filter_map(|item| Some(item.outcome?.at.saturating_sub(item.created_at)))
         .collect();
+    let total: i64 = waits
+        .iter()
+        .fold(0, |total, wait| total.saturating_add(*wait));
     let count = i64::try_from(waits.len()).unwrap_or(i64::MAX).max(1);
     let of_category = |category: &str| -> Value {
         let total = items
@@ -51,7 +55,7 @@ pub(super) fn show(cx: &mut Context<'_>) -> Answer {
         "total": items.len(),
         "accepted": ended(true),
         "declined": ended(false),
-        "average_sort_time": waits.iter().sum::<i64>() / count,
+        "average_sort_time": total / count,
         "categories": {
             "sip": of_category("sip"),
             "mail": of_category("mail"),
