@@ -125,8 +125,11 @@ fn update(cx: &mut Context<'_>) -> Answer {
         );
     }
     let mut websites = button.trusted_websites.clone();
-    websites.extend(added);
-    websites.dedup();
+    for website in added {
+        if !websites.contains(&website) {
+            websites.push(website);
+        }
+    }
     if websites.len() > MAX_WEBSITES {
         out.too_many("trusted_websites.add", MAX_WEBSITES);
     }
