@@ -2,6 +2,8 @@
 //!
 //! <https://www.amocrm.ru/developers/content/crm_platform/calls-api>
 
+use std::collections::HashMap;
+
 use axum::{Router, routing::post};
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -73,9 +75,10 @@ fn create_many(cx: &mut Context<'_>) -> Answer {
         drafts.push((request_id, draft));
     }
     errors.check()?;
+    let phones = Phones::of(cx.account);
     let (mut made, mut missed) = (Vec::new(), Vec::new());
     for (request_id, draft) in drafts {
-        match find(cx.account, &draft.phone) {
+        match find(cx.account, &phones, &draft.phone) {
             Some(card) => made.push(apply(cx, card, draft, &request_id)),
             None => missed.push(json!({
                 "request_id": request_id,
@@ -185,10 +188,8 @@ fn apply(
 }
 
 /// The card a call belongs to: the only open lead or the only customer of whoever has the phone, otherwise that contact or company.
-fn find(account: &Account, phone: &str) -> Option<(EntityType, u64)> {
-    let owner = [EntityType::Contacts, EntityType::Companies]
-        .into_iter()
-        .find_map(|entity| Some((entity, owner(account, entity, phone)?)))?;
+fn find(account: &Account, phones: &Phones, phone: &str) -> Option<(EntityType, u64)> {
+    let owner = phones.owner(phone)?;
     let linked = |entity| {
         let ids = account.links.linked(owner.0, owner.1, entity);
         ids.filter_map(move |id| account.records(entity).live(id))
@@ -211,20 +212,36 @@ fn find(account: &Account, phone: &str) -> Option<(EntityType, u64)> {
     })
 }
 
-/// The first contact or company that has this phone.
-fn owner(account: &Account, entity: EntityType, phone: &str) -> Option<u64> {
-    let field = account.field_by_code(entity, "PHONE")?.id;
-    let wanted = last_digits(phone);
-    if wanted.is_empty() {
-        return None;
+/// Who has which phone, looked up once for a whole batch of calls.
+struct Phones(HashMap<String, (EntityType, u64)>);
+
+impl Phones {
+    fn of(account: &Account) -> Self {
+        let mut owners = HashMap::new();
+        // Who comes first has the phone: contacts before companies, older ones before younger ones.
+        for entity in [EntityType::Contacts, EntityType::Companies] {
+            let Some(field) = account.field_by_code(entity, "PHONE") else {
+                continue;
+            };
+            for record in account.records(entity).iter() {
+                let values = record.values.get(&field.id).into_iter().flatten();
+                for phone in values.filter_map(|value| value.value.as_str()) {
+                    let owner = (entity, record.id);
+                    owners.entry(last_digits(phone)).or_insert(owner);
+                }
+            }
+        }
+        Self(owners)
     }
-    let has_it = |record: &&Record| {
-        let values = record.values.get(&field).into_iter().flatten();
-        let mut texts = values.filter_map(|value| value.value.as_str());
-        texts.any(|text| last_digits(text) == wanted)
-    };
-    let found = account.records(entity).iter().find(has_it);
-    found.map(|record| record.id)
+
+    /// The first contact or company that has this phone.
+    fn owner(&self, phone: &str) -> Option<(EntityType, u64)> {
+        let wanted = last_digits(phone);
+        // A value without digits is nobody's phone.
+        (!wanted.is_empty())
+            .then(|| self.0.get(&wanted).copied())
+            .flatten()
+    }
 }
 
 fn last_digits(phone: &str) -> String {
@@ -240,6 +257,7 @@ fn pop_up(cx: &mut Context<'_>) -> Answer {
     let mut out = Violations::default();
     body.require("add", &mut out);
     let items = body.children("add", &mut out).unwrap_or_default();
+    let phones = Phones::of(cx.account);
     let mut shown = Vec::with_capacity(items.len());
     for (number, item) in (1..).zip(&items) {
         item.require("type", &mut out);
@@ -252,7 +270,7 @@ fn pop_up(cx: &mut Context<'_>) -> Answer {
                 out.choice(item.path(&format!("users.{index}")));
             }
         }
-        let card = find(cx.account, phone.unwrap_or_default());
+        let card = find(cx.account, &phones, phone.unwrap_or_default());
         shown.push(json!({
             "element_id": card.map(|(_, id)| id),
             "element_type": card.map(|(entity, _)| entity.element_type()),
