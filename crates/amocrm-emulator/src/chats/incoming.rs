@@ -29,7 +29,7 @@ pub(super) fn put(
         return;
     }
     let is_incoming = message.writer == Writer::Client;
-    let chat = chat.clone();
+    let chat = chat.head();
     if is_incoming {
         welcome(actor, channel, &chat, message);
     }
@@ -197,7 +197,7 @@ fn talk(
     is_incoming: bool,
 ) -> Option<Talk> {
     let now = actor.now();
-    let chat = actor.account.services.chats.find(chat_id)?.clone();
+    let chat = actor.account.services.chats.find(chat_id)?.head();
     let source_id = source_of(actor.account, channel, &chat).map(|source| source.id);
     let account_id = actor.account.id;
     let chats = &mut actor.account.services.chats;

@@ -175,6 +175,21 @@ impl Chat {
             messages: Vec::new(),
         }
     }
+
+    /// The chat without what was written in it, which may be long.
+    pub(crate) fn head(&self) -> Self {
+        Self {
+            id: self.id.clone(),
+            channel_id: self.channel_id.clone(),
+            conversation_id: self.conversation_id.clone(),
+            source: self.source.clone(),
+            client: self.client.clone(),
+            contact_id: self.contact_id,
+            link_id: self.link_id,
+            lead_id: self.lead_id,
+            messages: Vec::new(),
+        }
+    }
 }
 
 /// Who wrote a message.
