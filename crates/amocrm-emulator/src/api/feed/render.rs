@@ -49,6 +49,20 @@ fn shown_subject(cx: &Context<'_>, event: &FeedEvent) -> Subject {
 
 fn entity(cx: &Context<'_>, event: &FeedEvent, subject: Subject) -> Value {
     let mut entity = json!({"id": subject.id(), "_links": self_link(&cx.api(&subject.path()))});
+    if let Subject::Element { catalog_id, id } = subject
+        && let Some(catalog) = cx.account.catalogs.get(catalog_id)
+    {
+        if cx.query().with("catalog_element_name")
+            && let Some(record) = catalog.elements.get(id)
+        {
+            entity["name"] = record.name.as_str().into();
+        }
+        // Where the list stands is not documented: only that its name can be asked for.
+        if cx.query().with("catalog_name") {
+            let link = self_link(&cx.api(&format!("catalogs/{catalog_id}")));
+            entity["catalog"] = json!({"id": catalog_id, "name": catalog.name, "_links": link});
+        }
+    }
     if let Subject::Card(card, id) = subject {
         if cx.query().with(&format!("{}_name", card.singular()))
             && let Some(record) = cx.account.records(card).get(id)

@@ -229,3 +229,25 @@ async fn the_feed_has_pages_of_a_hundred_and_single_events_and_types() {
     let of_fields = types.iter().filter(|kind| kind["type"] == 24).count();
     assert!(of_fields > 20, "{of_fields}");
 }
+
+#[tokio::test]
+async fn events_of_elements_name_the_element_and_its_list_on_demand() {
+    let crm = Crm::start().await;
+    let list = crm.create("catalogs", json!({"name": "Flats"})).await;
+    let path = format!("catalogs/{list}/elements");
+    let element = crm.create(&path, json!({"name": "Flat 17"})).await;
+    let link = json!([{"to_entity_id": element, "to_entity_type": "catalog_elements", "metadata": {"catalog_id": list}}]);
+    crm.post("leads/40000001/link", link).await;
+
+    let events = format!("events?filter[entity]=catalog_{list}");
+    let entity =
+        |document: &Value| document["_embedded"]["events"][0]["_embedded"]["entity"].clone();
+    let (_, plain) = crm.get(&events).await;
+    assert_eq!(entity(&plain)["id"], element);
+    assert!(entity(&plain).get("name").is_none() && entity(&plain).get("catalog").is_none());
+    let (_, named) = crm
+        .get(&format!("{events}&with=catalog_element_name,catalog_name"))
+        .await;
+    assert_eq!(entity(&named)["name"], "Flat 17");
+    assert_eq!(entity(&named)["catalog"]["name"], "Flats");
+}
