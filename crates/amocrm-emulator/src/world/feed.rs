@@ -6,7 +6,7 @@
 mod changes;
 mod fact;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -149,10 +149,13 @@ pub(crate) struct FeedRules {
     pub(crate) omits_next: bool,
 }
 
-/// All events of an account, oldest first.
+/// Older events are forgotten, so that an emulator that runs for weeks does not fill the memory.
+const CAPACITY: usize = 1_000_000;
+
+/// The events of an account, oldest first.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Feed {
-    events: Vec<FeedEvent>,
+    events: VecDeque<FeedEvent>,
     taken: u64,
     /// Switched by the control API.
     #[serde(default)]
@@ -163,7 +166,10 @@ impl Feed {
     /// Writes an event down; `user_id` did it unless the event says who.
     pub(crate) fn record(&mut self, at_ms: i64, user_id: u64, happening: Happening) {
         self.taken += 1;
-        self.events.push(FeedEvent {
+        if self.events.len() >= CAPACITY {
+            self.events.pop_front();
+        }
+        self.events.push_back(FeedEvent {
             id: event_id(at_ms, self.taken),
             kind: happening.kind,
             subject: happening.subject,
