@@ -13,7 +13,6 @@ use crate::{
 pub(crate) type Answer = Result<Reply, Problem>;
 
 /// A success.
-#[derive(Debug)]
 pub(crate) enum Reply {
     /// A document.
     Json(StatusCode, Value),

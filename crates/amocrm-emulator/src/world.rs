@@ -114,23 +114,62 @@ mod tests {
     }
 
     #[test]
-    fn a_state_file_from_before_customers_and_lists_still_loads() {
+    fn a_state_file_of_the_first_release_still_loads() {
         let world = seed::world(Seed::AsiaDeals, 1_769_000_000);
         let mut saved = serde_json::to_value(&world).unwrap();
         let account = saved["accounts"][0].as_object_mut().unwrap();
-        for key in ["customers", "catalogs", "short_links"] {
+        for key in [
+            "customers",
+            "catalogs",
+            "short_links",
+            "followers",
+            "unsorted",
+            "tasks",
+            "task_types",
+            "feed",
+            "drive",
+            "services",
+        ] {
             account.remove(key).unwrap();
+        }
+        account["links"]
+            .as_object_mut()
+            .unwrap()
+            .remove("customer_contacts");
+        for user in account["users"].as_array_mut().unwrap() {
+            for key in ["is_free", "role_id", "rights"] {
+                user.as_object_mut().unwrap().remove(key).unwrap();
+            }
+        }
+        for key in ["leads", "contacts", "companies"] {
+            for record in account[key].as_array_mut().unwrap() {
+                record
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("is_unsorted")
+                    .unwrap();
+            }
         }
         account["groups"]
             .as_object_mut()
             .unwrap()
             .remove("customers");
-        for key in ["customer", "customer_status", "catalog", "element"] {
+        for key in [
+            "customer",
+            "customer_status",
+            "segment",
+            "transaction",
+            "catalog",
+            "element",
+        ] {
             let counters = account["counters"].as_object_mut().unwrap();
             counters.remove(key).unwrap();
         }
+        saved.as_object_mut().unwrap().remove("channels").unwrap();
         let mut again: World = serde_json::from_value(saved).unwrap();
         let account = &mut again.accounts[0];
+        assert_eq!(account.leads.len(), world.accounts[0].leads.len());
+        assert_eq!(account.task_types.len(), 2);
         account.set_customers_mode(CustomersMode::Periodicity);
         assert_eq!(account.groups_of(EntityType::Customers).len(), 1);
         assert_eq!(account.customers.statuses.len(), 4);
@@ -139,12 +178,18 @@ mod tests {
 
     #[test]
     fn no_debug_output_shows_secrets_or_people() {
-        let world = seed::world(Seed::AsiaDeals, 1_769_000_000);
+        let mut world = seed::world(Seed::AsiaDeals, 1_769_000_000);
+        let widget = &mut world.accounts[0].services.bots.widgets[0];
+        widget.settings = Some(
+            [("password".to_owned(), "emulatorSecret".into())]
+                .into_iter()
+                .collect(),
+        );
         let account = &world.accounts[0];
         let contact = account.contacts.iter().next().unwrap();
         let shown = format!(
-            "{world:?} {:?} {:?} {contact:?}",
-            account.users, account.integrations
+            "{world:?} {:?} {:?} {:?} {contact:?}",
+            account.users, account.integrations, account.services
         );
         for secret in ["+7", "@", "emulatorSecret"] {
             assert!(!shown.contains(secret), "{secret}");

@@ -49,7 +49,7 @@ pub(super) fn delete_task(app: &App, request: &DeleteTask) -> Result<(), String>
 }
 
 /// A row of the notes, in whatever shape.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawNote {
     entity_type: String,
@@ -82,7 +82,7 @@ pub(super) fn add_note(app: &App, request: RawNote) -> Result<Value, String> {
 }
 
 /// A letter or a chat that comes in.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Incoming {
     /// `chats` or `mail`.

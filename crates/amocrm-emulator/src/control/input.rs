@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::handlers::Mistake;
 
 /// The members of a control request; those of the body win over those of the query.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Input(Map<String, Value>);
 
 impl<S: Send + Sync> FromRequest<S> for Input {

@@ -68,7 +68,7 @@ pub(crate) struct Outcome {
 }
 
 /// A chat or a letter that no client of the API can send: it comes from another service.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct IncomingMessage {
     /// `chats` or `mail`.
     pub(crate) category: String,

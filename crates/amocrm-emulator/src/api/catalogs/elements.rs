@@ -39,7 +39,6 @@ pub(super) fn routes() -> Router<App> {
 }
 
 /// A checked write to an element.
-#[derive(Debug)]
 struct Draft {
     name: Option<String>,
     values: Vec<ValueChange>,

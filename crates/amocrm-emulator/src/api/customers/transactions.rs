@@ -40,7 +40,6 @@ pub(super) fn routes() -> Router<App> {
 }
 
 /// A checked purchase.
-#[derive(Debug)]
 struct Draft {
     price: i64,
     comment: Option<String>,

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A checked write to one record. What is `None` stays as it is.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Draft {
     pub(super) name: Option<String>,
     pub(super) first_name: Option<String>,

@@ -4,7 +4,7 @@ use super::{Fields, WorldEvent};
 use crate::world::{Account, Task};
 
 /// What can happen to a task.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum TaskChange {
     Added,
     /// Anything was changed.

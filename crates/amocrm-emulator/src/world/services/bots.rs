@@ -1,5 +1,7 @@
 //! Robots that talk, and widgets.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -102,7 +104,7 @@ pub(crate) struct Bot {
 }
 
 /// One start of a bot.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct BotRun {
     /// Also the `continue_id`.
     pub(crate) id: u64,
@@ -115,6 +117,17 @@ pub(crate) struct BotRun {
     pub(crate) handlers: Value,
 }
 
+impl fmt::Debug for BotRun {
+    /// What a widget lets a bot say is meant for one person, so it is not shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BotRun")
+            .field("id", &self.id)
+            .field("bot_id", &self.bot_id)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
 /// How far a bot has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -125,7 +138,7 @@ pub(crate) enum RunState {
 }
 
 /// A widget that can be installed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Widget {
     pub(crate) id: u64,
     pub(crate) code: String,
@@ -133,4 +146,14 @@ pub(crate) struct Widget {
     pub(crate) client_id: String,
     /// What it was installed with; nothing while it is not.
     pub(crate) settings: Option<Map<String, Value>>,
+}
+
+impl fmt::Debug for Widget {
+    /// Settings hold a login and a password, so they are not shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Widget")
+            .field("id", &self.id)
+            .field("code", &self.code)
+            .finish_non_exhaustive()
+    }
 }

@@ -1,5 +1,7 @@
 //! Where people write from: sources of integrations, and the button on a site.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -31,7 +33,7 @@ impl Sources {
 }
 
 /// A source. Only the integration that made it sees it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Source {
     pub(crate) id: u64,
     pub(crate) client_id: String,
@@ -51,6 +53,16 @@ impl Source {
     pub(crate) fn is_waba(&self) -> bool {
         let mut services = self.services.as_array().into_iter().flatten();
         services.any(|service| service["params"]["waba"] == true)
+    }
+}
+
+impl fmt::Debug for Source {
+    /// Services hold people's phones, so they are not shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("id", &self.id)
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
     }
 }
 
