@@ -217,6 +217,11 @@ impl Request {
     /// As the layers take it. The host is filled in below, by the base-URI layer.
     pub(crate) fn into_http(self) -> Result<http::Request<Bytes>> {
         let operation = self.operation;
+        // Anything else is read as a host, and the token would go there.
+        if !self.path.starts_with('/') {
+            let message = "the request's path has to begin with `/`: the host is the client's";
+            return Err(Error::invalid_input(message));
+        }
         let mut builder = http::Request::builder()
             .method(self.method.clone())
             .uri(self.target());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use amocrm_sdk::leads::NewLead;
-use amocrm_sdk::{Client, ClientBuilder, Delivery, ErrorKind, RetryPolicy};
+use amocrm_sdk::{Client, ClientBuilder, Delivery, ErrorKind, Operation, Request, RetryPolicy};
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -139,4 +139,28 @@ async fn an_account_is_reached_by_its_own_name_through_a_proxy_and_a_private_ca(
         (error.kind(), error.delivery()),
         (ErrorKind::Connect, Delivery::NotSent)
     );
+}
+
+#[tokio::test]
+async fn the_token_goes_to_no_host_that_a_path_names() {
+    let stranger = MockServer::start().await;
+    let client = Client::builder("acme.amocrm.ru")
+        .long_lived_token("the-token")
+        .retry(RetryPolicy::none())
+        .build()
+        .unwrap();
+    let host = stranger.address().to_string();
+    for path in [format!("http://{host}/api/v4/leads"), host, String::new()] {
+        let request = Request::get(Operation::idempotent("leads.list"), path);
+        let error = client.send(request).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.delivery(), error.operation()),
+            (
+                ErrorKind::InvalidInput,
+                Delivery::NotSent,
+                Some("leads.list")
+            )
+        );
+    }
+    assert!(stranger.received_requests().await.unwrap().is_empty());
 }
