@@ -86,7 +86,15 @@ pub struct Request {
     body: Option<Bytes>,
     content_type: &'static str,
     host: Host,
+    has_private_path: bool,
 }
+
+/// Marks requests whose path is nobody's business: the layers do not log it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PrivatePath;
+
+/// What stands for a path that is not shown.
+pub(crate) const HIDDEN_PATH: &str = "…";
 
 /// The media type of nearly every body.
 const JSON: &str = "application/json";
@@ -102,6 +110,7 @@ impl Request {
             body: None,
             content_type: JSON,
             host: Host::Account,
+            has_private_path: false,
         }
     }
 
@@ -173,6 +182,13 @@ impl Request {
         self
     }
 
+    /// Keeps the path out of logs and `Debug`: names of files, and addresses that let whoever has them write.
+    #[must_use]
+    pub(crate) fn private_path(mut self) -> Self {
+        self.has_private_path = true;
+        self
+    }
+
     /// What the request does.
     pub fn operation(&self) -> Operation {
         self.operation
@@ -225,6 +241,9 @@ impl Request {
         let mut builder = http::Request::builder()
             .method(self.method.clone())
             .uri(self.target());
+        if self.has_private_path {
+            builder = builder.extension(PrivatePath);
+        }
         if self.body.is_some() {
             builder = builder.header(
                 header::CONTENT_TYPE,
@@ -247,10 +266,15 @@ impl Request {
 /// Queries and bodies hold people's data.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = if self.has_private_path {
+            HIDDEN_PATH
+        } else {
+            self.path()
+        };
         f.debug_struct("Request")
             .field("operation", &self.operation.name)
             .field("method", &self.method)
-            .field("path", &self.path())
+            .field("path", &path)
             .field("host", &self.host)
             .finish_non_exhaustive()
     }

@@ -46,7 +46,9 @@ impl Download {
             .drive_path("_links.download", &link)
             .await
             .map_err(|error| error.with_operation(DOWNLOAD.name))?;
-        let request = Request::get(DOWNLOAD, path).host(Host::Drive);
+        let request = Request::get(DOWNLOAD, path)
+            .host(Host::Drive)
+            .private_path();
         self.client.open(request).await
     }
 

@@ -236,7 +236,10 @@ impl Upload {
                 .drive_path(name, &url)
                 .await
                 .map_err(|error| error.with_operation(PART.name))?;
-            let request = Request::post(PART, path).host(Host::Drive).bytes(part);
+            let request = Request::post(PART, path)
+                .host(Host::Drive)
+                .private_path()
+                .bytes(part);
             let answer = client.send(request).await.map_err(after_the_session)?;
             let sent = total - parts.left;
             if let Some(watch) = &mut self.watch {

@@ -12,6 +12,7 @@ use tracing::field::Empty;
 use super::{HttpRequest, HttpResponse, ServiceFuture};
 use crate::BoxError;
 use crate::metrics::{Event, Meter, Outcome, operation_of};
+use crate::request::{HIDDEN_PATH, PrivatePath};
 
 /// How often a call was tried; shared between the retry layer, the span and the caller's error.
 #[derive(Debug, Clone, Default)]
@@ -70,7 +71,7 @@ where
             "amocrm",
             operation,
             http.method = %request.method(),
-            http.path = request.uri().path(),
+            http.path = shown_path(&request),
             http.status = Empty,
             error.kind = Empty,
             attempts = Empty,
@@ -102,6 +103,14 @@ where
     }
 }
 
+/// The path, unless it is private.
+fn shown_path(request: &HttpRequest) -> &str {
+    match request.extensions().get::<PrivatePath>() {
+        Some(PrivatePath) => HIDDEN_PATH,
+        None => request.uri().path(),
+    }
+}
+
 pub(super) fn record_outcome(span: &tracing::Span, outcome: Outcome) {
     if let Some(status) = outcome.status() {
         span.record("http.status", status);
@@ -113,4 +122,20 @@ pub(super) fn record_outcome(span: &tracing::Span, outcome: Outcome) {
 
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::{Operation, Request};
+
+    #[test]
+    fn a_private_path_is_in_no_log() {
+        let download = || Request::get(Operation::idempotent("files.download"), "/d/passport.pdf");
+        let shown = download().into_http().unwrap();
+        assert_eq!(shown_path(&shown), "/d/passport.pdf");
+        let private = download().private_path();
+        assert!(!format!("{private:?}").contains("passport"));
+        assert_eq!(shown_path(&private.into_http().unwrap()), HIDDEN_PATH);
+    }
 }
