@@ -181,9 +181,10 @@ impl Lane {
         let mut state = self.state();
         state.queue.push_back(job);
         let waiting = state.queue.len();
+        let others_wait_for_answers = !state.busy.is_empty();
         drop(state);
-        // In between the driver sleeps out its window anyway.
-        if waiting == 1 || waiting >= self.limit {
+        // In between the driver sleeps out its window anyway, unless what it has waits for changes under way.
+        if waiting == 1 || waiting >= self.limit || others_wait_for_answers {
             self.changed.notify_one();
         }
     }

@@ -50,7 +50,7 @@ impl NotesOf {
     /// Changes a note.
     pub fn update(&self, id: NoteId) -> Update<Note> {
         let path = format!("{}/{id}", self.path);
-        Update::new(self.client.clone(), path, NotePatch::new(id))
+        Update::new(self.client.clone(), path, NotePatch::new(id)).gathered(true)
     }
 
     /// Changes many notes.

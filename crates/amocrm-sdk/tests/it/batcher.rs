@@ -121,6 +121,15 @@ async fn every_kind_of_entity_is_gathered_by_collection() {
     assert!(tags.iter().all(Result::is_ok) && notes.iter().all(Result::is_ok));
     assert_eq!(emulator.requests().len(), 4);
 
+    emulator.clear_requests();
+    let owner = || batcher.notes_of(amocrm_sdk::links::EntityType::Leads);
+    let changes = notes
+        .iter()
+        .map(|made| owner().update(made.as_ref().unwrap()[0].id).common("new"));
+    let changed = join_all(changes.map(IntoFuture::into_future)).await;
+    assert!(changed.iter().all(Result::is_ok));
+    assert_eq!(emulator.requests().len(), 1);
+
     // What amoCRM takes one by one only goes one by one.
     let pipeline = batcher.pipelines().list().all().await.unwrap()[0].id;
     let renamed = batcher
@@ -389,6 +398,43 @@ async fn the_next_batch_fills_while_the_one_before_waits_for_its_permit() {
     assert!(join_all(calls).await.iter().all(Result::is_ok));
     let requests = collection.lock().unwrap().requests;
     assert!(requests <= 16, "{requests} requests");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_slow_change_keeps_nobody_else_waiting() {
+    // The first lead takes ten seconds to change.
+    let slow = axum::Router::new().fallback(|axum::Json(items): axum::Json<Value>| async move {
+        if items[0]["id"] == 1 {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+        axum::Json(json!({"_embedded": {"leads": items}}))
+    });
+    let client = Client::builder("acme.amocrm.ru")
+        .transport(slow)
+        .long_lived_token("token")
+        .build()
+        .unwrap();
+    let batcher = client.batcher();
+    let call = |id: u64| {
+        tokio::spawn(
+            batcher
+                .leads()
+                .update(LeadId::new(id))
+                .name("n")
+                .into_future(),
+        )
+    };
+    let began = tokio::time::Instant::now();
+    let mut calls = Vec::new();
+    for id in [1, 1, 2] {
+        calls.push(call(id));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    calls.pop().unwrap().await.unwrap().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(2));
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]
