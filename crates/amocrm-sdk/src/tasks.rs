@@ -244,5 +244,3 @@ input! {
         }
     }
 }
-
-crate::entity::dated!(Task);

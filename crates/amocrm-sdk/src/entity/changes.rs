@@ -22,7 +22,8 @@ use crate::error::{Delivery, Error, ErrorKind, Result};
 /// just written may be missing from lists for a moment.
 const DEFAULT_SETTLE: Duration = Duration::from_secs(2);
 
-/// An entity whose collection can be filtered and ordered by the time of the last change.
+/// An entity whose collection can be filtered and ordered by the time of the last change. Tasks are none: amoCRM ignores
+/// this order there.
 pub trait Dated: Listable + HasId {
     /// When it was changed last.
     fn changed_at(&self) -> Option<DateTime<Utc>>;
@@ -247,6 +248,15 @@ impl<E: Dated> Changes<E> {
         let is_older = |it: &E| matches!((second(it), from), (Some(at), Some(from)) if at < from);
         if reading.items.iter().any(is_older) {
             let message = "amoCRM does not filter this list by `updated_at`";
+            return Err(Error::new(ErrorKind::Decode, Delivery::Answered, message)
+                .with_operation(E::LIST.name));
+        }
+        // Without the order some changes of the pages to come would be older than the cursor.
+        let is_in_order = reading.items.is_sorted_by(|one, next| {
+            second(one).is_none() || second(next).is_none() || second(one) <= second(next)
+        });
+        if !is_in_order {
+            let message = "amoCRM does not order this list by `updated_at`";
             return Err(Error::new(ErrorKind::Decode, Delivery::Answered, message)
                 .with_operation(E::LIST.name));
         }

@@ -111,6 +111,20 @@ async fn a_server_that_ignores_the_filter_is_not_believed() {
     assert!(changes.next().await.is_none());
 }
 
+#[tokio::test]
+async fn a_server_that_ignores_the_order_is_not_believed() {
+    let lead = |id: u64| json!({"id": id, "updated_at": 1_700_000_000 - id});
+    let body = json!({"_embedded": {"leads": [lead(1), lead(2)]}}).to_string();
+    let wire = Script::then([], move |_| answer(200, &body));
+    let leads = wire.client().leads().list();
+    let mut changes = leads.updated_since(ExportCursor::start());
+    assert_eq!(
+        changes.try_next().await.unwrap_err().kind(),
+        ErrorKind::Decode
+    );
+    assert!(changes.next().await.is_none());
+}
+
 #[test]
 fn an_export_asks_from_its_cursor_on_and_keeps_the_other_filters() {
     let query = Arc::new(Mutex::new(String::new()));
