@@ -109,7 +109,7 @@ fn text() -> MessageType {
 }
 
 /// What can be pressed or chosen under a message.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Markup {
@@ -124,7 +124,7 @@ pub struct Markup {
 }
 
 /// A button.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Button {
@@ -137,7 +137,7 @@ pub struct Button {
 }
 
 /// A list to choose from.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct ListMessage {
@@ -159,7 +159,7 @@ pub struct ListMessage {
 }
 
 /// A part of a list to choose from.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct ListSection {
@@ -172,7 +172,7 @@ pub struct ListSection {
 }
 
 /// Something to choose.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct ListRow {
@@ -254,3 +254,16 @@ impl fmt::Debug for TemplateParam {
             .finish_non_exhaustive()
     }
 }
+
+/// What it says is part of the message.
+macro_rules! without_words {
+    ($($name:ident),+) => {
+        $(impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        })+
+    };
+}
+
+without_words!(Markup, Button, ListMessage, ListSection, ListRow);

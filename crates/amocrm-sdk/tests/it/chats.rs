@@ -283,6 +283,7 @@ fn what_the_service_posts_is_read_and_what_is_unknown_is_kept() {
         rows.sections[0].rows[0].callback_data.as_deref(),
         Some("villa-1")
     );
+    assert_eq!(format!("{rows:?}"), "ListMessage { .. }");
 
     let ChatEvent::Typing(typing) = parse("chat_hook_typing.json").event else {
         panic!()
