@@ -47,10 +47,8 @@ pub(crate) fn routes() -> Router<App> {
     for kind in ["leads", "contacts", "companies", "customers"] {
         router = router.route(&format!("/api/v4/{kind}/{{id}}/files"), attached());
     }
-    router.route(
-        "/api/v4/catalogs/{catalog_id}/elements/{id}/files",
-        attached(),
-    )
+    // The one client that names elements' files leaves `elements` out.
+    router.route("/api/v4/catalogs/{catalog_id}/{id}/files", attached())
 }
 
 /// The links in file models; they work without a token, as the real ones do in a browser.

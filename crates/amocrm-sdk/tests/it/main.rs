@@ -23,5 +23,6 @@ mod retry;
 #[cfg(feature = "derive")]
 mod schema;
 mod script;
+mod spans;
 mod transport;
 mod webhook;

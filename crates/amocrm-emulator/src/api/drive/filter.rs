@@ -105,7 +105,7 @@ fn float(size: u64) -> f64 {
     size as f64
 }
 
-/// `filter[size][from|to|unit]`. The words for units are not documented; these are the ones anybody would try.
+/// `filter[size][from|to|unit]`. What a unit is, is not documented: a number of bytes, or one of the words anybody would try.
 fn size(query: &Query) -> Result<Option<Range>, Problem> {
     let Some(range) = query.range(&["filter", "size"]) else {
         return Ok(None);
@@ -119,7 +119,10 @@ fn size(query: &Query) -> Result<Option<Range>, Problem> {
         "kb" => 1024.0,
         "mb" => 1024.0 * 1024.0,
         "gb" => 1024.0 * 1024.0 * 1024.0,
-        _ => return Err(Problem::choice("filter.size.unit")),
+        other => match other.parse::<u32>() {
+            Ok(bytes @ 1..) => f64::from(bytes),
+            _ => return Err(Problem::choice("filter.size.unit")),
+        },
     };
     let scaled = |end: Option<f64>| end.map(|end| end * factor);
     Ok(Some(Range {

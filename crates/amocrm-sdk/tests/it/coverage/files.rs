@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use amocrm_sdk::catalogs::{NewCatalog, NewCatalogElement};
 use amocrm_sdk::files::{FileFilter, UploadBody};
 use amocrm_sdk::leads::NewLead;
 use amocrm_sdk::links::EntityType;
@@ -83,6 +84,17 @@ pub async fn files(Stage { client, .. }: Stage) {
     );
     attached.detach([&plan.uuid]).await.unwrap();
     assert_eq!(attached.list().all().await.unwrap().len(), 1);
+
+    let goods = client.catalogs().create([NewCatalog::new("Товары")]);
+    let goods = goods.await.unwrap()[0].id;
+    let sofa = client.catalog_elements(goods);
+    let sofa = sofa.create([NewCatalogElement::new("Диван")]);
+    let sofa = sofa.await.unwrap()[0].id;
+    let of_sofa = client.element_files(goods, sofa);
+    of_sofa.attach([&photo.uuid]).await.unwrap();
+    assert_eq!(of_sofa.list().all().await.unwrap().len(), 1);
+    of_sofa.detach([&photo.uuid]).await.unwrap();
+    assert!(of_sofa.list().all().await.unwrap().is_empty());
 
     files.delete([&photo.uuid]).await.unwrap();
     assert_eq!(files.list().all().await.unwrap().len(), 1);
