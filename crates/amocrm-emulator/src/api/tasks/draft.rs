@@ -116,7 +116,10 @@ fn read_card(
     let known = before.and_then(|task| task.card);
     let entity = match word {
         Some(word) => {
-            let entity = EntityType::parse(word);
+            // Customers that are switched off are no cards.
+            let entity = EntityType::parse(word).filter(|entity| {
+                *entity != EntityType::Customers || cx.account.customers.mode.is_on()
+            });
             if entity.is_none() {
                 out.choice(item.path("entity_type"));
             }
