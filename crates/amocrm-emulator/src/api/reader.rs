@@ -4,6 +4,10 @@ use serde_json::{Map, Value};
 
 use crate::problem::Violations;
 
+/// The longest list inside an item. amoCRM's own limits are not documented; this one only keeps a mistake from holding the world for
+/// minutes.
+const MAX_ELEMENTS: usize = 5_000;
+
 /// A JSON object and where in the request it is.
 #[derive(Clone)]
 pub(crate) struct Reader<'a> {
@@ -70,9 +74,14 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn array(&self, key: &str, out: &mut Violations) -> Option<&'a [Value]> {
-        self.typed(key, "array", out, |value| {
+        let items = self.typed(key, "array", out, |value| {
             value.as_array().map(Vec::as_slice)
-        })
+        })?;
+        if items.len() > MAX_ELEMENTS {
+            out.too_many(self.path(key), MAX_ELEMENTS);
+            return None;
+        }
+        Some(items)
     }
 
     /// An object. PHP writes an empty one as `[]`, which is taken for one.

@@ -22,6 +22,12 @@ impl Account {
         if let Some(tag) = tags.values().find(|tag| tag.name == name) {
             return tag.id;
         }
+        self.add_tag(entity, name)
+    }
+
+    /// Makes a tag of a name nobody has yet; its id.
+    pub(crate) fn add_tag(&mut self, entity: EntityType, name: &str) -> u64 {
+        let tags = self.tags.entry(entity).or_default();
         let id = Counters::take(&mut self.counters.tag);
         tags.insert(
             id,

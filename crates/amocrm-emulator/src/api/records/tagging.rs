@@ -1,5 +1,7 @@
 //! Tags in a write: `_embedded.tags` replaces, `tags_to_add` and `tags_to_delete` change.
 
+use std::collections::{HashMap, HashSet, hash_map::Entry};
+
 use serde_json::Value;
 
 use crate::{
@@ -7,6 +9,9 @@ use crate::{
     problem::Violations,
     world::{Account, EntityType},
 };
+
+/// From so many words on, it is worth knowing all tags by their words.
+const MANY_WORDS: usize = 16;
 
 /// What happens to the tags of a record.
 #[derive(Debug, Default)]
@@ -88,7 +93,7 @@ impl Tagging {
             None => before.to_vec(),
         };
         tags.extend(ids(account, entity, self.add));
-        let gone: Vec<u64> = self
+        let gone: HashSet<u64> = self
             .delete
             .into_iter()
             .filter_map(|name| match name {
@@ -101,20 +106,35 @@ impl Tagging {
                     .map(|tag| tag.id),
             })
             .collect();
-        let mut seen = Vec::with_capacity(tags.len());
-        tags.retain(|id| {
-            let is_new = !seen.contains(id) && !gone.contains(id);
-            seen.push(*id);
-            is_new
-        });
+        let mut seen = HashSet::with_capacity(tags.len());
+        tags.retain(|id| seen.insert(*id) && !gone.contains(id));
         tags
     }
 }
 
 fn ids(account: &mut Account, entity: EntityType, names: Vec<TagName>) -> Vec<u64> {
+    if names.len() < MANY_WORDS {
+        let resolve = |name| match name {
+            TagName::Id(id) => id,
+            TagName::Word(word) => account.tag_id(entity, &word),
+        };
+        return names.into_iter().map(resolve).collect();
+    }
+    let tags = account.tags.get(&entity).into_iter().flatten();
+    // Backwards, so that of tags renamed alike the first one is found, as elsewhere.
+    let mut known: HashMap<String, u64> = tags
+        .rev()
+        .map(|(id, tag)| (tag.name.clone(), *id))
+        .collect();
     let resolve = |name| match name {
         TagName::Id(id) => id,
-        TagName::Word(word) => account.tag_id(entity, &word),
+        TagName::Word(word) => match known.entry(word) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(free) => {
+                let id = account.add_tag(entity, free.key());
+                *free.insert(id)
+            }
+        },
     };
     names.into_iter().map(resolve).collect()
 }

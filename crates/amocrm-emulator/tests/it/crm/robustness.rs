@@ -268,3 +268,25 @@ async fn numbers_at_the_ends_of_their_range_do_no_harm_later() {
     let (status, summary) = crm.get("leads/unsorted/summary").await;
     assert_eq!((status, summary["declined"].as_i64()), (200, Some(3)));
 }
+
+#[tokio::test]
+async fn long_lists_are_taken_quickly_and_endless_ones_refused() {
+    let crm = Crm::start().await;
+    let tags = |count: usize| -> Vec<Value> {
+        let names = (0..count).map(|number| json!({"name": format!("tag {}", number % 3_000)}));
+        names.collect()
+    };
+    let lead = |count| json!([{"name": "x", "_embedded": {"tags": tags(count)}}]);
+    let (status, made) = crm.post("leads", lead(5_000)).await;
+    assert_eq!(status, 200, "{made}");
+    let id = &made["_embedded"]["leads"][0]["id"];
+    let kept = crm.read(&format!("leads/{id}")).await;
+    assert_eq!(kept["_embedded"]["tags"].as_array().unwrap().len(), 3_000);
+
+    let (status, refused) = crm.post("leads", lead(5_001)).await;
+    let complaint = &refused["validation-errors"][0]["errors"][0];
+    assert_eq!(
+        (status, complaint["path"].as_str()),
+        (400, Some("_embedded.tags"))
+    );
+}
