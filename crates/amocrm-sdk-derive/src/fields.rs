@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
+use syn::ext::IdentExt;
 use syn::{Data, DeriveInput, Error, Field, Fields, Ident, Result};
 
 use crate::attribute::{Entry, entries};
@@ -38,7 +39,8 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
             return Err(Error::new(member.span(), message));
         }
         let ty = &field.ty;
-        let rust = format!("{member}: {}", plain(&quote!(#ty).to_string()));
+        let name_of_field = member.unraw();
+        let rust = format!("{name_of_field}: {}", plain(&quote!(#ty).to_string()));
         specs.push(quote! { ::amocrm_sdk::schema::FieldSpec::new::<#ty>(#rust, #key) });
         members.push(member);
         types.push(ty);

@@ -42,7 +42,9 @@ pub(crate) use self::create::{
 };
 pub(crate) use self::filter::{Pairs, filter, filter_method};
 pub use self::get::Get;
-pub(crate) use self::input::{input, input_also, input_fields, input_setters, input_type};
+pub(crate) use self::input::{
+    input, input_also, input_custom_fields, input_fields, input_setters, input_type,
+};
 pub use self::list::{Direction, List};
 pub(crate) use self::page::Envelope;
 pub use self::page::Page;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::Invoice;
 use crate::de;
 use crate::entity::{HasId, Never, filter, input, resource, words};
-use crate::fields::{CustomFieldValues, Field, FieldChanges, FieldError, FieldKind};
+use crate::fields::{CustomFieldValues, FieldChanges, FieldError};
 use crate::id::{AccountId, CatalogElementId, CatalogId, CustomFieldId, UserId, kind};
 
 resource! {
@@ -180,22 +180,6 @@ input! {
     new {}
     patch {}
     also {
-        /// Sets a custom field. All its values are replaced.
-        pub fn field<K: FieldKind>(mut self, field: &Field<K>, value: impl Into<K::Input>) -> Self {
-            self.fields_mut().custom_fields.get_or_insert_default().set(field, value);
-            self
-        }
-
-        /// Clears a custom field. Fields that are not mentioned keep their values.
-        pub fn clear_field<K: FieldKind>(mut self, field: &Field<K>) -> Self {
-            self.fields_mut().custom_fields.get_or_insert_default().clear(field);
-            self
-        }
-
-        /// Takes over changes to custom fields; where both change a field, the later wins.
-        pub fn fields(mut self, changes: FieldChanges) -> Self {
-            self.fields_mut().custom_fields.get_or_insert_default().extend(changes);
-            self
-        }
+        crate::entity::input_custom_fields!();
     }
 }

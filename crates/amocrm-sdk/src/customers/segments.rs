@@ -12,7 +12,7 @@ use crate::de;
 use crate::de::open_enum;
 use crate::entity::{Entity, HasId, Never, awaited, input, resource};
 use crate::error::Result;
-use crate::fields::{CustomFieldValues, Field, FieldChanges, FieldKind};
+use crate::fields::{CustomFieldValues, FieldChanges};
 use crate::id::{AccountId, CustomFieldId, SegmentId, kind};
 use crate::request::{Request, declare};
 
@@ -138,17 +138,7 @@ input! {
             self
         }
 
-        /// Sets a custom field. All its values are replaced.
-        pub fn field<K: FieldKind>(mut self, field: &Field<K>, value: impl Into<K::Input>) -> Self {
-            self.fields_mut().custom_fields.get_or_insert_default().set(field, value);
-            self
-        }
-
-        /// Clears a custom field. Fields that are not mentioned keep their values.
-        pub fn clear_field<K: FieldKind>(mut self, field: &Field<K>) -> Self {
-            self.fields_mut().custom_fields.get_or_insert_default().clear(field);
-            self
-        }
+        crate::entity::input_custom_fields!();
     }
 }
 

@@ -251,3 +251,39 @@ macro_rules! input_also {
     ({ $($also:tt)* }) => { $($also)* };
 }
 pub(crate) use input_also;
+
+/// Setters of custom fields, for `also` beside the line `part custom_fields "custom_fields_values": FieldChanges;`.
+macro_rules! input_custom_fields {
+    () => {
+        /// Sets a custom field. All its values are replaced.
+        pub fn field<K: crate::fields::FieldKind>(
+            mut self,
+            field: &crate::fields::Field<K>,
+            value: impl Into<K::Input>,
+        ) -> Self {
+            let changes = self.fields_mut().custom_fields.get_or_insert_default();
+            changes.set(field, value);
+            self
+        }
+
+        /// Clears a custom field. Fields that are not mentioned keep their values.
+        pub fn clear_field<K: crate::fields::FieldKind>(
+            mut self,
+            field: &crate::fields::Field<K>,
+        ) -> Self {
+            let changes = self.fields_mut().custom_fields.get_or_insert_default();
+            changes.clear(field);
+            self
+        }
+
+        /// Takes over changes to custom fields; where both change a field, the later wins.
+        pub fn fields(mut self, changes: crate::fields::FieldChanges) -> Self {
+            if !changes.is_empty() {
+                let held = self.fields_mut().custom_fields.get_or_insert_default();
+                held.extend(changes);
+            }
+            self
+        }
+    };
+}
+pub(crate) use input_custom_fields;

@@ -4,11 +4,12 @@ use std::error::Error as _;
 
 use amocrm_emulator::Emulator;
 use amocrm_sdk::custom_fields::{CustomField, FieldOwner, NewCustomField};
+use amocrm_sdk::customers::NewSegment;
 use amocrm_sdk::fields::{ContactValue, CustomFieldValues, FieldType};
 use amocrm_sdk::leads::NewLead;
 use amocrm_sdk::quota::Limits;
 use amocrm_sdk::schema::{CustomFieldEnum, CustomFields, Mismatch, Schema, SchemaError};
-use amocrm_sdk::{Client, ErrorKind};
+use amocrm_sdk::{Client, CustomFieldId, ErrorKind};
 use chrono::{DateTime, TimeZone, Utc};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -305,6 +306,38 @@ async fn something_that_must_be_filled_is_missed_when_it_is_read() {
     let contact = client.contacts().get(contact.id).await.unwrap().unwrap();
     let read = schema.read(&contact).unwrap();
     assert_eq!((read.phones.len(), &*read.position), (1, "директор"));
+}
+
+#[derive(CustomFields)]
+#[amo(entity = "segments")]
+struct Club {
+    #[amo(code = "CLUB_TYPE")]
+    r#type: Option<String>,
+}
+
+#[test]
+fn segments_are_written_through_a_schema_as_cards_are() {
+    let definition = json!([{"id": 5, "name": "Тип", "code": "CLUB_TYPE", "type": "text"}]);
+    let definitions: Vec<CustomField> = serde_json::from_value(definition).unwrap();
+    let schema = Schema::<Club>::resolve(&definitions).unwrap();
+    assert_eq!(schema.id("type"), Some(CustomFieldId::new(5)));
+
+    let segments = crate::script::Script::new([])
+        .client()
+        .customers()
+        .segments();
+    let written = |club: Club| {
+        let segment = NewSegment::new("VIP").fields(schema.write(&club));
+        let request = segments.create(segment).into_request().unwrap();
+        serde_json::from_slice::<Value>(request.body().unwrap()).unwrap()
+    };
+    assert_eq!(
+        written(Club {
+            r#type: Some("gold".to_owned())
+        }),
+        json!({"name": "VIP", "custom_fields_values": [{"field_id": 5, "values": [{"value": "gold"}]}]})
+    );
+    assert_eq!(written(Club { r#type: None }), json!({"name": "VIP"}));
 }
 
 fn any_deal() -> impl Strategy<Value = Deal> {
