@@ -104,6 +104,8 @@ struct State {
     /// Entities with a change under way: the next change of each waits for its answer.
     busy: HashSet<u64>,
     batches_under_way: usize,
+    /// Whether the driver waits, without a window, for something that may go.
+    is_stalled: bool,
 }
 
 /// What the next batch could hold.
@@ -181,10 +183,10 @@ impl Lane {
         let mut state = self.state();
         state.queue.push_back(job);
         let waiting = state.queue.len();
-        let others_wait_for_answers = !state.busy.is_empty();
+        let is_stalled = state.is_stalled;
         drop(state);
-        // In between the driver sleeps out its window anyway, unless what it has waits for changes under way.
-        if waiting == 1 || waiting >= self.limit || others_wait_for_answers {
+        // In between the driver sleeps out its window anyway.
+        if waiting == 1 || waiting >= self.limit || is_stalled {
             self.changed.notify_one();
         }
     }
@@ -206,9 +208,11 @@ impl Lane {
     async fn next_batch(&self) -> Vec<Job> {
         loop {
             let (prospect, is_idle) = {
-                let state = self.state();
+                let mut state = self.state();
                 let is_idle = state.queue.is_empty() && state.batches_under_way == 0;
-                (state.prospect(self.limit), is_idle)
+                let prospect = state.prospect(self.limit);
+                state.is_stalled = prospect == Prospect::Nothing;
+                (prospect, is_idle)
             };
             match prospect {
                 Prospect::Nothing if is_idle => return Vec::new(),

@@ -16,8 +16,8 @@ use crate::request::{Operation, Request};
 
 /// Adds entities: *n* in, *n* out, in the order of the input.
 ///
-/// The items are cut into requests of 250 and matched with the answers by `request_id`. amoCRM takes a request whole
-/// or refuses it whole; if a later request fails, [`Error::created_ids`] has the ids of the earlier ones, and
+/// The items are cut into requests of as many as amoCRM takes, mostly 250, and matched with the answers by `request_id`.
+/// amoCRM takes a request whole or refuses it whole; if a later request fails, [`Error::created_ids`] has the ids of the earlier ones, and
 /// [`Error::validation_errors`] counts items from the first of the whole call. A single item of a
 /// [batcher](crate::batcher) travels in company.
 #[must_use = "nothing is created until it is awaited"]
