@@ -37,7 +37,7 @@
 //!   errors and the others are sent again together; when it names none, the batch is halved until the bad ones are
 //!   alone. Each caller sees the error that a call of its own would have had.
 //! * **Nothing is created twice.** When the outcome of a batch of creates is unknown, every caller is told so
-//!   ([`Delivery::Unknown`](crate::Delivery::Unknown)) and nothing is sent again.
+//!   ([`Delivery::Unknown`]) and nothing is sent again.
 //! * **Order per entity.** Changes of one entity are sent in the order of their calls, each after the one before has
 //!   been answered: two of them never share a batch.
 //! * **Full requests.** While a batch waits for its permit the next one fills.

@@ -307,12 +307,6 @@ async fn every_row_is_lived_through_on_the_emulator() {
     );
 }
 
-#[tokio::test]
-async fn files_and_chats_are_lived_through() {
-    live(&Recorder::default(), files::files).await;
-    live(&Recorder::default(), chats::chats).await;
-}
-
 /// Does what users of the account do: asks the emulator's control API, with a body to post or none to read.
 async fn control(emulator: &Emulator, path: &str, body: &serde_json::Value) -> serde_json::Value {
     let method = if body.is_null() { "GET" } else { "POST" };

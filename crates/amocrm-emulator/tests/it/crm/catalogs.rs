@@ -158,8 +158,9 @@ async fn elements_come_back_whole_and_are_found_by_id_and_text() {
     assert_eq!(changed["custom_fields_values"].as_array().unwrap().len(), 3);
     assert_eq!(crm.delete(&path).await, (405, Value::Null));
     assert_eq!(crm.get(&format!("{elements}/1")).await.0, 204);
-    assert_eq!(crm.get(&format!("{path}/files")).await.0, 204);
-    assert_eq!(crm.get(&format!("{elements}/1/files")).await.0, 404);
+    let files = |element| format!("catalogs/{list}/{element}/files");
+    assert_eq!(crm.get(&files(id)).await.0, 204);
+    assert_eq!(crm.get(&files(1)).await.0, 404);
 
     // An option that leaves the tree leaves the elements, too.
     let root = json!({"nested": [{"id": group["nested"][0]["id"], "value": "Виллы"}]});

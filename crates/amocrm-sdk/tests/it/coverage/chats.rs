@@ -9,6 +9,7 @@ use amocrm_sdk::chats::{
     ChatChannel, ChatEvent, ChatHook, ChatUser, DeliveryStatus, EditMessage, MessageContent,
     NewChat, NewMessage,
 };
+use amocrm_sdk::contacts::{ContactChatFilter, NewContact, NewContactChat};
 use amocrm_sdk::quota::Limits;
 use axum::Router;
 use axum::routing::post;
@@ -67,6 +68,7 @@ pub async fn chats(stage: Stage) {
     let anna = || ChatUser::new("u-1", "Анна").phone("+79001234567");
     let chat = account.create_chat(NewChat::new("c-1", anna()));
     let chat = chat.await.unwrap();
+    belongs_to_a_contact(&stage.client, chat.id.as_str()).await;
     let question = NewMessage::new(
         "m-1",
         "c-1",
@@ -110,4 +112,20 @@ pub async fn chats(stage: Stage) {
     texts.sort_unstable();
     assert_eq!(texts, ["Вилла свободна в мае?", "Да, свободна"]);
     channel.disconnect(amojo_id.as_str()).await.unwrap();
+}
+
+/// A chat of the chat service is linked to a contact of the account, and found from both ends.
+async fn belongs_to_a_contact(client: &Client, chat: &str) {
+    let anna = client.contacts().create([NewContact::new().name("Анна")]);
+    let anna = anna.await.unwrap()[0].id;
+    let chats = client.contacts().chats();
+    let linked = chats.link([NewContactChat::new(anna, chat)]).await.unwrap();
+    assert_eq!(linked[0].chat_id, chat);
+    for filter in [
+        ContactChatFilter::new().contacts([anna]),
+        ContactChatFilter::new().chats([chat.to_owned()]),
+    ] {
+        let found = chats.list().filter(filter).all().await.unwrap();
+        assert_eq!(found, linked);
+    }
 }
