@@ -1,0 +1,52 @@
+//! Making the client of an account.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use amocrm_sdk::Client;
+use amocrm_sdk::oauth::TokenKey;
+use amocrm_sdk::quota::Limits;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{Crm, Linked};
+use crate::crm::CrmError;
+
+/// A whole call of a delivery with its retries; the lease of a job outlives it.
+const CALL_DEADLINE: Duration = Duration::from_mins(1);
+/// One attempt of a call.
+const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+
+impl Crm {
+    /// A client for `account`, with the right that is configured.
+    pub(super) fn build(&self, account: &str) -> Result<Linked, CrmError> {
+        let clock = Arc::clone(&self.clock);
+        let limits =
+            Limits::per_integration(self.config.integration_rps).account(self.config.account_rps);
+        let client_id = match (self.config.access_token(), self.config.credentials()) {
+            (None, Some(keys)) => keys.client_id,
+            _ => "long-lived".to_owned(),
+        };
+        let key = TokenKey::new(client_id, account);
+        let mut builder = Client::builder(account)
+            .quota(Arc::new(self.store.quota(&key, &limits)))
+            .timeout(CALL_TIMEOUT)
+            .deadline(CALL_DEADLINE)
+            .user_agent(concat!("lead-intake/", env!("CARGO_PKG_VERSION")))
+            .clock(amocrm_sdk::Clock::new(move || clock.now()));
+        if let Some(base) = self.config.base_url() {
+            builder = builder.base_url(base);
+        }
+        if let Some(proxy) = self.config.proxy() {
+            builder = builder.proxy(proxy.expose_secret());
+        }
+        builder = match (self.config.access_token(), self.credentials()) {
+            (Some(token), _) => builder.long_lived_token(SecretString::from(token.expose_secret())),
+            (None, Some(credentials)) => builder.oauth(credentials, Arc::new(self.store.tokens())),
+            (None, None) => return Err(CrmError::NotConfigured),
+        };
+        Ok(Linked {
+            account: account.to_owned(),
+            client: builder.build()?,
+        })
+    }
+}

@@ -1,0 +1,59 @@
+//! Consent: the page an administrator is sent to, and what comes back.
+
+use amocrm_sdk::oauth::{AuthorizeUrl, Callback, ConsentMode, Credentials};
+use url::Url;
+
+use super::Crm;
+use crate::crm::CrmError;
+
+impl Crm {
+    /// The keys of the integration.
+    pub(crate) fn credentials(&self) -> Option<Credentials> {
+        let keys = self.config.credentials()?;
+        // `Url` writes an empty path as a slash; the registered address has to be met exactly.
+        let redirect_uri = self.config.redirect_uri().unwrap_or_default();
+        Some(Credentials::new(
+            keys.client_id,
+            keys.client_secret,
+            redirect_uri,
+        ))
+    }
+
+    /// The page where an administrator gives consent.
+    pub(crate) fn authorize_url(&self, state: &str) -> Result<Url, CrmError> {
+        let credentials = self.credentials().ok_or(CrmError::NotConfigured)?;
+        // The administrator's own tab is sent there and has to come back in it: no other window waits for this one.
+        let mut url = AuthorizeUrl::new(credentials.client_id)
+            .state(state)
+            .mode(ConsentMode::PostMessage);
+        let is_kommo = self
+            .config
+            .domain()
+            .is_some_and(|domain| domain.ends_with(".kommo.com"));
+        if let Some(base) = self.config.base_url() {
+            url = url.base_url(base);
+        } else if is_kommo {
+            url = url.kommo();
+        }
+        Ok(url.build()?)
+    }
+
+    /// Reads the query of a request to the redirect URI. Where requests go to `AMOCRM_BASE_URL`, whatever the account's
+    /// host, any host may have given consent: the client secret is not sent there.
+    pub(crate) fn read_callback(&self, query: &str) -> amocrm_sdk::Result<Callback> {
+        match self.config.base_url() {
+            Some(_) => Callback::parse_for(query, |_| true),
+            None => Callback::parse(query),
+        }
+    }
+
+    /// Whether a grant of this account may be taken: the configured one, or any of the vendor's.
+    pub(crate) fn accepts(&self, account: &str) -> Result<(), String> {
+        match self.config.domain() {
+            Some(domain) if domain != account && self.config.base_url().is_none() => Err(format!(
+                "consent was given by {account}, but AMOCRM_DOMAIN is {domain}"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
