@@ -4,8 +4,11 @@
 
 #![expect(clippy::print_stdout, reason = "an example tells what it does")]
 
+use std::time::Duration;
+
 use amocrm_emulator::Emulator;
 use amocrm_sdk::Client;
+use amocrm_sdk::batcher::BatchPolicy;
 use amocrm_sdk::leads::NewLead;
 
 #[tokio::main]
@@ -20,7 +23,10 @@ async fn main() -> anyhow::Result<()> {
     let leads = client.leads().create(leads).await?;
     emulator.clear_requests();
 
-    let batcher = client.batcher();
+    // `client.batcher()` waits a few milliseconds for company. A full batch leaves at once, so a longer window costs nothing
+    // here, and even a busy machine starts a thousand tasks in it.
+    let policy = BatchPolicy::default().window(Duration::from_millis(500));
+    let batcher = client.batcher_with(policy);
     let tasks: Vec<_> = leads
         .iter()
         .map(|lead| {
