@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use crate::clock::{Clock, TimeSource};
 use crate::error::Result;
+use crate::tallies::{self, Measure};
 
 #[cfg(test)]
 mod disk;
@@ -85,6 +86,8 @@ impl Db {
 pub(crate) struct Time {
     pub(crate) clock: Clock,
     pub(crate) source: TimeSource,
+    /// How far the office's midnight is before that of UTC, in microseconds.
+    pub(crate) offset: i64,
 }
 
 /// A connection within a transaction, or one to read with.
@@ -107,6 +110,7 @@ enum Conn {
 struct Effects {
     work_is_due: bool,
     counts: BTreeMap<String, i64>,
+    tallies: BTreeMap<(Measure, i64, String), i64>,
 }
 
 impl Effects {
@@ -114,6 +118,9 @@ impl Effects {
         self.work_is_due |= other.work_is_due;
         for (name, delta) in other.counts {
             *self.counts.entry(name).or_default() += delta;
+        }
+        for (key, delta) in other.tallies {
+            *self.tallies.entry(key).or_default() += delta;
         }
     }
 }
@@ -162,7 +169,21 @@ impl Tx {
         *self.effects.counts.entry(name.into()).or_default() += delta;
     }
 
-    /// Writes the counters. Several rows per counter on PostgreSQL, so that commits do not queue behind one row.
+    /// Adds to a sum of a day; written once per commit, as the counters are.
+    pub(crate) fn tally(&mut self, measure: Measure, day: i64, key: impl Into<String>, delta: i64) {
+        let key = (measure, day, key.into());
+        *self.effects.tallies.entry(key).or_default() += delta;
+    }
+
+    pub(crate) fn offset(&self) -> i64 {
+        self.time.offset
+    }
+
+    pub(crate) fn is_sqlite(&self) -> bool {
+        matches!(self.conn, Conn::Sqlite(_) | Conn::SqliteReader(_))
+    }
+
+    /// Writes the counters and the sums. Several rows per counter on PostgreSQL, so that commits do not queue behind one row.
     async fn flush_counters(&mut self, effects: &mut Effects) -> Result<()> {
         let shard = match self.conn {
             Conn::Postgres(_) => i64::from(getrandom::u32().unwrap_or(0) % COUNTER_SHARDS),
@@ -182,7 +203,7 @@ impl Tx {
             .execute()
             .await?;
         }
-        Ok(())
+        tallies::flush(self, std::mem::take(&mut effects.tallies)).await
     }
 }
 

@@ -57,6 +57,7 @@ mod migrate;
 mod owner;
 mod quota;
 mod store;
+mod tallies;
 #[cfg(feature = "throwaway")]
 pub mod throwaway;
 mod tokens;
@@ -76,4 +77,8 @@ pub use self::leads::{
 pub use self::meta::Meta;
 pub use self::quota::StoreQuota;
 pub use self::store::{Options, Store};
+pub use self::tallies::{
+    DELAYS_MS, DailyTallies, FUNNEL, LOST, OTHER_SOURCES, SOURCE_LENGTH, SOURCES_PER_DAY, Tallies,
+    Tally,
+};
 pub use self::tokens::{TokenGeneration, Tokens};

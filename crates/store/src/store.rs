@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use amocrm_sdk::oauth::TokenKey;
 use amocrm_sdk::quota::Limits;
+use chrono::FixedOffset;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -19,12 +20,15 @@ use crate::meta::Meta;
 use crate::migrate;
 use crate::owner::Owner;
 use crate::quota::StoreQuota;
+use crate::tallies::{self, Tallies};
 use crate::tokens::Tokens;
 
 /// How many expired rows [`Store::prune`] deletes at once, so that it never holds up the writer for long.
 const PRUNE_BATCH: i64 = 500;
 /// Connections to PostgreSQL per process: more did not make it faster.
 const POSTGRES_CONNECTIONS: u32 = 8;
+/// Moscow is three hours ahead of UTC all the year.
+const MOSCOW_SECONDS: i32 = 3 * 60 * 60;
 
 /// A database with everything the services keep in it. A clone is cheap and is the same store.
 #[derive(Debug, Clone)]
@@ -48,6 +52,7 @@ pub struct Options {
     keyring: Keyring,
     jobs: JobsOptions,
     postgres_connections: u32,
+    offset_seconds: i32,
 }
 
 impl Default for Options {
@@ -58,6 +63,7 @@ impl Default for Options {
             keyring: Keyring::none(),
             jobs: JobsOptions::default(),
             postgres_connections: POSTGRES_CONNECTIONS,
+            offset_seconds: MOSCOW_SECONDS,
         }
     }
 }
@@ -102,6 +108,14 @@ impl Options {
         self.postgres_connections = connections.max(1);
         self
     }
+
+    /// Where the office is: the days of [`Tallies`] begin at its midnight. Default: Moscow, +03:00. All processes on a
+    /// database need the same.
+    #[must_use]
+    pub fn time_zone(mut self, offset: FixedOffset) -> Self {
+        self.offset_seconds = offset.local_minus_utc();
+        self
+    }
 }
 
 impl Store {
@@ -121,8 +135,14 @@ impl Store {
             keyring,
             jobs,
             postgres_connections,
+            offset_seconds,
         } = options;
-        let time = Time { clock, source };
+        let offset = i64::from(offset_seconds) * 1_000_000;
+        let time = Time {
+            clock,
+            source,
+            offset,
+        };
         let bell = Arc::new(Notify::new());
         let url = url.expose_secret();
         let (backend, owner) = if let Some(path) = sqlite_path(url) {
@@ -187,6 +207,11 @@ impl Store {
         Leads::new(Arc::clone(&self.inner))
     }
 
+    /// Sums per day, for the dashboard.
+    pub fn tallies(&self) -> Tallies {
+        Tallies::new(Arc::clone(&self.inner))
+    }
+
     /// Small settings and single-use states.
     pub fn meta(&self) -> Meta {
         Meta::new(Arc::clone(&self.inner))
@@ -237,9 +262,11 @@ impl Store {
         Ok(u64::try_from(bytes).unwrap_or(0))
     }
 
-    /// Deletes what has expired: idempotency keys and unused states. Call it now and then, say once a minute.
+    /// Adds up the new leads and deletes what has expired: idempotency keys, unused states, old sums. Call it now and then, say once a minute.
     /// Returns how many rows went.
     pub async fn prune(&self) -> Result<u64> {
+        // What is deleted must have been added up before.
+        self.tallies().fold().await?;
         let mut total = 0;
         loop {
             let gone = self.inner.db.write(Prune).await?;
@@ -301,7 +328,8 @@ impl Operation for Prune {
             .bind(PRUNE_BATCH)
             .execute()
             .await?;
-        Ok(keys + states)
+        let sums = tallies::prune(tx, now).await?;
+        Ok(keys + states + sums)
     }
 }
 

@@ -98,6 +98,16 @@ async fn live(store: &Store) {
     let _ = jobs.complete(&job).await.unwrap();
     worker.release_all().await.unwrap();
     live_leads(store).await;
+    live_tallies(store).await;
+}
+
+async fn live_tallies(store: &Store) {
+    let tallies = store.tallies();
+    tallies.count_failure("server").await.unwrap();
+    tallies.fold().await.unwrap();
+    let read = tallies.read(30).await.unwrap();
+    assert_eq!(read.accepted.len(), 1);
+    assert!(!read.delivered.is_empty() && !read.failed.is_empty() && !read.reached.is_empty());
 }
 
 async fn live_leads(store: &Store) {
@@ -154,7 +164,7 @@ async fn live_leads(store: &Store) {
     leads.get_by_intake(lead.intake_id).await.unwrap();
     leads.find_by_amo_lead("acme", 2).await.unwrap();
     let change = StatusChange {
-        status: "won".into(),
+        status: "completed".into(),
         amo_status_id: Some(142),
         amo_pipeline_id: None,
         changed_at: lead.created_at + second,

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::{Jobs, dead_counter, depth_counter};
-use crate::clock::duration;
+use crate::clock::{duration, instant};
 use crate::counters;
 use crate::error::Result;
 
@@ -19,6 +21,8 @@ pub struct QueueStats {
     pub oldest_age: Duration,
     /// How long the most overdue job has been waiting for a worker.
     pub lag: Duration,
+    /// When the next job may be claimed: its schedule, or the end of its lease. `None`: there is none.
+    pub next_at: Option<DateTime<Utc>>,
 }
 
 impl Jobs {
@@ -34,12 +38,13 @@ impl Jobs {
             .fetch_optional()
             .await?
             .map_or(Ok(now), |row| row.int("created_at"))?;
-        let due = next_due(&mut tx, kind).await?.unwrap_or(now);
+        let due = next_due(&mut tx, kind).await?;
         Ok(QueueStats {
             depth,
             dead,
             oldest_age: duration(now - oldest),
-            lag: duration(now - due),
+            lag: duration(now - due.unwrap_or(now)),
+            next_at: due.map(instant),
         })
     }
 }

@@ -4,6 +4,7 @@ use super::{DeliveryState, LeadRow, Leads, count_transition, identities, lead, l
 use crate::db::{Operation, Sql, Tx};
 use crate::error::Result;
 use crate::jobs::{self, Ack, Claimed, RetryAfter};
+use crate::tallies;
 
 /// What amoCRM made of a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,20 +117,24 @@ impl Operation for Finish {
         let now = tx.now().await?;
         match &self.end {
             End::Delivered(made) => {
-                tx.query(
-                    "UPDATE leads SET delivery_state = 'delivered', amo_contact_id = $2, amo_lead_id = $3,
-                         amo_pipeline_id = $4, amo_status_id = $5, delivered_at = $6, updated_at = $6,
-                         last_error = NULL
-                     WHERE id = $1",
-                )
-                .bind(self.id)
-                .bind(made.contact_id)
-                .bind(made.lead_id)
-                .bind(made.pipeline_id)
-                .bind(made.status_id)
-                .bind(now)
-                .execute()
-                .await?;
+                let row = tx
+                    .query(
+                        "UPDATE leads SET delivery_state = 'delivered', amo_contact_id = $2, amo_lead_id = $3,
+                             amo_pipeline_id = $4, amo_status_id = $5, delivered_at = $6, updated_at = $6,
+                             last_error = NULL
+                         WHERE id = $1 RETURNING created_at",
+                    )
+                    .bind(self.id)
+                    .bind(made.contact_id)
+                    .bind(made.lead_id)
+                    .bind(made.pipeline_id)
+                    .bind(made.status_id)
+                    .bind(now)
+                    .fetch_one()
+                    .await?;
+                if before != DeliveryState::Delivered {
+                    tallies::delivered(tx, row.int("created_at")?, now);
+                }
                 count_transition(tx, Some(before), DeliveryState::Delivered);
                 identities::resolve(tx, self.id, made.contact_id).await?;
             }

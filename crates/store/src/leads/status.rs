@@ -19,6 +19,7 @@ use crate::clock::{instant, micros};
 use crate::db::{Operation, Sql, Tx};
 use crate::error::{Result, StoreError};
 use crate::jobs::{self, JobSpec};
+use crate::tallies;
 
 /// How long after a change of ours its echo is expected. amoCRM delivers within seconds.
 const ECHO_WINDOW: Duration = Duration::from_mins(1);
@@ -225,6 +226,8 @@ impl SetStatus {
             .await?;
         let echo_until = (change.origin == StatusOrigin::Api && change.amo_status_id.is_some())
             .then(|| now.saturating_add(micros(ECHO_WINDOW)));
+        let created_at = current.created_at.timestamp_micros();
+        tallies::reached(tx, self.id, created_at, &change.status).await?;
         tx.query(
             "INSERT INTO lead_history
                  (lead_id, from_status, to_status, origin, amo_pipeline_id, amo_status_id, at, echo_until)

@@ -14,5 +14,6 @@ mod meta;
 mod migrate;
 mod quota;
 mod status;
+mod tallies;
 mod tokens;
 mod two_processes;

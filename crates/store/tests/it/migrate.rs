@@ -23,15 +23,13 @@ async fn live(db: TestDb) {
     let stores = join_all((0..6).map(|_| db.open())).await;
     let error = stores[0].meta().put("key", &1).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::SchemaMissing);
-    assert_eq!(
-        stores[0].pending_migrations().await.unwrap(),
-        ["0001_foundation"]
-    );
+    let pending = stores[0].pending_migrations().await.unwrap();
+    assert_eq!(pending.first(), Some(&"0001_foundation"));
 
     // All start at once: one migrates, the others find it done.
     let applied = join_all(stores.iter().map(store::Store::migrate)).await;
     let applied: Vec<_> = applied.into_iter().flat_map(Result::unwrap).collect();
-    assert_eq!(applied, ["0001_foundation"]);
+    assert_eq!(applied, pending);
     stores[0].meta().put("key", &1).await.unwrap();
     assert!(stores[1].pending_migrations().await.unwrap().is_empty());
 
