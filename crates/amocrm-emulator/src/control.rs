@@ -10,6 +10,7 @@ mod handlers;
 mod index;
 mod input;
 mod services;
+mod team;
 
 use std::time::Duration;
 
@@ -93,6 +94,8 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/_emulator/chats/message", post(chats::write))
         .route("/_emulator/chats/typing", post(chats::start_typing))
         .route("/_emulator/chats/reaction", post(chats::react))
+        .route("/_emulator/users/group", post(handlers::put_into_group))
+        .route("/_emulator/users/remove", post(handlers::remove_user))
         .route("/_emulator/reset", post(handlers::reset))
         .route("/_emulator/{*rest}", any(unknown))
         .layer(middleware::from_fn_with_state(app.clone(), save))

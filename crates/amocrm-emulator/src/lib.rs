@@ -81,6 +81,8 @@
 //! | `POST /_emulator/feed` | settings of the activity feed: `lag_ms`, `omits_next`; optional `account_id`, as in the next four |
 //! | `POST /_emulator/followers` | `{"entity_type", "entity_id", "users", "groups"}`: who follows a lead or customer |
 //! | `POST /_emulator/notes` | `{"entity_type", "entity_id", "note_type", "params"}`: a note of any type and shape, unchecked; optional `user_id` |
+//! | `POST /_emulator/users/group` | `{"name", "users"}`: puts users into the group of this name, which is made if missing |
+//! | `POST /_emulator/users/remove` | `{"id"}`: removes a user as an administrator does |
 //! | `POST /_emulator/tasks/delete` | `{"id"}`: deletes a task as a person does; optional `user_id` |
 //! | `POST /_emulator/unsorted` | `{"category"}`, `chats` or `mail`: an incoming lead; optional `metadata`, `source_uid`, `source_name`, `pipeline_id`, `contact_id`, `contact_name` |
 //! | `GET`, `POST /_emulator/chats/channels` | chat channels; a POST registers one ([`NewChatChannel`], answered as [`ChatChannel`]) or changes the one with this `id` |

@@ -84,6 +84,7 @@ fn account(index: u64, subdomain: &str, name: &str, now: i64) -> Account {
         amojo_id: "a31f0c52-6f0e-4f0a-9c39-2d0c7b1e5a02".to_owned(),
         created_at: now - 90 * DAY,
         users: Vec::new(),
+        user_groups: Vec::new(),
         integrations: vec![Integration {
             client_id: "5b1c2e7a-90d4-4c51-8a3f-0d6f4e2b7c10".to_owned(),
             client_secret: "emulatorSecretForLocalUseOnly0123456789abcdefghijklmnopqrstuvwxy"

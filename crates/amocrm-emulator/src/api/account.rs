@@ -69,7 +69,10 @@ fn embedded(cx: &Context<'_>, account: &Account) -> Value {
         parts["amojo_rights"] = json!({"can_direct": true, "can_create_groups": true});
     }
     if query.with("users_groups") {
-        parts["users_groups"] = json!([{"id": 0, "name": "Отдел продаж", "uuid": null}]);
+        parts["users_groups"] = account
+            .user_groups()
+            .map(|group| json!({"id": group.id, "name": group.name, "uuid": null}))
+            .collect();
     }
     if query.with("task_types") {
         let types = account.task_types.iter().map(|kind| {

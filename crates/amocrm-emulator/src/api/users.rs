@@ -163,8 +163,12 @@ fn render(cx: &Context<'_>, user: &User) -> Value {
             json!([{"id": role.id, "name": role.name, "_links": link}]);
     }
     if query.with("group") {
-        document["_embedded"]["groups"] =
-            json!([{"id": user.group_id, "name": "Отдел продаж", "uuid": null}]);
+        document["_embedded"]["groups"] = cx
+            .account
+            .user_groups()
+            .filter(|group| group.id == user.group_id)
+            .map(|group| json!({"id": group.id, "name": group.name, "uuid": null}))
+            .collect();
     }
     if query.with("uuid") {
         document["uuid"] = user.uuid(cx.account.id).into();

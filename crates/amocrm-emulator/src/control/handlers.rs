@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::catalogs::CutPages;
 use super::customers::{SwitchCustomers, set_customers_mode};
 use super::input::Input;
-use super::{accounts, crm};
+use super::{accounts, crm, team};
 use crate::app::App;
 use crate::config::OauthRules;
 use crate::faults::Fault;
@@ -294,6 +294,16 @@ pub(super) async fn add_note(State(app): State<App>, input: Input) -> Answer {
 
 pub(super) async fn delete_task(State(app): State<App>, input: Input) -> Answer {
     crm::delete_task(&app, &input.read()?).map_err(Mistake::new)?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub(super) async fn put_into_group(State(app): State<App>, input: Input) -> Answer {
+    let group = team::put_into_group(&app, &input.read()?).map_err(Mistake::new)?;
+    Ok(Json(group).into_response())
+}
+
+pub(super) async fn remove_user(State(app): State<App>, input: Input) -> Answer {
+    team::remove_user(&app, &input.read()?).map_err(Mistake::new)?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -38,6 +38,9 @@ pub(crate) struct Account {
     pub(crate) created_at: i64,
     /// Its users.
     pub(crate) users: Vec<User>,
+    /// Groups of users besides the one that every account has.
+    #[serde(default)]
+    pub(crate) user_groups: Vec<UserGroup>,
     /// Its integrations.
     pub(crate) integrations: Vec<Integration>,
     /// Its webhook subscriptions.
@@ -202,6 +205,9 @@ impl fmt::Debug for Account {
     }
 }
 
+/// Where the numbers of groups begin.
+const FIRST_USER_GROUP: u64 = 700_000;
+
 /// A person with a login.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct User {
@@ -248,6 +254,45 @@ impl fmt::Debug for User {
             .field("id", &self.id)
             .field("is_admin", &self.is_admin)
             .finish_non_exhaustive()
+    }
+}
+
+/// A department.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct UserGroup {
+    /// 0 is the one that every account has.
+    pub(crate) id: u64,
+    /// Display name.
+    pub(crate) name: String,
+}
+
+impl UserGroup {
+    fn default_one() -> Self {
+        Self {
+            id: 0,
+            name: "Отдел продаж".to_owned(),
+        }
+    }
+}
+
+impl Account {
+    /// The groups of users, the one that every account has first.
+    pub(crate) fn user_groups(&self) -> impl Iterator<Item = UserGroup> {
+        std::iter::once(UserGroup::default_one()).chain(self.user_groups.iter().cloned())
+    }
+
+    /// The id of the group of this name, which is made if it is missing.
+    pub(crate) fn user_group(&mut self, name: &str) -> u64 {
+        if let Some(known) = self.user_groups().find(|group| group.name == name) {
+            return known.id;
+        }
+        let last = self.user_groups.last().map(|group| group.id);
+        let id = last.unwrap_or(FIRST_USER_GROUP + self.id * 100) + 1;
+        self.user_groups.push(UserGroup {
+            id,
+            name: name.to_owned(),
+        });
+        id
     }
 }
 

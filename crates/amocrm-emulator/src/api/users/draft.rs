@@ -81,6 +81,13 @@ impl Draft {
     fn read_rights(&mut self, cx: &Context<'_>, given: &Reader<'_>, out: &mut Violations) {
         self.is_free = given.bool("is_free", out).unwrap_or(false);
         self.group_id = given.id("group_id", out).unwrap_or_default();
+        if cx
+            .account
+            .user_groups()
+            .all(|group| group.id != self.group_id)
+        {
+            out.choice(given.path("group_id"));
+        }
         self.role_id = given.id("role_id", out);
         if self
             .role_id

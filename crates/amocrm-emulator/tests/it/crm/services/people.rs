@@ -135,3 +135,42 @@ async fn roles_and_users_have_the_shapes_of_the_fixtures() {
     assert_eq!(user["rights"]["status_rights"][0]["status_id"], 142);
     assert_shape("user_get", crm.get("users/9000001").await);
 }
+
+/// The API neither makes groups nor removes people; an administrator does both in the interface.
+#[tokio::test]
+async fn people_stand_in_groups_and_who_was_removed_is_given_nothing() {
+    let crm = Crm::empty().await;
+    let user = |email: &str| json!({"name": "Анна Линь", "email": email, "password": "Invented2", "rights": {"is_free": true}});
+    let users = json!([user("anna@acme.example"), user("boris@acme.example")]);
+    let (_, made) = crm.post("users", users).await;
+    let ids: Vec<u64> = made["_embedded"]["users"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| user["id"].as_u64().unwrap())
+        .collect();
+    let request = json!({"name": "Бали", "users": [ids[0]]});
+    let (status, group) = crm.control("users/group", request.clone()).await;
+    assert_eq!(status, 200, "{group}");
+    assert_eq!(crm.control("users/group", request).await.1, group);
+    let account = crm.read("account?with=users_groups").await;
+    let groups = account["_embedded"]["users_groups"].as_array().unwrap();
+    assert_eq!(groups.len(), 2);
+    assert_eq!(
+        (&groups[1]["id"], &groups[1]["name"]),
+        (&group["id"], &json!("Бали"))
+    );
+    let seen = crm.read(&format!("users/{}?with=group", ids[0])).await;
+    assert_eq!(seen["rights"]["group_id"], group["id"]);
+    assert_eq!(seen["_embedded"]["groups"][0]["name"], "Бали");
+
+    let removed = json!({"id": ids[1]});
+    assert_eq!(crm.control("users/remove", removed).await.0, 204);
+    let lead = json!([{"name": "x", "responsible_user_id": ids[1]}]);
+    let (status, refusal) = crm.post("leads", lead).await;
+    assert_eq!(status, 400);
+    assert_eq!(
+        violations(&refusal),
+        ["0: NotSupportedChoice responsible_user_id"]
+    );
+}
