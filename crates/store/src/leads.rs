@@ -23,6 +23,7 @@ use uuid::Uuid;
 use crate::clock::instant;
 use crate::db::{Row, Tx};
 use crate::error::{Result, StoreError};
+use crate::managers::ManagerReason;
 use crate::store::Inner;
 
 mod accept;
@@ -188,6 +189,10 @@ pub struct LeadRow {
     pub updated_at: DateTime<Utc>,
     /// When amoCRM had it.
     pub delivered_at: Option<DateTime<Utc>>,
+    /// The user of amoCRM who is responsible for it; `None`: whoever amoCRM takes by default, or we do not know.
+    pub responsible_user_id: Option<i64>,
+    /// Why that user, or why nobody; `None`: nobody has been looked for.
+    pub manager_reason: Option<ManagerReason>,
 }
 
 impl fmt::Debug for LeadRow {
@@ -209,7 +214,8 @@ macro_rules! lead_columns {
     () => {
         "id, intake_id, account, name, phone, email, utm_source, utm_medium, utm_campaign, utm_content, utm_term,
          payload, local_status, status_changed_at, delivery_state, amo_contact_id, amo_lead_id, amo_pipeline_id,
-         amo_status_id, attempts, last_error, attempt_started_at, created_at, updated_at, delivered_at"
+         amo_status_id, attempts, last_error, attempt_started_at, created_at, updated_at, delivered_at,
+         responsible_user_id, manager_reason"
     };
 }
 use lead_columns;
@@ -246,6 +252,11 @@ fn lead(row: &Row) -> Result<LeadRow> {
         created_at: instant(row.int("created_at")?),
         updated_at: instant(row.int("updated_at")?),
         delivered_at: row.opt_int("delivered_at")?.map(instant),
+        responsible_user_id: row.opt_int("responsible_user_id")?,
+        manager_reason: row
+            .opt_text("manager_reason")?
+            .as_deref()
+            .and_then(ManagerReason::parse),
     })
 }
 

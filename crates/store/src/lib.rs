@@ -52,6 +52,7 @@ mod error;
 mod jobs;
 mod keyring;
 mod leads;
+mod managers;
 mod meta;
 mod migrate;
 mod owner;
@@ -73,6 +74,10 @@ pub use self::leads::{
     Accepted, ContactClaim, Delivered, DeliveryState, IDEMPOTENCY_LIFE, IdempotencyKey, Identity,
     IdentityKind, LeadFilter, LeadHistory, LeadOrder, LeadRow, Leads, NewLeadRow, StatusChange,
     StatusChanged, StatusOrigin, Utm,
+};
+pub use self::managers::{
+    AssignManager, Assigned, ManagerChange, ManagerFollowed, ManagerOrigin, ManagerPool,
+    ManagerReason, ManagerStrategy, Managers,
 };
 pub use self::meta::Meta;
 pub use self::quota::StoreQuota;

@@ -31,6 +31,7 @@ macro_rules! migrations {
 
 const MIGRATIONS: &[Migration] = migrations![
     1 "0001_foundation",
+    3 "0003_managers",
     5 "0005_tallies",
 ];
 

@@ -16,6 +16,7 @@ use crate::error::{Result, StoreError};
 use crate::jobs::{Jobs, JobsOptions};
 use crate::keyring::Keyring;
 use crate::leads::Leads;
+use crate::managers::Managers;
 use crate::meta::Meta;
 use crate::migrate;
 use crate::owner::Owner;
@@ -205,6 +206,11 @@ impl Store {
     /// Leads on their way to amoCRM and back.
     pub fn leads(&self) -> Leads {
         Leads::new(Arc::clone(&self.inner))
+    }
+
+    /// Who is responsible for which lead.
+    pub fn managers(&self) -> Managers {
+        Managers::new(Arc::clone(&self.inner))
     }
 
     /// Sums per day, for the dashboard.

@@ -1,6 +1,6 @@
 //! Every statement that the store runs is explained by both databases: none may read a whole table.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use super::sql::Value;
 use crate::{
-    Accepted, DeadLetterFilter, Delivered, DeliveryState, IdempotencyKey, Identity, JobSpec,
-    Keyring, LeadFilter, LeadOrder, NewLeadRow, Options, RetryAfter, StatusChange, StatusOrigin,
-    Store, Utm,
+    Accepted, AssignManager, Claimed, DeadLetterFilter, Delivered, DeliveryState, IdempotencyKey,
+    Identity, JobSpec, Keyring, LeadFilter, LeadOrder, ManagerPool, ManagerReason, ManagerStrategy,
+    NewLeadRow, Options, RetryAfter, StatusChange, StatusOrigin, Store, Utm,
 };
 
 /// A statement on each database, with the PostgreSQL types of its values.
@@ -136,6 +136,7 @@ async fn live_leads(store: &Store) {
     let worker = store.jobs().worker("w");
     for attempt in 0..3 {
         let job = worker.claim(&["lead"], 1, second).await.unwrap().remove(0);
+        live_managers(store, lead.id, &job).await;
         leads.mark_attempt(lead.id, &job).await.unwrap();
         let who = [Identity::email("a"), Identity::phone("b")];
         leads
@@ -184,6 +185,32 @@ async fn live_leads(store: &Store) {
             leads.list(filter).await.unwrap();
         }
     }
+}
+
+async fn live_managers(store: &Store, lead_id: i64, job: &Claimed) {
+    let managers = store.managers();
+    let counted_at = managers.now().await.unwrap();
+    let choice = AssignManager {
+        lead_id,
+        account: "acme".into(),
+        active: Vec::new(),
+        keepers: vec![1],
+        contact_id: Some(1),
+        contact_user_id: None,
+        pool: Some(ManagerPool {
+            name: "p".into(),
+            candidates: vec![2],
+            strategy: ManagerStrategy::LeastLoaded {
+                open: BTreeMap::new(),
+                counted_at,
+            },
+        }),
+        nobody: ManagerReason::NoRule,
+        details: json!({}),
+    };
+    managers.assign(choice, job).await.unwrap().unwrap();
+    managers.follow(lead_id, 3, counted_at, true).await.unwrap();
+    managers.history(lead_id, 5).await.unwrap();
 }
 
 /// The list of connected accounts is short and wanted whole.

@@ -10,6 +10,7 @@ mod faults;
 mod jobs;
 mod jobs_model;
 mod leads;
+mod managers;
 mod meta;
 mod migrate;
 mod quota;
