@@ -9,7 +9,9 @@ mod leads_read;
 mod leads_status;
 mod state;
 mod view;
+mod view_manager;
 mod webhooks;
+mod webhooks_manager;
 
 use axum::extract::DefaultBodyLimit;
 use axum::response::Redirect;

@@ -1,6 +1,7 @@
 //! The service's settings: the common sections and its own.
 
 mod intake;
+mod managers;
 
 use std::path::Path;
 
@@ -10,6 +11,9 @@ use service_kit::config::{
 };
 
 pub use self::intake::{INTAKE_VARIABLES, IntakeConfig, StageNames};
+pub use self::managers::{
+    AssignmentStrategy, KeepClients, MANAGER_VARIABLES, ManagerRule, ManagersConfig, UserList,
+};
 
 /// lead-intake's own defaults, over service-kit's.
 pub const DEFAULT_TOML: &str = include_str!("../config.default.toml");
@@ -31,6 +35,8 @@ pub struct Config {
     pub events: EventsConfig,
     /// What is particular to this service.
     pub intake: IntakeConfig,
+    /// Who is responsible for which lead.
+    pub managers: ManagersConfig,
 }
 
 impl Config {
@@ -43,6 +49,7 @@ impl Config {
         let settings = Loader::new(environment)
             .defaults(DEFAULT_TOML)
             .variables(INTAKE_VARIABLES)
+            .variables(MANAGER_VARIABLES)
             .file(file)
             .load()?;
         let mut problems = settings.problems();
@@ -57,6 +64,7 @@ impl Config {
             log: settings.section(&mut problems),
             events: settings.section(&mut problems),
             intake: settings.section(&mut problems),
+            managers: settings.section(&mut problems),
             server,
         };
         config

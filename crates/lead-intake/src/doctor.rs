@@ -1,5 +1,7 @@
 //! `lead-intake doctor`: asks every neighbour and says what to do about each failure.
 
+mod managers;
+
 use std::io::Write;
 
 use amocrm_sdk::fields::FieldType;
@@ -158,7 +160,8 @@ impl Doctor<'_> {
         }
         self.clock(app).await?;
         self.fields(&linked).await?;
-        self.pipeline(app, &linked).await
+        self.pipeline(app, &linked).await?;
+        self.managers(app, &linked).await
     }
 
     /// A clock that is wrong renews tokens too late.

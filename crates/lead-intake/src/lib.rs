@@ -15,10 +15,14 @@ mod crm;
 pub mod doctor;
 mod gauges;
 mod lead;
+mod managers;
 pub mod provision;
 pub mod retry;
 mod worker;
 
 pub use self::app::App;
-pub use self::config::{Config, DEFAULT_TOML, INTAKE_VARIABLES, IntakeConfig, StageNames};
+pub use self::config::{
+    AssignmentStrategy, Config, DEFAULT_TOML, INTAKE_VARIABLES, IntakeConfig, KeepClients,
+    MANAGER_VARIABLES, ManagerRule, ManagersConfig, StageNames, UserList,
+};
 pub use self::lead::{LeadForm, LeadStatus, UTM_MARKS};

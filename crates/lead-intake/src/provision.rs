@@ -17,7 +17,11 @@ use crate::crm::{
 use crate::lead::{LeadStatus, UTM_MARKS};
 
 /// The events that a subscription needs: a deal that moves, and one that changes.
-const EVENTS: [WebhookEvent; 2] = [WebhookEvent::StatusLead, WebhookEvent::UpdateLead];
+const EVENTS: [WebhookEvent; 3] = [
+    WebhookEvent::StatusLead,
+    WebhookEvent::UpdateLead,
+    WebhookEvent::ResponsibleLead,
+];
 
 /// Arguments of `lead-intake provision`.
 #[derive(Debug, Clone, Default, Args)]

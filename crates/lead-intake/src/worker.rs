@@ -8,13 +8,14 @@ mod deliver;
 mod finish;
 mod gate;
 mod job;
+mod manager;
 mod moved;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use store::{Ack, Claimed, RetryAfter, Store};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -69,6 +70,8 @@ pub(crate) struct Worker {
     crm: Arc<Crm>,
     deliveries: Deliveries,
     gate: Arc<Gate>,
+    /// Held while users or open deals are read, so that one worker asks for all.
+    asking: Arc<Mutex<()>>,
 }
 
 impl Worker {
@@ -84,6 +87,7 @@ impl Worker {
             crm,
             deliveries,
             gate: Arc::default(),
+            asking: Arc::default(),
         }
     }
 

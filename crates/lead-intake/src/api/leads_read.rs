@@ -11,12 +11,15 @@ use utoipa::IntoParams;
 
 use super::error::ApiError;
 use super::view::{Delivery, LeadPage, LeadView};
-use crate::crm::Crm;
+use crate::crm::{Crm, Team};
 use crate::lead::LeadStatus;
 
 /// Leads on a page unless asked otherwise, and at most.
 const PAGE: u32 = 50;
 const MAX_PAGE: u32 = 250;
+
+/// Changes of a lead's manager that are told: the newest.
+const MANAGER_CHANGES: u32 = 50;
 
 /// Which leads.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -65,9 +68,16 @@ pub(crate) async fn list(
     rows.truncate(limit);
     let next = rows.last().map(|row| row.id).filter(|_| has_more);
     let site = crm.site().await?;
+    let team = Team::last_known(&crm).await?;
     let leads = rows
         .into_iter()
-        .map(|row| LeadView::of(row, &site))
+        .map(|row| {
+            let mut view = LeadView::of(row, &site);
+            if let Some(manager) = &mut view.manager {
+                manager.call_by_name(team.as_ref());
+            }
+            view
+        })
         .collect();
     Ok(Json(LeadPage { leads, next }))
 }
@@ -94,5 +104,12 @@ pub(crate) async fn get(
         .await?
         .ok_or(ApiError::NotFound("there is no such lead"))?;
     let site = crm.site().await?;
-    Ok(Json(LeadView::of(row, &site)))
+    let mut view = LeadView::of(row, &site);
+    if let Some(manager) = &mut view.manager {
+        let team = Team::last_known(&crm).await?;
+        let history = store.managers().history(id, MANAGER_CHANGES).await?;
+        manager.call_by_name(team.as_ref());
+        manager.tell(&history, team.as_ref());
+    }
+    Ok(Json(view))
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use store::{DeliveryState, LeadRow};
 use utoipa::ToSchema;
 
+use super::view_manager::ManagerView;
 use crate::lead::LeadForm;
 
 /// How a lead's delivery stands.
@@ -130,6 +131,9 @@ pub(crate) struct LeadView {
     pub delivery: DeliveryView,
     /// Where it is in amoCRM, once it is there.
     pub amocrm: Option<AmoView>,
+    /// Who is responsible for it, as far as that was decided or heard here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manager: Option<ManagerView>,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
     /// When anything of it changed.
@@ -172,6 +176,7 @@ impl LeadView {
             intake_id: row.intake_id.to_string(),
             delivery: delivery(&row),
             amocrm: amocrm(&row, site),
+            manager: ManagerView::of(&row),
             status: row.local_status,
             status_changed_at: row.status_changed_at,
             name: row.name,

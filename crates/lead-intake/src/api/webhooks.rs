@@ -12,12 +12,13 @@ use http::{HeaderMap, StatusCode, header};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use service_kit::http::{ApiPath, Problem};
-use store::{StatusChange, StatusChanged, StatusOrigin, Store};
+use store::{LeadRow, StatusChange, StatusChanged, StatusOrigin, Store};
 use subtle::ConstantTimeEq as _;
 use utoipa::ToSchema;
 
 use super::error::ApiError;
 use super::state::AppState;
+use super::webhooks_manager::{follow, tells_a_manager};
 use crate::crm::{Crm, Mapping};
 
 /// amoCRM waits two seconds (`01-auth-limits-webhooks.md` §6.9); after this we ask it to come again.
@@ -189,12 +190,17 @@ async fn apply_all(
         let Event::Lead(lead) = event else {
             continue;
         };
-        if !tells_a_move(lead) {
-            continue;
-        }
         let Some(mapping) = &mapping else {
             continue;
         };
+        if tells_a_manager(lead)
+            && let Some(row) = find_row(store, mapping, lead).await?
+        {
+            follow(store, crm, &row, lead).await?;
+        }
+        if !tells_a_move(lead) {
+            continue;
+        }
         match apply(store, crm, mapping, lead).await? {
             Some(StatusChanged::Applied(row)) => {
                 receipt.applied += 1;
@@ -251,6 +257,25 @@ async fn apply(
         tracing::debug!(deal.id = %lead.id, "the deal moved to a stage that means nothing to us");
         return Ok(None);
     };
+    let Some(row) = find_row(store, mapping, lead).await? else {
+        return Ok(None);
+    };
+    let change = StatusChange {
+        status: status.as_str().to_owned(),
+        amo_status_id: i64::try_from(stage).ok(),
+        amo_pipeline_id: pipeline.and_then(|id| i64::try_from(id).ok()),
+        changed_at: lead.updated_at.unwrap_or_else(|| crm.now()),
+        origin: StatusOrigin::Crm,
+    };
+    Ok(Some(store.leads().set_status(row.id, change, None).await?))
+}
+
+/// Our lead behind an event's deal.
+async fn find_row(
+    store: &Store,
+    mapping: &Mapping,
+    lead: &LeadEvent,
+) -> Result<Option<LeadRow>, ApiError> {
     let deal = i64::try_from(lead.id.get()).unwrap_or_default();
     // Leads that were accepted before any account was connected have no account.
     let mut row = store
@@ -266,15 +291,5 @@ async fn apply(
     {
         row = store.leads().get_by_intake(intake_id).await?;
     }
-    let Some(row) = row else {
-        return Ok(None);
-    };
-    let change = StatusChange {
-        status: status.as_str().to_owned(),
-        amo_status_id: i64::try_from(stage).ok(),
-        amo_pipeline_id: pipeline.and_then(|id| i64::try_from(id).ok()),
-        changed_at: lead.updated_at.unwrap_or_else(|| crm.now()),
-        origin: StatusOrigin::Crm,
-    };
-    Ok(Some(store.leads().set_status(row.id, change, None).await?))
+    Ok(row)
 }

@@ -3,7 +3,7 @@
 use amocrm_sdk::contacts::Contact;
 use amocrm_sdk::fields::kind::Multitext;
 use amocrm_sdk::fields::{ContactValue, EMAIL, Field, PHONE};
-use amocrm_sdk::{Client, ContactId};
+use amocrm_sdk::{Client, ContactId, UserId};
 use phonenumber::country::Id as Region;
 
 use super::CrmError;
@@ -20,6 +20,8 @@ pub(crate) struct Found {
     pub(crate) id: ContactId,
     /// It has the phone and the e-mail of the form.
     pub(crate) is_complete: bool,
+    /// Who is responsible for it.
+    pub(crate) responsible: Option<UserId>,
 }
 
 /// The person's contact: the one we know, else one whose e-mail, else whose phone is the same.
@@ -32,6 +34,7 @@ pub(crate) async fn find_contact(
     let found = |contact: &Contact| Found {
         id: contact.id,
         is_complete: lacks(contact, form, region) == (None, None),
+        responsible: contact.responsible_user_id,
     };
     if let Some(id) = known
         && let Some(contact) = client.contacts().get(id).await?

@@ -4,7 +4,9 @@ use amocrm_sdk::contacts::NewContact;
 use amocrm_sdk::entity::Direction;
 use amocrm_sdk::fields::{EMAIL, Field, FieldChanges, PHONE, kind};
 use amocrm_sdk::leads::{ComplexLead, Lead, LeadFilter, LeadOrder, LeadWith};
-use amocrm_sdk::{Client, ContactId, CustomFieldId, ErrorKind, LeadId, PipelineId, StatusId};
+use amocrm_sdk::{
+    Client, ContactId, CustomFieldId, ErrorKind, LeadId, PipelineId, StatusId, UserId,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{CrmError, Mapping};
@@ -23,6 +25,10 @@ pub(crate) struct Deal {
     pub(crate) contact: Option<ContactId>,
     pub(crate) pipeline: Option<PipelineId>,
     pub(crate) status: Option<StatusId>,
+    /// Who is responsible for it.
+    pub(crate) responsible: Option<UserId>,
+    /// When it was changed last, if that is known.
+    pub(crate) updated_at: Option<DateTime<Utc>>,
 }
 
 /// What a deal is made of.
@@ -33,6 +39,8 @@ pub(crate) struct Order<'a> {
     pub(crate) form: &'a LeadForm,
     pub(crate) config: &'a IntakeConfig,
     pub(crate) mapping: &'a Mapping,
+    /// Who is to be responsible; `None`: amoCRM decides.
+    pub(crate) manager: Option<UserId>,
 }
 
 /// Values that found no field, by name.
@@ -80,6 +88,8 @@ pub(crate) async fn find_delivered(
                 contact: lead.main_contact(),
                 pipeline: lead.pipeline_id,
                 status: lead.status_id,
+                responsible: lead.responsible_user_id,
+                updated_at: lead.updated_at,
             }));
         }
     }
@@ -159,6 +169,7 @@ async fn send(
         form,
         config,
         mapping,
+        manager,
         ..
     } = order;
     let stages = &mapping.stages;
@@ -173,7 +184,7 @@ async fn send(
     let mut lead = ComplexLead::new()
         .name(deal_name(order))
         .pipeline(pipeline)
-        .tags(tags(config, form))
+        .tags(deal_tags(config, form))
         .fields(changes);
     if let Some(status) = status {
         lead = lead.status(status);
@@ -181,9 +192,12 @@ async fn send(
     if let Some(price) = form.price {
         lead = lead.price(price);
     }
+    if let Some(manager) = manager {
+        lead = lead.responsible_user_id(manager);
+    }
     lead = match contact {
         Some(id) => lead.contact(id),
-        None => lead.new_contact(new_contact(form)),
+        None => lead.new_contact(new_contact(form, manager)),
     };
     let created = client.leads().create_complex([lead]).await?;
     let created = created
@@ -194,11 +208,16 @@ async fn send(
         contact: created.contact_id.or(contact),
         pipeline: Some(pipeline),
         status,
+        responsible: manager,
+        updated_at: None,
     })
 }
 
-fn new_contact(form: &LeadForm) -> NewContact {
+fn new_contact(form: &LeadForm, manager: Option<UserId>) -> NewContact {
     let mut contact = NewContact::new().name(person(form));
+    if let Some(manager) = manager {
+        contact = contact.responsible_user_id(manager);
+    }
     if let Some(phone) = &form.phone {
         contact = contact.field(&PHONE, phone.as_str());
     }
@@ -229,7 +248,8 @@ fn deal_name(order: Order<'_>) -> String {
         .replace("{name}", person(form))
 }
 
-fn tags(config: &IntakeConfig, form: &LeadForm) -> Vec<String> {
+/// The tags of a deal: those of all, and its own.
+pub(crate) fn deal_tags(config: &IntakeConfig, form: &LeadForm) -> Vec<String> {
     let mut tags = config.tags();
     for tag in &form.tags {
         if !tags.contains(tag) {

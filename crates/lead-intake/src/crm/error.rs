@@ -97,6 +97,17 @@ impl CrmError {
         matches!(self, Self::Sdk(error) if error.kind() == ErrorKind::Validation)
     }
 
+    /// Whether amoCRM does not take the responsible user: they were removed.
+    pub(crate) fn refuses_manager(&self) -> bool {
+        let Self::Sdk(error) = self else {
+            return false;
+        };
+        let errors = error.validation_errors().iter();
+        errors
+            .map(|refusal| refusal.path.as_str())
+            .any(|path| path.ends_with("responsible_user_id"))
+    }
+
     /// Whether the connection has to be made anew by a person.
     pub(crate) fn needs_reconnect(&self) -> bool {
         matches!(

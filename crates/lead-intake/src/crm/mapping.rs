@@ -48,6 +48,8 @@ pub(crate) struct Stages {
     /// Where a new deal goes if there is no stage for `new`.
     pub(crate) first: Option<u64>,
     pub(crate) by_status: BTreeMap<LeadStatus, u64>,
+    /// Every stage with deals that are being worked on, also those that mean nothing to us.
+    pub(crate) open: Vec<u64>,
 }
 
 impl Stages {
@@ -73,6 +75,12 @@ impl Stages {
             is_fallback,
             first: pipeline.first_stage().map(|stage| stage.id.get()),
             by_status: own.collect(),
+            open: pipeline
+                .statuses()
+                .iter()
+                .filter(|stage| !stage.is_unsorted() && stage.id != WON && stage.id != LOST)
+                .map(|stage| stage.id.get())
+                .collect(),
         }
     }
 

@@ -10,6 +10,7 @@ use store::{
 
 use super::Worker;
 use super::job::{Finish, Job};
+use super::manager::{Choice, Facts};
 use crate::crm::{
     CrmError, Deal, Found, Linked, Mapping, Order, Unplaced, Verdict, create_bare_deal,
     create_deal, find_contact, find_delivered,
@@ -102,12 +103,23 @@ impl Worker {
                 let pipeline = deal.pipeline.map(PipelineId::get);
                 mapping.stages.status(pipeline, stage.get())
             });
+            self.follow_manager(row, &deal).await?;
             return Ok(End::Found(deal, finish, status));
         }
 
         let found = match self.find_person(linked, row, &form).await? {
             Person::Busy(pause) => return Ok(End::Wait(pause)),
             Person::Free(found) => found,
+        };
+        let facts = Facts {
+            row,
+            form: &form,
+            mapping: &mapping,
+            person: found,
+            refused: &[],
+        };
+        let Choice::Made(manager) = self.choose_manager(linked, job, facts).await? else {
+            return Ok(End::Stale);
         };
         // From here on amoCRM may hold the lead; this has to be known after a crash.
         if self
@@ -125,9 +137,12 @@ impl Worker {
             form: &form,
             config: &self.config.intake,
             mapping: &mapping,
+            manager,
         };
-        let contact = found.as_ref().map(|found| found.id);
-        let (deal, unplaced) = self.make_deal(linked, order, contact).await?;
+        let Some((deal, unplaced)) = self.make_managed_deal(linked, job, order, facts).await?
+        else {
+            return Ok(End::Stale);
+        };
         let incomplete = found.filter(|found| !found.is_complete);
         let finish = Finish {
             contact: incomplete.map(|found| found.id.get()),
@@ -135,6 +150,41 @@ impl Worker {
             ..finish
         };
         Ok(End::Delivered(deal, finish))
+    }
+
+    /// Makes the deal, and chooses another manager as often as amoCRM does not take one. `None`: the job has passed on to
+    /// somebody else.
+    async fn make_managed_deal(
+        &self,
+        linked: &Linked,
+        job: &Claimed,
+        mut order: Order<'_>,
+        facts: Facts<'_>,
+    ) -> Result<Option<(Deal, Unplaced)>, CrmError> {
+        let contact = facts.person.map(|person| person.id);
+        let mut refused = Vec::new();
+        loop {
+            let made = self.make_deal(linked, order, contact).await;
+            match (made, order.manager) {
+                (Err(error), Some(user)) if error.refuses_manager() => {
+                    tracing::warn!(
+                        lead.id = order.id,
+                        user.id = %user,
+                        "amoCRM does not take the manager, another is chosen"
+                    );
+                    refused.push(user);
+                    let facts = Facts {
+                        refused: &refused,
+                        ..facts
+                    };
+                    match self.choose_manager(linked, job, facts).await? {
+                        Choice::Made(manager) => order.manager = manager,
+                        Choice::Stale => return Ok(None),
+                    }
+                }
+                (made, _) => return made.map(Some),
+            }
+        }
     }
 
     /// Makes the deal. If amoCRM refuses a value, what is known of the account may be out of date, for people delete
@@ -147,7 +197,7 @@ impl Worker {
     ) -> Result<(Deal, Unplaced), CrmError> {
         let client = &linked.client;
         let refusal = match create_deal(client, order, contact).await {
-            Err(error) if error.is_validation() => error,
+            Err(error) if error.is_validation() && !error.refuses_manager() => error,
             outcome => return outcome,
         };
         tracing::warn!(lead.id = order.id, "amoCRM refused a value: {refusal}");
@@ -164,6 +214,20 @@ impl Worker {
             }
         }
         create_bare_deal(client, order, contact).await
+    }
+
+    /// Takes over who is responsible for a deal that had been made before its lead was known to be delivered.
+    async fn follow_manager(&self, row: &LeadRow, deal: &Deal) -> Result<(), StoreError> {
+        let Some(user) = deal.responsible else {
+            return Ok(());
+        };
+        let told_at = deal.updated_at.unwrap_or_else(|| self.crm.now());
+        let is_change = row.responsible_user_id.is_some();
+        self.store
+            .managers()
+            .follow(row.id, raw(user.get()), told_at, is_change)
+            .await?;
+        Ok(())
     }
 
     /// Takes over the stage that a deal has reached while its lead was not known to be delivered. Whoever set a status
@@ -244,6 +308,7 @@ impl Worker {
             .get("comment")
             .is_some_and(|text| !text.is_null());
         let nothing_left = !has_comment
+            && self.config.managers.task.is_none()
             && finish.contact.is_none()
             && finish.unplaced.as_ref().is_some_and(Vec::is_empty);
         if !nothing_left {

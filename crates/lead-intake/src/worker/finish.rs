@@ -1,13 +1,13 @@
 //! What a deal lacks after it was made: its note, and a phone or e-mail that its contact did not have.
 
-use amocrm_sdk::{ContactId, LeadId};
-use store::{Ack, Claimed, StoreError};
+use amocrm_sdk::{ContactId, LeadId, UserId};
+use store::{Ack, Claimed, LeadRow, StoreError};
 
 use super::Worker;
 use super::job::Finish;
 use crate::crm::{
-    CrmError, Linked, Mapping, Order, Verdict, add_note_once, complete_contact, missing_values,
-    note_text,
+    CrmError, Linked, Mapping, Order, Verdict, add_note_once, add_task_once, complete_contact,
+    missing_values, note_text,
 };
 use crate::lead::LeadForm;
 
@@ -67,12 +67,37 @@ impl Worker {
                 form: &form,
                 config: &self.config.intake,
                 mapping: &mapping,
+                manager: None,
             };
             missing_values(&linked.client, order, deal).await?
         };
         if let Some(text) = note_text(&form, &unplaced, &intake_id) {
             add_note_once(&linked.client, deal, text, &intake_id).await?;
         }
+        self.add_task(linked, &row, deal).await?;
         Ok(())
+    }
+
+    /// The task of the deal's manager, if the settings want one.
+    async fn add_task(&self, linked: &Linked, row: &LeadRow, deal: LeadId) -> Result<(), CrmError> {
+        let config = &self.config.managers;
+        let Some(text) = &config.task else {
+            return Ok(());
+        };
+        // Of the deal and not of this attempt: a lead that waited long is late already, so it counts from its delivery.
+        let made_at = row.delivered_at.unwrap_or_else(|| self.crm.now());
+        let due = made_at + config.task_due();
+        let manager = row
+            .responsible_user_id
+            .and_then(|id| u64::try_from(id).ok())
+            .map(UserId::new);
+        let added = add_task_once(&linked.client, deal, text, due, manager).await;
+        match added {
+            // Whoever was responsible has left since: then it is the task of the token's user.
+            Err(error) if error.refuses_manager() => {
+                add_task_once(&linked.client, deal, text, due, None).await
+            }
+            outcome => outcome,
+        }
     }
 }

@@ -9,6 +9,7 @@ mod auth;
 mod harness;
 mod intake;
 mod kill;
+mod managers;
 mod operations;
 mod resilience;
 mod secrets;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use lead_intake::provision::{self, Arguments};
-use lead_intake::{Config, INTAKE_VARIABLES, doctor};
+use lead_intake::{Config, INTAKE_VARIABLES, MANAGER_VARIABLES, doctor};
 use serde_json::Value;
 use service_kit::config::{COMMON_VARIABLES, Environment};
 
@@ -31,7 +31,11 @@ fn the_example_file_names_every_variable_and_can_be_used_as_it_is() {
         ),
     ] {
         let text = std::fs::read_to_string(file).unwrap();
-        for variable in COMMON_VARIABLES.iter().chain(INTAKE_VARIABLES) {
+        for variable in COMMON_VARIABLES
+            .iter()
+            .chain(INTAKE_VARIABLES)
+            .chain(MANAGER_VARIABLES)
+        {
             assert!(
                 text.contains(&format!("{}{what}", variable.name)),
                 "{} is not in {file}",

@@ -88,6 +88,10 @@ impl TestCrm {
         self.call(Method::POST, path, Some(body)).await
     }
 
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Value {
+        self.call(Method::PATCH, path, Some(body)).await
+    }
+
     pub(crate) async fn delete(&self, path: &str) {
         self.call(Method::DELETE, path, None).await;
     }
