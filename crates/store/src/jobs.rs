@@ -249,6 +249,11 @@ impl RetryAfter {
         }
     }
 
+    /// Why it is tried again.
+    pub fn reason(&self) -> &str {
+        &self.error
+    }
+
     /// The attempt does not count: it was a 429, a pause, or the CRM being away.
     #[must_use]
     pub fn uncounted(mut self) -> Self {

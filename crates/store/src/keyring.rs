@@ -6,7 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{Key, KeyInit, XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac as _};
 use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::error::{Result, StoreError, StoreErrorKind};
@@ -16,6 +18,8 @@ const NONCE_LEN: usize = 24;
 /// The first byte of every sealed value: the layout `[1][length of the key id][key id][nonce][ciphertext and tag]`.
 const LAYOUT: u8 = 1;
 const MAX_ID_LEN: usize = 32;
+/// Shorter signatures could be guessed.
+const MIN_SIGNATURE: usize = 16;
 const UNNAMED: &str = "default";
 
 /// The keys that seal secrets: the first one encrypts, all of them decrypt.
@@ -31,6 +35,8 @@ pub struct Keyring {
 struct NamedKey {
     id: String,
     cipher: XChaCha20Poly1305,
+    /// Signs; derived, so that a signature says nothing about the key that encrypts.
+    signer: Hmac<Sha256>,
 }
 
 impl Keyring {
@@ -72,6 +78,7 @@ impl Keyring {
             keys.push(NamedKey {
                 id: id.to_owned(),
                 cipher: XChaCha20Poly1305::new(&Key::from(*bytes)),
+                signer: signer(&bytes[..]),
             });
         }
         Ok(Self { keys })
@@ -133,6 +140,24 @@ impl Keyring {
             })
     }
 
+    /// A signature that is bound to `purpose`.
+    pub(crate) fn sign(&self, purpose: &str, message: &[u8]) -> Result<[u8; 32]> {
+        let key = self.keys.first().ok_or_else(|| {
+            StoreError::invalid("something is to be signed, but ENCRYPTION_KEY is not set")
+        })?;
+        Ok(key.mac(purpose, message).finalize().into_bytes().into())
+    }
+
+    /// Whether any of the keys made `signature`, which may be cut down to 16 bytes.
+    pub(crate) fn verify(&self, purpose: &str, message: &[u8], signature: &[u8]) -> bool {
+        signature.len() >= MIN_SIGNATURE
+            && self.keys.iter().any(|key| {
+                key.mac(purpose, message)
+                    .verify_truncated_left(signature)
+                    .is_ok()
+            })
+    }
+
     /// Whether `blob` is sealed with the key that encrypts now.
     pub(crate) fn is_current(&self, blob: &[u8]) -> bool {
         match (self.keys.first(), split(blob)) {
@@ -140,6 +165,28 @@ impl Keyring {
             _ => false,
         }
     }
+}
+
+impl NamedKey {
+    fn mac(&self, purpose: &str, message: &[u8]) -> Hmac<Sha256> {
+        self.signer
+            .clone()
+            // The length keeps purpose and message apart.
+            .chain_update((purpose.len() as u64).to_be_bytes())
+            .chain_update(purpose)
+            .chain_update(message)
+    }
+}
+
+fn signer(key: &[u8]) -> Hmac<Sha256> {
+    let keyed = |key: &[u8]| {
+        <Hmac<Sha256> as KeyInit>::new_from_slice(key)
+            .unwrap_or_else(|_| unreachable!("HMAC takes keys of every length"))
+    };
+    let derived = keyed(key)
+        .chain_update("amocrm-store signatures")
+        .finalize();
+    keyed(&derived.into_bytes())
 }
 
 impl fmt::Debug for Keyring {
@@ -208,6 +255,25 @@ mod tests {
         for cut in 0..blob.len() {
             assert!(both.open(&blob[..cut], b"row 1").is_err());
         }
+    }
+
+    #[test]
+    fn a_signature_holds_for_its_purpose_its_message_and_every_key_of_the_ring() {
+        let signature = ring(&[("a", 1)]).sign("link", b"7").unwrap();
+        let rotated = ring(&[("b", 2), ("a", 1)]);
+        assert!(rotated.verify("link", b"7", &signature));
+        assert!(rotated.verify("link", b"7", &signature[..16]));
+        for (ring, purpose, message, signature) in [
+            (&rotated, "link", &b"8"[..], &signature[..]),
+            (&rotated, "lin", b"k7", &signature),
+            (&rotated, "link", b"7", &signature[..15]),
+            (&rotated, "link", b"7", &[]),
+            (&ring(&[("b", 2)]), "link", b"7", &signature),
+            (&Keyring::none(), "link", b"7", &signature),
+        ] {
+            assert!(!ring.verify(purpose, message, signature));
+        }
+        assert!(Keyring::none().sign("link", b"7").is_err());
     }
 
     #[test]

@@ -49,6 +49,7 @@ mod clock;
 mod counters;
 mod db;
 mod error;
+mod funnels;
 mod jobs;
 mod keyring;
 mod leads;
@@ -65,6 +66,11 @@ mod tokens;
 
 pub use self::clock::{Clock, TimeSource};
 pub use self::error::{Result, StoreError, StoreErrorKind};
+pub use self::funnels::{
+    Begin, Channel, End, Enrolled, Enrolment, FUNNEL_ENTER, FUNNEL_NOTE, FunnelLimits, FunnelNote,
+    Funnels, Heard, MessageRow, MessageState, NewFunnelNote, NewMessage, Receipt, Replied,
+    StatusEntered, Stops,
+};
 pub use self::jobs::{
     Ack, Claimed, DeadLetter, DeadLetterFilter, JobSpec, Jobs, JobsOptions, QueueStats, RetryAfter,
     Worker,

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::clock::{Clock, TimeSource};
 use crate::db::{Backend, Db, Operation, PostgresDb, SqliteDb, Time, Tx};
 use crate::error::{Result, StoreError};
+use crate::funnels::Funnels;
 use crate::jobs::{Jobs, JobsOptions};
 use crate::keyring::Keyring;
 use crate::leads::Leads;
@@ -43,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) keyring: Keyring,
     pub(crate) owner: Owner,
     pub(crate) jobs: JobsOptions,
+    pub(crate) funnels: bool,
 }
 
 /// What a store needs besides its address.
@@ -52,6 +54,7 @@ pub struct Options {
     time: TimeSource,
     keyring: Keyring,
     jobs: JobsOptions,
+    funnels: bool,
     postgres_connections: u32,
     offset_seconds: i32,
 }
@@ -63,6 +66,7 @@ impl Default for Options {
             time: TimeSource::default(),
             keyring: Keyring::none(),
             jobs: JobsOptions::default(),
+            funnels: false,
             postgres_connections: POSTGRES_CONNECTIONS,
             offset_seconds: MOSCOW_SECONDS,
         }
@@ -103,6 +107,14 @@ impl Options {
         self
     }
 
+    /// Whether a lead that enters a status gets a job [`FUNNEL_ENTER`](crate::FUNNEL_ENTER). Default: no. All processes
+    /// on a database should agree.
+    #[must_use]
+    pub fn funnels(mut self, on: bool) -> Self {
+        self.funnels = on;
+        self
+    }
+
     /// Connections to PostgreSQL of this process. Default: 8.
     #[must_use]
     pub fn postgres_connections(mut self, connections: u32) -> Self {
@@ -135,6 +147,7 @@ impl Store {
             time: source,
             keyring,
             jobs,
+            funnels,
             postgres_connections,
             offset_seconds,
         } = options;
@@ -170,6 +183,7 @@ impl Store {
                 keyring,
                 owner,
                 jobs,
+                funnels,
             }),
         })
     }
@@ -216,6 +230,25 @@ impl Store {
     /// Sums per day, for the dashboard.
     pub fn tallies(&self) -> Tallies {
         Tallies::new(Arc::clone(&self.inner))
+    }
+
+    /// Messages to clients.
+    pub fn funnels(&self) -> Funnels {
+        Funnels::new(Arc::clone(&self.inner))
+    }
+
+    /// Signs `message` for `purpose` with the newest key of `ENCRYPTION_KEY`: for links that only we can make.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Invalid`](crate::StoreErrorKind::Invalid) without a key.
+    pub fn sign(&self, purpose: &str, message: &[u8]) -> Result<[u8; 32]> {
+        self.inner.keyring.sign(purpose, message)
+    }
+
+    /// Whether one of the keys of `ENCRYPTION_KEY` made this signature, or its first 16 bytes or more, in constant time.
+    pub fn verify(&self, purpose: &str, message: &[u8], signature: &[u8]) -> bool {
+        self.inner.keyring.verify(purpose, message, signature)
     }
 
     /// Small settings and single-use states.

@@ -17,6 +17,10 @@ use crate::{
     Identity, JobSpec, Keyring, LeadFilter, LeadOrder, ManagerPool, ManagerReason, ManagerStrategy,
     NewLeadRow, Options, RetryAfter, StatusChange, StatusOrigin, Store, Utm,
 };
+use crate::{
+    Begin, Channel, End, Enrolment, FUNNEL_ENTER, FUNNEL_NOTE, FunnelLimits, Heard, NewFunnelNote,
+    NewMessage, Receipt, StatusEntered, Stops,
+};
 
 /// A statement on each database, with the PostgreSQL types of its values.
 type Statement = (&'static str, &'static str, Vec<&'static str>);
@@ -173,6 +177,7 @@ async fn live_leads(store: &Store) {
     };
     leads.set_status(lead.id, change, None).await.unwrap();
     leads.history(lead.id, 5).await.unwrap();
+    live_funnels(store, lead.id).await;
     leads.count(DeliveryState::Queued).await.unwrap();
     for order in [LeadOrder::Newest, LeadOrder::Oldest] {
         let all = LeadFilter::new().order(order);
@@ -213,6 +218,106 @@ async fn live_managers(store: &Store, lead_id: i64, job: &Claimed) {
     managers.history(lead_id, 5).await.unwrap();
 }
 
+async fn live_funnels(store: &Store, lead_id: i64) {
+    let second = Duration::from_secs(1);
+    let funnels = store.funnels();
+    let worker = store.jobs().worker("w");
+    let job = worker
+        .claim(&[FUNNEL_ENTER], 1, second)
+        .await
+        .unwrap()
+        .remove(0);
+    let entered: StatusEntered = job.payload().unwrap();
+    let message = |step| NewMessage {
+        funnel: "f".into(),
+        step,
+        channel: Channel::Email,
+        to: Identity::email("a"),
+        stops: Stops {
+            reply: true,
+            status: false,
+            unsubscribe: true,
+        },
+        due_at: entered.at,
+    };
+    let enrolment = Enrolment {
+        lead_id,
+        status: "won".into(),
+        messages: vec![message(1), message(2)],
+        addresses: vec![Identity::email("a")],
+    };
+    funnels.enrol(enrolment, &job).await.unwrap();
+    let limits = FunnelLimits {
+        since: entered.at,
+        per_recipient: 9,
+        per_funnel: Some(9),
+    };
+    let note = NewFunnelNote {
+        marker: "m".into(),
+        text: "t".into(),
+        lane: |lead| format!("note/{lead}"),
+    };
+    for later in [true, false] {
+        let job = worker
+            .claim(&["funnel.email"], 1, second)
+            .await
+            .unwrap()
+            .remove(0);
+        let id = job.payload().unwrap();
+        assert_eq!(funnels.begin(id, limits, &job).await.unwrap(), Begin::Go);
+        let end = if later {
+            let after = RetryAfter::new(Duration::ZERO, "e");
+            End::Later { after }
+        } else {
+            End::Sent {
+                external_id: Some("x".into()),
+                note: note.clone(),
+            }
+        };
+        let _ = funnels.finish(id, end, &job).await.unwrap();
+    }
+    let receipt = Receipt {
+        message: None,
+        external_id: "x".into(),
+        word: "read".into(),
+        reason: None,
+    };
+    funnels.receive(receipt).await.unwrap();
+    let job = worker
+        .claim(&[FUNNEL_NOTE], 1, second)
+        .await
+        .unwrap()
+        .remove(0);
+    let number = job.payload().unwrap();
+    funnels.note(number).await.unwrap();
+    let _ = funnels.note_made(number, &job).await.unwrap();
+    let deal = Heard::Deal {
+        account: "acme".into(),
+        id: 2,
+    };
+    for heard in [
+        deal,
+        Heard::Contact(1),
+        Heard::Address(Identity::email("a")),
+        Heard::Message(1),
+    ] {
+        funnels.reply(heard, None).await.unwrap();
+    }
+    let message = funnels.messages_of(lead_id).await.unwrap().remove(0);
+    funnels.message(message.id).await.unwrap();
+    funnels.is_unsubscribed(message.recipient_id).await.unwrap();
+    funnels.unsubscribe(message.recipient_id).await.unwrap();
+    let job = worker
+        .claim(&["funnel.email"], 1, second)
+        .await
+        .unwrap()
+        .pop();
+    if let Some(job) = job {
+        let id = job.payload().unwrap();
+        let _ = funnels.begin(id, limits, &job).await.unwrap();
+    }
+}
+
 /// The list of connected accounts is short and wanted whole.
 fn wants_everything(text: &str) -> bool {
     text.contains("FROM token_grants WHERE active_generation")
@@ -220,7 +325,9 @@ fn wants_everything(text: &str) -> bool {
 
 fn options() -> Options {
     let key = Keyring::generate_key().unwrap();
-    Options::new().keyring(Keyring::parse(&key).unwrap())
+    Options::new()
+        .keyring(Keyring::parse(&key).unwrap())
+        .funnels(true)
 }
 
 /// A list in the order of its primary key starts where it is told and stops after a page.

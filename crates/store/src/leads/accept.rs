@@ -9,6 +9,7 @@ use super::{DeliveryState, LeadRow, Leads, NewLeadRow, count_transition, lead, l
 use crate::clock::micros;
 use crate::db::{Operation, Tx};
 use crate::error::{Result, StoreError, StoreErrorKind};
+use crate::funnels;
 use crate::jobs::{self, JobSpec};
 
 /// How long an `Idempotency-Key` is remembered.
@@ -79,6 +80,7 @@ impl Leads {
             payload,
             key,
             job,
+            funnels: self.inner.funnels,
         };
         match self.inner.db.write(accept).await {
             // The commit may have happened although its answer was lost. If it did, saying otherwise makes the client
@@ -99,6 +101,7 @@ struct Accept<J> {
     payload: String,
     key: Option<IdempotencyKey>,
     job: J,
+    funnels: bool,
 }
 
 impl<J> Operation for Accept<J>
@@ -123,6 +126,9 @@ where
                 .await?;
         }
         jobs::add(tx, &(self.job)(lead.id)?).await?;
+        if self.funnels {
+            funnels::entered(tx, lead.id, &lead.local_status).await?;
+        }
         count_transition(tx, None, DeliveryState::Queued);
         Ok(Accepted::Created(lead))
     }

@@ -18,6 +18,7 @@ use super::{LeadRow, Leads, lead, lead_columns};
 use crate::clock::{instant, micros};
 use crate::db::{Operation, Sql, Tx};
 use crate::error::{Result, StoreError};
+use crate::funnels;
 use crate::jobs::{self, JobSpec};
 use crate::tallies;
 
@@ -115,7 +116,13 @@ impl Leads {
         change: StatusChange,
         job: Option<JobSpec>,
     ) -> Result<StatusChanged> {
-        self.inner.db.write(SetStatus { id, change, job }).await
+        let set = SetStatus {
+            id,
+            change,
+            job,
+            funnels: self.inner.funnels,
+        };
+        self.inner.db.write(set).await
     }
 
     /// The newest lines of a lead's history, oldest of them first.
@@ -154,6 +161,7 @@ struct SetStatus {
     id: i64,
     change: StatusChange,
     job: Option<JobSpec>,
+    funnels: bool,
 }
 
 impl Operation for SetStatus {
@@ -245,6 +253,12 @@ impl SetStatus {
         .await?;
         if let Some(job) = &self.job {
             jobs::add(tx, job).await?;
+        }
+        if current.local_status != change.status {
+            funnels::left(tx, self.id).await?;
+            if self.funnels {
+                funnels::entered(tx, self.id, &change.status).await?;
+            }
         }
         Ok(StatusChanged::Applied(lead(&row)?))
     }

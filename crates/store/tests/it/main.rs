@@ -7,6 +7,7 @@
 
 mod db;
 mod faults;
+mod funnels;
 mod jobs;
 mod jobs_model;
 mod leads;
