@@ -30,13 +30,16 @@ mod accept;
 mod deliver;
 mod identities;
 mod read;
+mod retry;
 mod status;
+mod warnings;
 
 pub use self::accept::{Accepted, IDEMPOTENCY_LIFE, IdempotencyKey};
 pub use self::deliver::Delivered;
 pub use self::identities::{ContactClaim, Identity, IdentityKind};
 pub use self::read::{LeadFilter, LeadOrder};
 pub use self::status::{LeadHistory, StatusChange, StatusChanged, StatusOrigin};
+pub use self::warnings::{LeadWarning, WarnedField};
 
 /// The table of leads. A clone is cheap.
 #[derive(Debug, Clone)]

@@ -53,6 +53,7 @@ mod funnels;
 mod jobs;
 mod keyring;
 mod leads;
+mod locks;
 mod managers;
 mod meta;
 mod migrate;
@@ -78,8 +79,8 @@ pub use self::jobs::{
 pub use self::keyring::Keyring;
 pub use self::leads::{
     Accepted, ContactClaim, Delivered, DeliveryState, IDEMPOTENCY_LIFE, IdempotencyKey, Identity,
-    IdentityKind, LeadFilter, LeadHistory, LeadOrder, LeadRow, Leads, NewLeadRow, StatusChange,
-    StatusChanged, StatusOrigin, Utm,
+    IdentityKind, LeadFilter, LeadHistory, LeadOrder, LeadRow, LeadWarning, Leads, NewLeadRow,
+    StatusChange, StatusChanged, StatusOrigin, Utm, WarnedField,
 };
 pub use self::managers::{
     AssignManager, Assigned, ManagerChange, ManagerFollowed, ManagerOrigin, ManagerPool,
@@ -87,9 +88,10 @@ pub use self::managers::{
 };
 pub use self::meta::Meta;
 pub use self::quota::StoreQuota;
-pub use self::store::{Options, Store};
+pub use self::store::{DiskSpace, Options, Store};
 pub use self::tallies::{
     DELAYS_MS, DailyTallies, FUNNEL, LOST, OTHER_SOURCES, SOURCE_LENGTH, SOURCES_PER_DAY, Tallies,
     Tally,
 };
+pub use self::locks::{Lock, Locks};
 pub use self::tokens::{TokenGeneration, Tokens};

@@ -34,6 +34,7 @@ const MIGRATIONS: &[Migration] = migrations![
     3 "0003_managers",
     4 "0004_funnels",
     5 "0005_tallies",
+    7 "0007_provision",
 ];
 
 /// Another process may be migrating a large database.

@@ -1,6 +1,6 @@
 //! Opening, migrating, looking after and closing a database.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use amocrm_sdk::oauth::TokenKey;
@@ -12,11 +12,12 @@ use uuid::Uuid;
 
 use crate::clock::{Clock, TimeSource};
 use crate::db::{Backend, Db, Operation, PostgresDb, SqliteDb, Time, Tx};
-use crate::error::{Result, StoreError};
+use crate::error::{Result, StoreError, StoreErrorKind};
 use crate::funnels::Funnels;
 use crate::jobs::{Jobs, JobsOptions};
 use crate::keyring::Keyring;
 use crate::leads::Leads;
+use crate::locks::Locks;
 use crate::managers::Managers;
 use crate::meta::Meta;
 use crate::migrate;
@@ -256,6 +257,11 @@ impl Store {
         Meta::new(Arc::clone(&self.inner))
     }
 
+    /// What only one may do at a time, over all processes.
+    pub fn locks(&self) -> Locks {
+        Locks::new(Arc::clone(&self.inner))
+    }
+
     /// `sqlite` or `postgres`.
     pub fn backend(&self) -> &'static str {
         match self.inner.db.backend {
@@ -288,6 +294,31 @@ impl Store {
             }
         }
         Ok(findings)
+    }
+
+    /// The space on the disk of the SQLite file; `None` for PostgreSQL, whose disk is another machine's.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Unavailable`](crate::StoreErrorKind::Unavailable) when the folder cannot be asked.
+    pub fn disk_space(&self) -> Result<Option<DiskSpace>> {
+        let Backend::Sqlite(db) = &self.inner.db.backend else {
+            return Ok(None);
+        };
+        let folder = match db.path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let found = rustix::fs::statvfs(folder).map_err(|error| {
+            StoreError::new(
+                StoreErrorKind::Unavailable,
+                format!("the disk of {} cannot be asked: {error}", folder.display()),
+            )
+        })?;
+        Ok(Some(DiskSpace {
+            free: found.f_bavail.saturating_mul(found.f_frsize),
+            total: found.f_blocks.saturating_mul(found.f_frsize),
+        }))
     }
 
     /// How many bytes the database takes.
@@ -324,6 +355,15 @@ impl Store {
             Backend::Postgres(db) => db.close().await,
         }
     }
+}
+
+/// The space on a disk, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// What we may still write.
+    pub free: u64,
+    /// All of it.
+    pub total: u64,
 }
 
 /// The path in a SQLite URL, or `None` if it is not one.

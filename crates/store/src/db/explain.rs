@@ -73,6 +73,10 @@ async fn live(store: &Store) {
     meta.remove("k").await.unwrap();
     meta.put_state("s", &1, second).await.unwrap();
     meta.take_state("s").await.unwrap();
+    let locks = store.locks();
+    let lock = locks.take("l", second).await.unwrap().unwrap();
+    locks.extend(&lock, second).await.unwrap();
+    locks.release(&lock).await.unwrap();
     store.prune().await.unwrap();
     store.ping().await.unwrap();
     store.size_bytes().await.unwrap();
@@ -92,6 +96,8 @@ async fn live(store: &Store) {
     jobs.dead_letters(DeadLetterFilter::kind("k"))
         .await
         .unwrap();
+    jobs.dead_letters(DeadLetterFilter::new()).await.unwrap();
+    jobs.dead_letter(job.id()).await.unwrap();
     jobs.replay(job.id()).await.unwrap();
     let job = worker.claim(&["k"], 9, second).await.unwrap().remove(0);
     let _ = jobs
@@ -161,10 +167,16 @@ async fn live_leads(store: &Store) {
         };
         assert!(ack.unwrap().is_recorded());
         if attempt == 1 {
-            store.jobs().replay(job.id()).await.unwrap();
+            leads.retry_failed(lead.id, job.id()).await.unwrap();
         }
     }
     leads.forget_contact("acme", 1).await.unwrap();
+    leads
+        .warn(lead.id, &[("f".into(), "missing")])
+        .await
+        .unwrap();
+    leads.warnings(lead.id).await.unwrap();
+    leads.warned_fields(lead.created_at).await.unwrap();
     leads.get(1).await.unwrap();
     leads.get_by_intake(lead.intake_id).await.unwrap();
     leads.find_by_amo_lead("acme", 2).await.unwrap();

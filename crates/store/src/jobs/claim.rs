@@ -8,7 +8,9 @@ use crate::db::{Operation, Row, Sql, Tx};
 use crate::error::Result;
 
 /// The reason of a dead letter that nobody lived to report on.
-const POISON: &str = "claimed too often without an outcome";
+fn poison(claims: u32) -> String {
+    format!("claimed {claims} times without an outcome: its workers end before they can report")
+}
 
 impl Worker {
     /// Takes up to `limit` due jobs for `lease`, the kinds in order of their priority.
@@ -126,7 +128,8 @@ impl Operation for Claim {
                 if i64::from(job.claims) > self.max_claims {
                     let last_error = row.opt_text("last_error")?;
                     // Our own claim a moment ago makes the fence right.
-                    let _ = outcome::bury(tx, &job, POISON, last_error.as_deref()).await?;
+                    let _ = outcome::bury(tx, &job, &poison(job.claims - 1), last_error.as_deref())
+                        .await?;
                 } else {
                     claimed.push(job);
                 }

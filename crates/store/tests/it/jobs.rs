@@ -64,7 +64,11 @@ on_both! {
 
         let letters = jobs.dead_letters(DeadLetterFilter::kind("work")).await.unwrap();
         assert_eq!((letters.len(), letters[0].id), (1, id));
-        assert_eq!(letters[0].reason, "claimed too often without an outcome");
+        assert!(letters[0].reason.starts_with("claimed 3 times without an outcome"), "{}", letters[0].reason);
+        assert_eq!(jobs.dead_letter(id).await.unwrap().unwrap().reason, letters[0].reason);
+        let since = |at| jobs.dead_letters(DeadLetterFilter::new().since(at));
+        assert_eq!(since(letters[0].died_at).await.unwrap().len(), 1);
+        assert!(since(letters[0].died_at + LEASE).await.unwrap().is_empty());
         let stats = jobs.stats("work").await.unwrap();
         assert_eq!((stats.depth, stats.dead), (1, 1));
     }

@@ -191,13 +191,33 @@ on_both! {
         let letters = store.jobs().dead_letters(DeadLetterFilter::kind("lead.deliver")).await.unwrap();
         assert_eq!(letters[0].last_error.as_deref(), Some("price: expected a number"));
 
-        assert!(store.jobs().replay(letters[0].id).await.unwrap());
+        assert!(leads.retry_failed(lead.id, letters[0].id).await.unwrap());
+        assert!(!leads.retry_failed(lead.id, letters[0].id).await.unwrap());
+        assert_eq!(leads.get(lead.id).await.unwrap().unwrap().delivery, DeliveryState::Delivering);
+        assert_eq!(leads.count(DeliveryState::Failed).await.unwrap(), 0);
         let job = claim(&store).await;
         let again = leads.mark_attempt(lead.id, &job).await.unwrap().unwrap();
         assert_eq!((again.delivery, again.attempts), (DeliveryState::Delivering, 2));
         assert!(leads.set_delivered(lead.id, made(1), &job).await.unwrap().is_recorded());
         assert_eq!(leads.count(DeliveryState::Failed).await.unwrap(), 0);
         assert_eq!(leads.count(DeliveryState::Delivered).await.unwrap(), 1);
+    }
+
+    async fn a_lead_is_warned_about_a_field_once(db: TestDb) {
+        let store = db.open().await;
+        let leads = store.leads();
+        let (first, second) = (accept(&store).await.id, accept(&store).await.id);
+        let fields = [("Объект".to_owned(), "missing"), ("Бюджет".to_owned(), "value")];
+        leads.warn(first, &fields).await.unwrap();
+        leads.warn(first, &fields).await.unwrap();
+        leads.warn(second, &fields[..1]).await.unwrap();
+        let told = leads.warnings(first).await.unwrap();
+        assert_eq!(told.iter().map(|it| (it.field.as_str(), it.reason.as_str())).collect::<Vec<_>>(),
+            [("Бюджет", "value"), ("Объект", "missing")]);
+        let since = told[0].at;
+        let common = leads.warned_fields(since).await.unwrap();
+        assert_eq!((common.len(), common[0].field.as_str(), common[0].leads), (2, "Объект", 2));
+        assert!(leads.warned_fields(since + LEASE).await.unwrap().is_empty());
     }
 
     async fn leads_of_one_person_make_one_contact(db: TestDb) {

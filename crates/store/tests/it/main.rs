@@ -12,6 +12,7 @@ mod jobs;
 mod jobs_model;
 mod leads;
 mod managers;
+mod locks;
 mod meta;
 mod migrate;
 mod quota;

@@ -56,6 +56,9 @@ on_both! {
         store.ping().await.unwrap();
         assert!(store.check_integrity().await.unwrap().is_empty());
         assert!(store.size_bytes().await.unwrap() > 10_000);
+        let disk = store.disk_space().unwrap();
+        assert_eq!(disk.is_some(), store.backend() == "sqlite");
+        assert!(disk.is_none_or(|disk| disk.free <= disk.total));
         store.close().await;
         assert_eq!(store.ping().await.unwrap_err().kind(), StoreErrorKind::Unavailable);
         let error = store.meta().put("key", &1).await.unwrap_err();
