@@ -4,6 +4,7 @@
 //!   of the workspace that reads the environment.
 //! * [`telemetry`], [`metrics`], [`health`]: what an operator sees.
 //! * [`http`]: problem bodies, extractors, the middleware stack, administrator's access, the server itself.
+//! * [`doctor`]: the frame of a service's self-examination.
 //! * [`shutdown`]: from a signal to a token that everything watches.
 //! * [`clock`]: time as a parameter.
 //!
@@ -12,6 +13,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod health;
 pub mod http;
 pub mod metrics;

@@ -6,4 +6,5 @@
 )]
 
 mod config;
+mod doctor;
 mod http;
