@@ -2,6 +2,7 @@
 
 mod auth;
 mod auth_page;
+mod dead_letters;
 mod error;
 mod leads;
 mod leads_amo;
@@ -38,6 +39,7 @@ pub(crate) use self::state::AppState;
     ),
     tags(
         (name = "leads", description = "Leads / Заявки"),
+        (name = "dead letters", description = "What nobody could do / Что не удалось сделать"),
         (name = "auth", description = "Connection to amoCRM / Подключение к amoCRM"),
         (name = "webhooks", description = "Webhooks of amoCRM / Вебхуки amoCRM"),
     )
@@ -62,6 +64,9 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .routes(routes!(leads_read::get))
         .routes(routes!(leads_status::update))
         .routes(routes!(leads_amo::get))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::retry))
+        .routes(routes!(dead_letters::remove))
         .routes(routes!(auth::start))
         .routes(routes!(auth::status))
         .routes(routes!(auth::test))

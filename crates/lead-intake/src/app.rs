@@ -20,9 +20,8 @@ use crate::config::Config;
 use crate::crm::Crm;
 use crate::worker::{Deliveries, Worker};
 
-/// A job that is claimed so often without an outcome is dead. Far more than restarts in a row: a lead is never given
-/// up because the machine was unlucky.
-const MAX_CLAIMS: u32 = 100;
+/// The store gives up a job a little after the worker would have: only if workers die so fast that none can report it.
+const MAX_CLAIMS: u32 = crate::worker::MAX_CLAIMS + 10;
 
 /// How long a start waits for a database server, and the pause between looks.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(30);

@@ -1,5 +1,6 @@
 //! The service's settings: the common sections and its own.
 
+mod fields;
 mod intake;
 mod managers;
 
@@ -10,6 +11,7 @@ use service_kit::config::{
     LogConfig, SecurityConfig, ServerConfig,
 };
 
+pub use self::fields::{FIELDS_VARIABLES, FieldsConfig};
 pub use self::intake::{INTAKE_VARIABLES, IntakeConfig, StageNames};
 pub use self::managers::{
     AssignmentStrategy, KeepClients, MANAGER_VARIABLES, ManagerRule, ManagersConfig, UserList,
@@ -37,6 +39,8 @@ pub struct Config {
     pub intake: IntakeConfig,
     /// Who is responsible for which lead.
     pub managers: ManagersConfig,
+    /// The deal's own fields.
+    pub fields: FieldsConfig,
 }
 
 impl Config {
@@ -50,6 +54,7 @@ impl Config {
             .defaults(DEFAULT_TOML)
             .variables(INTAKE_VARIABLES)
             .variables(MANAGER_VARIABLES)
+            .variables(FIELDS_VARIABLES)
             .file(file)
             .load()?;
         let mut problems = settings.problems();
@@ -65,6 +70,7 @@ impl Config {
             events: settings.section(&mut problems),
             intake: settings.section(&mut problems),
             managers: settings.section(&mut problems),
+            fields: settings.section(&mut problems),
             server,
         };
         config

@@ -8,22 +8,25 @@ mod fields;
 mod load;
 mod mapping;
 mod note;
+mod placing;
 mod task;
 mod team;
 
-pub(crate) use self::connection::{Crm, Linked, Standing};
+pub(crate) use self::connection::{Crm, KeysProbe, Linked, Standing};
 pub(crate) use self::contacts::{Found, complete_contact, find_contact};
 pub(crate) use self::deal::{
-    Deal, Order, Unplaced, create_bare_deal, create_deal, deal_tags, find_delivered,
-    missing_values, move_deal,
+    Deal, Order, create_deal, deal_tags, find_delivered, missing_values, move_deal,
+    refuses_the_contact, what_is_refused,
 };
 pub(crate) use self::error::{CrmError, Verdict};
 pub(crate) use self::fields::{FieldDef, FieldSet};
 pub(crate) use self::load::Loads;
 pub(crate) use self::mapping::{
-    INTAKE_FIELD_CODE, Mapping, Stages, create_intake_field, find_pipeline, read_fields,
+    INTAKE_FIELD_CODE, Mapping, Stages, create_intake_field, find_pipeline, read_contact_fields,
+    read_fields,
 };
 pub(crate) use self::note::{add_note_once, note_text};
+pub(crate) use self::placing::{Leftover, Why, Without};
 pub(crate) use self::task::add_task_once;
 pub(crate) use self::team::Team;
 #[cfg(test)]

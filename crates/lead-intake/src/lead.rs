@@ -2,6 +2,7 @@
 
 mod body;
 mod email;
+mod field;
 mod form;
 pub(crate) mod phone;
 mod status;
@@ -13,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use self::body::{BodyRules, read_json};
+pub use self::field::DealField;
+pub(crate) use self::field::letters;
 pub(crate) use self::form::read_form;
 pub use self::status::LeadStatus;
 
@@ -40,6 +43,9 @@ pub struct LeadForm {
     /// Price of the deal, in whole units of the account's currency.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<i64>,
+    /// The deal's own fields.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<DealField, String>,
     /// Further fields of the deal, by name or code.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub custom_fields: BTreeMap<String, Vec<String>>,
@@ -73,6 +79,7 @@ impl std::fmt::Debug for LeadForm {
             .field("comment", &self.comment.is_some())
             .field("tags", &self.tags.len())
             .field("price", &self.price.is_some())
+            .field("fields", &self.fields.len())
             .field("custom_fields", &self.custom_fields.len())
             .finish()
     }

@@ -1,7 +1,7 @@
 //! lead-intake: a site's lead in, an amoCRM contact and deal out, exactly once.
 //!
 //! * [`Config::load`] reads the settings, [`App::open`] the database; [`App::router`] is the HTTP interface and
-//!   [`App::run`] the whole service. [`provision`], [`doctor`] and [`retry`] are for the first day and the bad days.
+//!   [`App::run`] the whole service. [`provision`], [`doctor`] and [`dead_letters`] are for the first day and the bad days.
 //! * A lead is durable, together with the job that delivers it, before the visitor gets an answer. Workers of any number
 //!   of processes deliver; see `worker` for how a lead arrives once although processes are killed and answers get lost.
 //!
@@ -12,17 +12,19 @@ mod api;
 mod app;
 mod config;
 mod crm;
+pub mod dead_letters;
 pub mod doctor;
 mod gauges;
 mod lead;
 mod managers;
 pub mod provision;
-pub mod retry;
+mod webhook_path;
 mod worker;
 
 pub use self::app::App;
 pub use self::config::{
-    AssignmentStrategy, Config, DEFAULT_TOML, INTAKE_VARIABLES, IntakeConfig, KeepClients,
-    MANAGER_VARIABLES, ManagerRule, ManagersConfig, StageNames, UserList,
+    AssignmentStrategy, Config, DEFAULT_TOML, FIELDS_VARIABLES, FieldsConfig, INTAKE_VARIABLES,
+    IntakeConfig, KeepClients, MANAGER_VARIABLES, ManagerRule, ManagersConfig, StageNames,
+    UserList,
 };
-pub use self::lead::{LeadForm, LeadStatus, UTM_MARKS};
+pub use self::lead::{DealField, LeadForm, LeadStatus, UTM_MARKS};

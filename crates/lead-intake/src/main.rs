@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use lead_intake::{App, Config, doctor, provision, retry};
+use lead_intake::{App, Config, dead_letters, doctor, provision};
 use service_kit::config::Environment;
 use service_kit::{shutdown, telemetry};
 
@@ -28,8 +28,11 @@ enum Command {
     /// Creates what the account lacks: the pipeline with its stages, the field for intake ids, the webhook.
     Provision(provision::Arguments),
     /// Checks configuration, database, clock and account, and says what to do about each failure.
-    Doctor,
-    /// Puts leads that amoCRM refused back into the queue, once the cause is mended.
+    Doctor(doctor::Arguments),
+    /// Lists, retries or drops what nobody could do.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
+    /// The same as `dead-letters retry --all`.
     Retry,
     /// Brings the database's tables up to date; `serve` does it as well.
     Migrate,
@@ -48,9 +51,17 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let config = Config::load(Environment::of_process()?, cli.config.as_deref())?;
-    let _telemetry = telemetry::init(&config.log, "lead-intake")?;
     let mut out = std::io::stdout();
+    let config = match (
+        Config::load(Environment::of_process()?, cli.config.as_deref()),
+        &cli.command,
+    ) {
+        (Err(errors), Some(Command::Doctor(arguments))) => {
+            return Ok(doctor::misconfigured(&errors, *arguments, &mut out)?.exit_code());
+        }
+        (config, _) => config?,
+    };
+    let _telemetry = telemetry::init(&config.log, "lead-intake")?;
     match cli.command.unwrap_or_default() {
         Command::Serve => {
             let token = shutdown::on_signal()?;
@@ -60,17 +71,17 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let app = App::open(config).await?;
             provision::run(&app, &arguments, &mut out).await?;
         }
-        Command::Doctor => {
-            let is_well = doctor::run(config, &mut out).await?;
-            return Ok(if is_well {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            });
+        Command::Doctor(arguments) => {
+            return Ok(doctor::run(config, arguments, &mut out).await?.exit_code());
         }
         Command::Retry => {
             let app = App::open(config).await?;
-            retry::run(&app, &mut out).await?;
+            let all = dead_letters::Command::Retry(dead_letters::Which::all());
+            dead_letters::run(&app, &all, &mut out).await?;
+        }
+        Command::DeadLetters(command) => {
+            let app = App::open(config).await?;
+            dead_letters::run(&app, &command, &mut out).await?;
         }
         Command::Migrate => {
             let app = App::open(config).await?;

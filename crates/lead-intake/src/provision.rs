@@ -1,27 +1,33 @@
 //! `lead-intake provision`: creates what the account lacks, and changes nothing that is there.
+//!
+//! Every step looks before it writes, so a run that was killed is completed by the next one, and a run after that has
+//! nothing to do. What was found is kept in the database by code and name; nobody writes a number of amoCRM's anywhere.
+
+mod fields;
+mod pipeline;
+mod progress;
+mod webhook;
 
 use std::io::Write;
+use std::time::Duration;
 
-use amocrm_sdk::pipelines::{NewPipeline, NewStatus, Pipeline};
-use amocrm_sdk::webhook::WebhookEvent;
+use amocrm_sdk::ErrorKind;
 use clap::Args;
-use futures_util::TryStreamExt as _;
-use secrecy::ExposeSecret as _;
+use store::{Lock, Locks, Store};
+use tokio::time::Instant;
 
+use self::progress::Progress;
+pub(crate) use self::webhook::{Subscriptions, lacks};
 use crate::App;
 use crate::config::Config;
-use crate::crm::{
-    CrmError, INTAKE_FIELD_CODE, Linked, Mapping, Stages, create_intake_field, find_pipeline,
-    read_fields,
-};
-use crate::lead::{LeadStatus, UTM_MARKS};
+use crate::crm::{CrmError, Linked, Mapping};
 
-/// The events that a subscription needs: a deal that moves, and one that changes.
-const EVENTS: [WebhookEvent; 3] = [
-    WebhookEvent::StatusLead,
-    WebhookEvent::UpdateLead,
-    WebhookEvent::ResponsibleLead,
-];
+/// How long a run holds the account without saying that it lives.
+const LOCK_LIFE: Duration = Duration::from_secs(30);
+const LOCK_RENEWAL: Duration = Duration::from_secs(10);
+/// How often a second run looks whether the first has ended, and how long it does so at most.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Arguments of `lead-intake provision`.
 #[derive(Debug, Clone, Default, Args)]
@@ -34,12 +40,13 @@ pub struct Arguments {
     pub dry_run: bool,
 }
 
-/// Creates the pipeline with its stages, the field for intake ids and the webhook, as far as they are missing, and
-/// writes a line about each to `out`.
+/// Creates the pipeline with its stages, the fields of deals and contacts and the webhook, as far as they are missing,
+/// and writes a line about each to `out`. Of two runs at once one waits for the other.
 ///
 /// # Errors
 ///
-/// When amoCRM is not connected, does not answer, or the token is no administrator's.
+/// When amoCRM is not connected, does not answer, or the token is no administrator's. What was made until then is there,
+/// and the next run goes on from it.
 pub async fn run(
     app: &App,
     arguments: &Arguments,
@@ -49,204 +56,127 @@ pub async fn run(
     if let Some(pipeline) = &arguments.pipeline {
         config.intake.pipeline.clone_from(pipeline);
     }
-    let linked = app.crm().linked().await?;
+    let linked = app
+        .crm()
+        .linked()
+        .await
+        .map_err(|error| explain(error.into()))?;
     let mut provision = Provision {
         linked: &linked,
         config: &config,
-        dry_run: arguments.dry_run,
-        out,
+        store: app.store(),
+        progress: Progress::new(out, arguments.dry_run),
     };
-    writeln!(provision.out, "account  {}", linked.account)?;
-    provision.pipeline().await?;
-    provision.fields().await?;
-    provision.webhook().await?;
-    if !arguments.dry_run {
-        // Workers of every process find the new numbers here.
-        Mapping::read(app.crm(), &linked, &config.intake).await?;
+    provision.progress.say("account", &linked.account)?;
+    if arguments.dry_run {
+        provision.all(app).await.map_err(explain)?;
+    } else {
+        provision.alone(app).await?;
     }
     if config.intake.pipeline != app.config().intake.pipeline {
-        writeln!(
-            provision.out,
-            "note     set INTAKE_PIPELINE='{}', or the service goes on using «{}»",
-            config.intake.pipeline,
-            app.config().intake.pipeline
+        provision.progress.look(
+            "pipeline",
+            &format!(
+                "set INTAKE_PIPELINE='{}', or the service goes on using «{}»",
+                config.intake.pipeline,
+                app.config().intake.pipeline
+            ),
         )?;
     }
-    Ok(())
+    provision.progress.sum()
 }
 
 struct Provision<'a> {
     linked: &'a Linked,
     config: &'a Config,
-    dry_run: bool,
-    out: &'a mut (dyn Write + Send),
+    store: &'a Store,
+    progress: Progress<'a>,
 }
 
 impl Provision<'_> {
-    async fn pipeline(&mut self) -> anyhow::Result<()> {
-        let client = &self.linked.client;
-        let intake = &self.config.intake;
-        let pipelines: Vec<Pipeline> = client
-            .pipelines()
-            .list()
-            .stream()
-            .try_collect()
-            .await
-            .map_err(CrmError::from)?;
-        let Some(pipeline) = find_pipeline(&pipelines, &intake.pipeline) else {
-            if self.dry_run {
-                return self.say("pipeline", &format!("would create «{}»", intake.pipeline));
-            }
-            let mut new = NewPipeline::new(&intake.pipeline)
-                .unsorted(false)
-                .won_name(intake.stages.get(LeadStatus::Completed))
-                .lost_name(intake.stages.get(LeadStatus::Lost));
-            for status in own_stages() {
-                new = new.status(NewStatus::new(intake.stages.get(status)));
-            }
-            let created = client
-                .pipelines()
-                .create([new])
-                .await
-                .map_err(CrmError::from)?;
-            let id = created.first().map_or(0, |pipeline| pipeline.id.get());
-            self.say("pipeline", &format!("created «{}» ({id})", intake.pipeline))?;
-            return self.stages().await;
+    /// Does everything while nobody else does.
+    async fn alone(&mut self, app: &App) -> anyhow::Result<()> {
+        let locks = self.store.locks();
+        let lock = self.lock(&locks).await?;
+        let outcome = tokio::select! {
+            outcome = self.all(app) => outcome.map_err(explain),
+            error = keep(&locks, &lock) => Err(error),
         };
-        let id = pipeline.id;
-        self.say("pipeline", &format!("«{}» is there ({id})", pipeline.name))?;
-        for status in Stages::of(pipeline, intake, false).missing() {
-            let name = intake.stages.get(status);
-            if self.dry_run {
-                self.say("stage", &format!("would create «{name}» for {status}"))?;
-                continue;
-            }
-            // Stages are ordered by place: a new one goes before the stage that follows it in our list.
-            let place = own_stages()
-                .position(|own| own == status)
-                .and_then(|index| i64::try_from(index).ok())
-                .unwrap_or(0);
-            client
-                .pipelines()
-                .statuses(id)
-                .create([NewStatus::new(name).sort((place + 2) * 10)])
-                .await
-                .map_err(CrmError::from)?;
-            self.say("stage", &format!("created «{name}» for {status}"))?;
-        }
-        if self.dry_run {
-            return Ok(());
-        }
-        self.stages().await
+        // If it cannot be given back, it ends by itself.
+        let _ = locks.release(&lock).await;
+        outcome
     }
 
-    /// Tells which stage means what.
-    async fn stages(&mut self) -> anyhow::Result<()> {
-        let intake = &self.config.intake;
-        let pipelines: Vec<Pipeline> = self
-            .linked
-            .client
-            .pipelines()
-            .list()
-            .stream()
-            .try_collect()
-            .await
-            .map_err(CrmError::from)?;
-        let Some(pipeline) = find_pipeline(&pipelines, &intake.pipeline) else {
-            return Ok(());
-        };
-        let stages = Stages::of(pipeline, intake, false);
-        for (status, id) in stages.by_status {
-            let name = pipeline
-                .statuses()
-                .iter()
-                .find(|stage| stage.id.get() == id)
-                .map_or("", |stage| stage.name.as_str());
-            self.say("stage", &format!("{status} = «{name}» ({id})"))?;
+    async fn lock(&mut self, locks: &Locks) -> anyhow::Result<Lock> {
+        let name = format!("provision/{}", self.linked.account);
+        let started = Instant::now();
+        let mut has_told = false;
+        loop {
+            if let Some(lock) = locks.take(&name, LOCK_LIFE).await? {
+                return Ok(lock);
+            }
+            if started.elapsed() > PATIENCE {
+                anyhow::bail!(
+                    "another `lead-intake provision` has been at work for too long; run it again later"
+                );
+            }
+            if !has_told {
+                self.progress
+                    .say("wait", "another `lead-intake provision` is at work")?;
+                has_told = true;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
-        Ok(())
     }
 
-    async fn fields(&mut self) -> anyhow::Result<()> {
-        let (fields, intake_field) = read_fields(&self.linked.client).await?;
-        match intake_field {
-            Some(id) => self.say("field", &format!("{INTAKE_FIELD_CODE} is there ({id})"))?,
-            None if self.dry_run => {
-                self.say("field", &format!("would create {INTAKE_FIELD_CODE}"))?;
-            }
-            None => {
-                let id = create_intake_field(&self.linked.client).await?;
-                self.say("field", &format!("created {INTAKE_FIELD_CODE} ({id})"))?;
-            }
+    async fn all(&mut self, app: &App) -> anyhow::Result<()> {
+        self.pipeline().await?;
+        self.fields().await?;
+        self.webhook().await?;
+        if !self.progress.dry_run {
+            // Workers of every process find the new numbers here. A mapping of another pipeline would only confuse them.
+            Mapping::read(app.crm(), self.linked, &app.config().intake).await?;
         }
-        for mark in UTM_MARKS {
-            let name = format!("utm_{mark}");
-            match fields.find(&name) {
-                Some(field) => {
-                    self.say(
-                        "field",
-                        &format!("{name} = «{}» ({})", field.name, field.id),
-                    )?;
-                }
-                None => self.say(
-                    "field",
-                    &format!("{name} is missing; its values go into the deal's note"),
-                )?,
-            }
-        }
-        Ok(())
-    }
-
-    async fn webhook(&mut self) -> anyhow::Result<()> {
-        let Some(public) = self.config.server.public_url() else {
-            return self.say(
-                "webhook",
-                "not subscribed: PUBLIC_URL is unset, so amoCRM cannot reach this service; statuses set in amoCRM are \
-                 not followed",
-            );
-        };
-        let base = public.as_str().trim_end_matches('/');
-        let shown = format!("{base}/api/webhooks/amo");
-        let destination = match &self.config.intake.webhook_secret {
-            Some(secret) => format!("{shown}/{}", secret.expose_secret()),
-            None => shown.clone(),
-        };
-        let client = &self.linked.client;
-        let hooks: Vec<_> = client
-            .webhooks()
-            .list()
-            .stream()
-            .try_collect()
-            .await
-            .map_err(CrmError::from)?;
-        let subscribed = hooks.iter().any(|hook| {
-            hook.destination == destination
-                && !hook.disabled
-                && EVENTS.iter().all(|event| hook.settings.contains(event))
-        });
-        if subscribed {
-            return self.say("webhook", &format!("{shown} is subscribed"));
-        }
-        if self.dry_run {
-            return self.say("webhook", &format!("would subscribe {shown}"));
-        }
-        client
-            .webhooks()
-            .subscribe(destination, EVENTS)
-            .await
-            .map_err(CrmError::from)?;
-        self.say("webhook", &format!("subscribed {shown}"))
-    }
-
-    fn say(&mut self, what: &str, text: &str) -> anyhow::Result<()> {
-        writeln!(self.out, "{what:<8} {text}")?;
         Ok(())
     }
 }
 
-/// The stages that are not amoCRM's own.
-fn own_stages() -> impl Iterator<Item = LeadStatus> {
-    LeadStatus::ALL
-        .into_iter()
-        .filter(|status| !matches!(status, LeadStatus::Completed | LeadStatus::Lost))
+/// Renews the lock until that fails: then somebody else may have begun.
+async fn keep(locks: &Locks, lock: &Lock) -> anyhow::Error {
+    let mut kept_at = Instant::now();
+    loop {
+        tokio::time::sleep(LOCK_RENEWAL).await;
+        match locks.extend(lock, LOCK_LIFE).await {
+            Ok(true) => kept_at = Instant::now(),
+            // One failure of the database is no reason yet: there is time for another try.
+            Err(_) if kept_at.elapsed() + LOCK_RENEWAL < LOCK_LIFE => {}
+            Ok(false) | Err(_) => {
+                return anyhow::anyhow!(
+                    "stopped, because another run may have begun: the database did not answer in time; run it again"
+                );
+            }
+        }
+    }
+}
+
+/// What a refusal of amoCRM means to somebody who provisions.
+fn explain(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<CrmError>() {
+        Some(CrmError::Sdk(refusal)) if refusal.kind() == ErrorKind::Forbidden => {
+            anyhow::anyhow!(
+                "amoCRM refuses to show or change the account's settings (403): the token is not an administrator's; let \
+                 an administrator of the account open /api/auth/amo, then run this again ({refusal})"
+            )
+        }
+        Some(CrmError::Sdk(refusal)) if refusal.kind() == ErrorKind::PaymentRequired => {
+            anyhow::anyhow!(
+                "the account's tariff does not have this (402): webhooks need the extended or the professional one \
+                 ({refusal})"
+            )
+        }
+        Some(CrmError::Sdk(refusal)) if refusal.is_transient() => {
+            anyhow::anyhow!("{refusal}; run it again: it goes on from what was made")
+        }
+        _ => error,
+    }
 }

@@ -10,19 +10,21 @@ mod gate;
 mod job;
 mod manager;
 mod moved;
+mod warn;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{Ack, Claimed, RetryAfter, Store};
+use store::{Ack, Claimed, RetryAfter, Store, StoreError};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::job::{Job, KINDS};
+pub(crate) use self::job::{DELIVER, Job, KINDS};
 
 use self::gate::Gate;
+use self::warn::Told;
 use crate::config::Config;
 use crate::crm::{Crm, CrmError, Linked, Verdict};
 
@@ -34,6 +36,9 @@ const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// How long a claim is relied on without being renewed. What was sent until then ends, within its 20 s, before the
 /// lease does, so no two workers are ever at one lead.
 const TRUST: Duration = Duration::from_secs(20);
+/// A job that was claimed so often without an outcome is given up. Far more than restarts in a row: a lead is never given
+/// up because the machine was unlucky.
+pub(crate) const MAX_CLAIMS: u32 = 100;
 /// How long an idle worker sleeps at most.
 const IDLE: Duration = Duration::from_secs(5);
 /// How often an unconnected worker looks whether another process has connected the account.
@@ -72,6 +77,7 @@ pub(crate) struct Worker {
     gate: Arc<Gate>,
     /// Held while users or open deals are read, so that one worker asks for all.
     asking: Arc<Mutex<()>>,
+    told: Arc<Told>,
 }
 
 impl Worker {
@@ -88,6 +94,7 @@ impl Worker {
             deliveries,
             gate: Arc::default(),
             asking: Arc::default(),
+            told: Arc::default(),
         }
     }
 
@@ -246,6 +253,7 @@ impl Worker {
 
     async fn work(&self, linked: &Linked, job: &Claimed) {
         let outcome = match Job::read(job) {
+            Ok(read) if job.claims() > MAX_CLAIMS => self.give_up(job, &read).await,
             Ok(Job::Deliver { lead }) => {
                 let outcome = self.deliver(linked, job, lead).await;
                 self.deliveries.announce(lead);
@@ -274,6 +282,21 @@ impl Worker {
                 );
                 self.give_back(job).await;
             }
+        }
+    }
+
+    /// Buries a job that has cost its workers their lives, so that a person sees it, and its lead says so.
+    async fn give_up(&self, job: &Claimed, read: &Job) -> Result<Ack, StoreError> {
+        let reason = format!(
+            "claimed {MAX_CLAIMS} times without an outcome: its workers end before they can report"
+        );
+        tracing::error!(job.id = job.id(), job.kind = job.kind(), "{reason}");
+        match read {
+            Job::Deliver { lead } => {
+                metrics::counter!("leads_failed_total").increment(1);
+                self.store.leads().set_failed(*lead, &reason, job).await
+            }
+            _ => self.store.jobs().bury(job, &reason, None).await,
         }
     }
 

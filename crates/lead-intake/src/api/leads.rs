@@ -59,6 +59,18 @@ pub(crate) struct NewLead {
     /// Price of the deal: a whole number.
     #[schema(example = 150_000)]
     price: Option<i64>,
+    /// What is sold: one of the list's options, in any case.
+    #[schema(example = "Вилла")]
+    object: Option<String>,
+    /// What it costs.
+    #[schema(example = 12_500_000)]
+    object_price: Option<f64>,
+    /// What the agency earns.
+    #[schema(example = 375_000)]
+    commission: Option<f64>,
+    /// How the payment stands: one of the list's options, in any case.
+    #[schema(example = "Не оплачено")]
+    payment_status: Option<String>,
     /// Further fields of the deal, by name or code.
     #[schema(value_type = Option<Object>, example = json!({"Объект": "Вилла"}))]
     custom_fields: Option<Value>,

@@ -111,5 +111,7 @@ pub(crate) async fn get(
         manager.call_by_name(team.as_ref());
         manager.tell(&history, team.as_ref());
     }
+    let warnings = store.leads().warnings(id).await?;
+    view.warnings = warnings.into_iter().map(Into::into).collect();
     Ok(Json(view))
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use store::{DeliveryState, LeadRow};
+use store::{DeliveryState, LeadRow, LeadWarning};
 use utoipa::ToSchema;
 
 use super::view_manager::ManagerView;
-use crate::lead::LeadForm;
+use crate::crm::Why;
+use crate::lead::{DealField, LeadForm};
 
 /// How a lead's delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -125,8 +126,19 @@ pub(crate) struct LeadView {
     pub tags: Vec<String>,
     /// Price of the deal.
     pub price: Option<i64>,
+    /// What is sold.
+    pub object: Option<String>,
+    /// What it costs.
+    pub object_price: Option<String>,
+    /// What the agency earns.
+    pub commission: Option<String>,
+    /// How the payment stands.
+    pub payment_status: Option<String>,
     /// Further fields.
     pub custom_fields: BTreeMap<String, Vec<String>>,
+    /// Fields whose values are in the deal's note instead; only when one lead is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<WarningView>,
     /// The delivery.
     pub delivery: DeliveryView,
     /// Where it is in amoCRM, once it is there.
@@ -138,6 +150,31 @@ pub(crate) struct LeadView {
     pub created_at: DateTime<Utc>,
     /// When anything of it changed.
     pub updated_at: DateTime<Utc>,
+}
+
+/// A field of the lead whose value is in the deal's note.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct WarningView {
+    /// What the field is called.
+    #[schema(example = "Объект")]
+    pub field: String,
+    /// One of missing, unknown, option, value, twice, refused.
+    #[schema(example = "missing")]
+    pub reason: String,
+    /// What it means, and what to do.
+    #[schema(example = "field not found: «Объект»; run `lead-intake provision`")]
+    pub message: String,
+}
+
+impl From<LeadWarning> for WarningView {
+    fn from(warning: LeadWarning) -> Self {
+        let why = Why::parse(&warning.reason);
+        Self {
+            message: why.map_or_else(String::new, |why| why.tell(&warning.field)),
+            field: warning.field,
+            reason: warning.reason,
+        }
+    }
 }
 
 /// A page of leads.
@@ -171,6 +208,7 @@ impl Receipt {
 impl LeadView {
     pub(crate) fn of(row: LeadRow, site: &Site) -> Self {
         let form: LeadForm = serde_json::from_value(row.payload.clone()).unwrap_or_default();
+        let field = |field: DealField| form.fields.get(&field).cloned();
         Self {
             id: row.id,
             intake_id: row.intake_id.to_string(),
@@ -187,6 +225,11 @@ impl LeadView {
             utm_campaign: row.utm.campaign,
             utm_content: row.utm.content,
             utm_term: row.utm.term,
+            object: field(DealField::Object),
+            object_price: field(DealField::ObjectPrice),
+            commission: field(DealField::Commission),
+            payment_status: field(DealField::PaymentStatus),
+            warnings: Vec::new(),
             comment: form.comment,
             tags: form.tags,
             price: form.price,

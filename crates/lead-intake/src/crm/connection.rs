@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 
 use super::CrmError;
 
+pub(crate) use self::consent::KeysProbe;
 pub(crate) use self::standing::Standing;
 
 /// Setting that remembers which account gave consent, when none is configured.

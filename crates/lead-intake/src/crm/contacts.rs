@@ -9,10 +9,10 @@ use phonenumber::country::Id as Region;
 use super::CrmError;
 use crate::lead::{LeadForm, phone};
 
-/// amoCRM finds a phone by its last ten digits; the prefix may be written as 8 or +7 (`02-crm-entities.md` §3.5).
-const SEARCHED_DIGITS: usize = 10;
-/// A search matches parts of any field, so hits are checked; more than this many are not looked at.
-const MAX_HITS: usize = 50;
+/// A search matches parts of any field, so hits are checked; more than this many are not looked at: a page, one request.
+const MAX_HITS: usize = 250;
+/// Fewer digits in common are no sign of one number.
+const MIN_DIGITS: usize = 7;
 
 /// A contact that is the person's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(crate) struct Found {
 }
 
 /// The person's contact: the one we know, else one whose e-mail, else whose phone is the same.
+///
+/// The known one counts only while it has the e-mail or the phone: a manager may have given the number to somebody else.
 pub(crate) async fn find_contact(
     client: &Client,
     form: &LeadForm,
@@ -39,6 +41,7 @@ pub(crate) async fn find_contact(
     if let Some(id) = known
         && let Some(contact) = client.contacts().get(id).await?
         && !contact.is_deleted
+        && is_theirs(&contact, form, region)
     {
         return Ok(Some(found(&contact)));
     }
@@ -49,7 +52,7 @@ pub(crate) async fn find_contact(
         }
     }
     if let Some(phone) = &form.phone {
-        let hit = search(client, &last_digits(phone), |contact| {
+        let hit = search(client, &searched_digits(phone), |contact| {
             has_phone(contact, phone, region)
         })
         .await?;
@@ -58,6 +61,13 @@ pub(crate) async fn find_contact(
         }
     }
     Ok(None)
+}
+
+/// Whether the contact has what the form's person is reached by.
+fn is_theirs(contact: &Contact, form: &LeadForm, region: Region) -> bool {
+    let (missing_phone, missing_email) = lacks(contact, form, region);
+    (form.phone.is_some() && missing_phone.is_none())
+        || (form.email.is_some() && missing_email.is_none())
 }
 
 /// Adds the phone and the e-mail to a contact that lacks them. Repeating it changes nothing.
@@ -148,19 +158,56 @@ fn has_email(contact: &Contact, email: &str) -> bool {
         .any(|value| value.value.trim().to_lowercase() == email)
 }
 
-/// Whether one of the contact's numbers is this one. What cannot be read as a number is compared by its last digits.
+/// Whether one of the contact's numbers is this one. What cannot be read as a number is compared by its last digits:
+/// people write `8-10-66…`, leave out a country's code, and put words around.
 fn has_phone(contact: &Contact, phone: &str, region: Region) -> bool {
     values(contact, &PHONE)
         .iter()
-        .any(|value| match phone::normalise(&value.value, region) {
-            Some(stored) => stored == phone,
-            None => last_digits(&value.value) == last_digits(phone),
-        })
+        .any(|value| is_phone(&value.value, phone, region))
 }
 
-/// The digits that are the same in every spelling of a number.
-fn last_digits(phone: &str) -> String {
-    let digits: Vec<char> = phone.chars().filter(char::is_ascii_digit).collect();
-    let from = digits.len().saturating_sub(SEARCHED_DIGITS);
-    digits[from..].iter().collect()
+fn is_phone(stored: &str, phone: &str, region: Region) -> bool {
+    if let Some(stored) = phone::normalise(stored, region) {
+        return stored == phone;
+    }
+    let national = searched_digits(phone);
+    national.len() >= MIN_DIGITS && digits(stored).ends_with(&national)
+}
+
+/// What a phone is searched by: the digits that every spelling of it has (`02-crm-entities.md` §3.5: +7900… and 8900… are
+/// both found by 900…).
+fn searched_digits(phone: &str) -> String {
+    phone::national(phone).unwrap_or_else(|| digits(phone))
+}
+
+fn digits(text: &str) -> String {
+    text.chars().filter(char::is_ascii_digit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_known_in_every_spelling_and_no_other_is() {
+        for (stored, phone, same) in [
+            ("8 (900) 123-45-67", "+79001234567", true),
+            ("9001234567", "+79001234567", true),
+            ("тел. +7 900 123-45-67", "+79001234567", true),
+            ("+79001234568", "+79001234567", false),
+            ("79001234567890", "+79001234567", false),
+            ("0812345678", "+66812345678", true),
+            ("66 81 234 5678", "+66812345678", true),
+            ("+66812345678", "+79812345678", false),
+            ("8-10-66-81-234-56-78", "+66812345678", true),
+            ("45678", "+66812345678", false),
+            ("", "+66812345678", false),
+        ] {
+            assert_eq!(
+                is_phone(stored, phone, Region::RU),
+                same,
+                "{stored} {phone}"
+            );
+        }
+    }
 }

@@ -4,13 +4,12 @@ use amocrm_sdk::contacts::NewContact;
 use amocrm_sdk::entity::Direction;
 use amocrm_sdk::fields::{EMAIL, Field, FieldChanges, PHONE, kind};
 use amocrm_sdk::leads::{ComplexLead, Lead, LeadFilter, LeadOrder, LeadWith};
-use amocrm_sdk::{
-    Client, ContactId, CustomFieldId, ErrorKind, LeadId, PipelineId, StatusId, UserId,
-};
+use amocrm_sdk::{Client, ContactId, ErrorKind, LeadId, PipelineId, StatusId, UserId};
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::placing::{Leftover, Without, left_over, marks_of_contact, place};
 use super::{CrmError, Mapping};
-use crate::config::IntakeConfig;
+use crate::config::{FieldsConfig, IntakeConfig};
 use crate::lead::{LeadForm, LeadStatus};
 
 /// amoCRM's clock and ours may differ by this much: a machine without time synchronisation, or an hour of daylight
@@ -38,32 +37,42 @@ pub(crate) struct Order<'a> {
     pub(crate) intake_id: &'a str,
     pub(crate) form: &'a LeadForm,
     pub(crate) config: &'a IntakeConfig,
+    pub(crate) fields: &'a FieldsConfig,
     pub(crate) mapping: &'a Mapping,
     /// Who is to be responsible; `None`: amoCRM decides.
     pub(crate) manager: Option<UserId>,
 }
-
-/// Values that found no field, by name.
-pub(crate) type Unplaced = Vec<(String, String)>;
 
 /// Makes the deal, with its contact if that is new, in one request that amoCRM carries out whole or not at all.
 pub(crate) async fn create_deal(
     client: &Client,
     order: Order<'_>,
     contact: Option<ContactId>,
-) -> Result<(Deal, Unplaced), CrmError> {
-    let (changes, unplaced) = place(order);
-    Ok((send(client, order, contact, changes).await?, unplaced))
+    without: &Without,
+) -> Result<(Deal, Vec<Leftover>), CrmError> {
+    let (changes, leftovers) = place(order.form, order.fields, order.mapping, without);
+    let deal = send(client, order, contact, changes, without).await?;
+    Ok((deal, leftovers))
 }
 
-/// The same without the values of the form's further fields, one of which amoCRM refused: they go into the note.
-pub(crate) async fn create_bare_deal(
-    client: &Client,
-    order: Order<'_>,
-    contact: Option<ContactId>,
-) -> Result<(Deal, Unplaced), CrmError> {
-    let deal = send(client, order, contact, FieldChanges::new()).await?;
-    Ok((deal, all_values(order.form)))
+/// What a refused deal is to be sent without.
+pub(crate) fn what_is_refused(order: Order<'_>, refusal: &CrmError) -> Without {
+    let CrmError::Sdk(refusal) = refusal else {
+        return Without::everything();
+    };
+    let (sent, _) = place(order.form, order.fields, order.mapping, &Without::default());
+    Without::what_is_refused(refusal, &sent)
+}
+
+/// Whether the refusal says that the contact is no longer there: somebody deleted or merged it a moment ago.
+pub(crate) fn refuses_the_contact(refusal: &CrmError) -> bool {
+    let CrmError::Sdk(error) = refusal else {
+        return false;
+    };
+    error
+        .validation_errors()
+        .iter()
+        .any(|error| error.path.contains("contacts") && error.path.ends_with(".id"))
 }
 
 /// Looks among the deals made since `since` for the one that carries the intake id.
@@ -101,20 +110,13 @@ pub(crate) async fn missing_values(
     client: &Client,
     order: Order<'_>,
     deal: LeadId,
-) -> Result<Unplaced, CrmError> {
+) -> Result<Vec<Leftover>, CrmError> {
     let Some(lead) = client.leads().get(deal).await? else {
         return Ok(Vec::new());
     };
-    let held = |name: &str| {
-        order.mapping.fields.find(name).is_some_and(|field| {
-            lead.custom_fields_values
-                .raw(CustomFieldId::new(field.id))
-                .is_some()
-        })
-    };
-    let mut values = all_values(order.form);
-    values.retain(|(name, _)| !held(name));
-    Ok(values)
+    Ok(left_over(order.form, order.fields, order.mapping, |id| {
+        lead.custom_fields_values.raw(id).is_some()
+    }))
 }
 
 /// Moves a deal to the stage of a status. A deal that is already there stays.
@@ -164,6 +166,7 @@ async fn send(
     order: Order<'_>,
     contact: Option<ContactId>,
     mut changes: FieldChanges,
+    without: &Without,
 ) -> Result<Deal, CrmError> {
     let Order {
         form,
@@ -197,7 +200,7 @@ async fn send(
     }
     lead = match contact {
         Some(id) => lead.contact(id),
-        None => lead.new_contact(new_contact(form, manager)),
+        None => lead.new_contact(new_contact(order, without)),
     };
     let created = client.leads().create_complex([lead]).await?;
     let created = created
@@ -213,10 +216,14 @@ async fn send(
     })
 }
 
-fn new_contact(form: &LeadForm, manager: Option<UserId>) -> NewContact {
+fn new_contact(order: Order<'_>, without: &Without) -> NewContact {
+    let form = order.form;
     let mut contact = NewContact::new().name(person(form));
-    if let Some(manager) = manager {
+    if let Some(manager) = order.manager {
         contact = contact.responsible_user_id(manager);
+    }
+    if without.has_marks_of_contact() {
+        contact = contact.fields(marks_of_contact(form, &order.mapping.contact_fields));
     }
     if let Some(phone) = &form.phone {
         contact = contact.field(&PHONE, phone.as_str());
@@ -257,39 +264,6 @@ pub(crate) fn deal_tags(config: &IntakeConfig, form: &LeadForm) -> Vec<String> {
         }
     }
     tags
-}
-
-/// Puts every value into its field, and tells which found none.
-fn place(order: Order<'_>) -> (FieldChanges, Unplaced) {
-    let mut changes = FieldChanges::new();
-    let mut unplaced = Vec::new();
-    let form = order.form;
-    let marks = form
-        .utm
-        .iter()
-        .map(|(mark, value)| (format!("utm_{mark}"), vec![value.clone()]));
-    let further = form
-        .custom_fields
-        .iter()
-        .map(|(name, values)| (name.clone(), values.clone()));
-    for (name, values) in marks.chain(further) {
-        if !order.mapping.fields.put(&mut changes, &name, &values) {
-            unplaced.push((name, values.join(", ")));
-        }
-    }
-    (changes, unplaced)
-}
-
-fn all_values(form: &LeadForm) -> Unplaced {
-    let marks = form
-        .utm
-        .iter()
-        .map(|(mark, value)| (format!("utm_{mark}"), value.clone()));
-    let further = form
-        .custom_fields
-        .iter()
-        .map(|(name, values)| (name.clone(), values.join(", ")));
-    marks.chain(further).collect()
 }
 
 fn intake_field(mapping: &Mapping) -> Field<kind::Text> {

@@ -6,6 +6,9 @@ use chrono::{DateTime, NaiveDate, NaiveTime};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::config::FieldsConfig;
+use crate::lead::{DealField, letters};
+
 /// amoCRM refuses longer values of one-line fields (`02-crm-entities.md` §17).
 const MAX_LINE: usize = 256;
 
@@ -46,6 +49,12 @@ impl FieldSet {
         .or_else(|| self.0.iter().find(|field| Some(field.id) == id))
     }
 
+    /// The account's field for one of ours: by the code that `provision` gives, else by its configured name.
+    pub(crate) fn find_ours(&self, field: DealField, config: &FieldsConfig) -> Option<&FieldDef> {
+        self.find(field.code())
+            .or_else(|| self.find(config.name(field)))
+    }
+
     /// Puts values into the field of this name or code. `false` if there is none, or it cannot hold them.
     pub(crate) fn put(&self, changes: &mut FieldChanges, wanted: &str, values: &[String]) -> bool {
         let Some(field) = self.find(wanted) else {
@@ -62,8 +71,13 @@ impl FieldSet {
 }
 
 impl FieldDef {
+    /// Whether it takes only its options.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.kind.as_str(), "select" | "multiselect" | "radiobutton")
+    }
+
     /// The items of `values`, if the field can hold them.
-    fn write(&self, values: &[String]) -> Option<Vec<Value>> {
+    pub(crate) fn write(&self, values: &[String]) -> Option<Vec<Value>> {
         match self.kind.as_str() {
             "multiselect" => values.iter().map(|text| self.choice(text)).collect(),
             // A field of one value takes several as one text.
@@ -114,13 +128,6 @@ fn instant(text: &str) -> Option<i64> {
         .or_else(|_| NaiveDate::parse_from_str(text, "%d.%m.%Y"))
         .ok()?;
     Some(day.and_time(NaiveTime::MIN).and_utc().timestamp())
-}
-
-fn letters(text: &str) -> String {
-    text.chars()
-        .filter(|character| character.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect()
 }
 
 #[cfg(test)]

@@ -34,6 +34,8 @@ pub(crate) struct Mapping {
     pub(crate) read_at: DateTime<Utc>,
     pub(crate) stages: Stages,
     pub(crate) fields: FieldSet,
+    /// The contacts' fields: the marks of a new contact go there.
+    pub(crate) contact_fields: FieldSet,
     /// The field of [`INTAKE_FIELD_CODE`].
     pub(crate) intake_field: u64,
 }
@@ -155,6 +157,7 @@ impl Mapping {
         let client = &linked.client;
         let stages = find_stages(client, config).await?;
         let (fields, intake_field) = read_fields(client).await?;
+        let contact_fields = read_contact_fields(client).await?;
         let intake_field = match intake_field {
             Some(id) => id,
             None => create_intake_field(client).await?,
@@ -164,6 +167,7 @@ impl Mapping {
             read_at: crm.now(),
             stages,
             fields,
+            contact_fields,
             intake_field,
         };
         crm.store()
@@ -182,8 +186,17 @@ impl Mapping {
 
     /// Whether reading the account again has brought nothing new.
     pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
-        (&self.stages, &self.fields, self.intake_field)
-            == (&other.stages, &other.fields, other.intake_field)
+        (
+            &self.stages,
+            &self.fields,
+            &self.contact_fields,
+            self.intake_field,
+        ) == (
+            &other.stages,
+            &other.fields,
+            &other.contact_fields,
+            other.intake_field,
+        )
     }
 
     fn is_fresh(&self, now: DateTime<Utc>) -> bool {
@@ -238,16 +251,28 @@ pub(crate) fn find_pipeline<'a>(pipelines: &'a [Pipeline], name: &str) -> Option
 
 /// The deals' fields, and the one for intake ids.
 pub(crate) async fn read_fields(client: &Client) -> Result<(FieldSet, Option<u64>), CrmError> {
+    let fields = read_definitions(client, FieldOwner::Leads).await?;
+    let intake_field = fields
+        .0
+        .iter()
+        .find(|field| field.code.as_deref() == Some(INTAKE_FIELD_CODE))
+        .map(|field| field.id);
+    Ok((fields, intake_field))
+}
+
+/// The contacts' fields.
+pub(crate) async fn read_contact_fields(client: &Client) -> Result<FieldSet, CrmError> {
+    read_definitions(client, FieldOwner::Contacts).await
+}
+
+/// The fields of an entity that can be written.
+async fn read_definitions(client: &Client, owner: FieldOwner) -> Result<FieldSet, CrmError> {
     let fields: Vec<CustomField> = client
-        .custom_fields(FieldOwner::Leads)
+        .custom_fields(owner)
         .list()
         .stream()
         .try_collect()
         .await?;
-    let intake_field = fields
-        .iter()
-        .find(|field| field.code.as_deref() == Some(INTAKE_FIELD_CODE))
-        .map(|field| field.id.get());
     let writable = fields
         .into_iter()
         .filter(|field| field.is_computed != Some(true))
@@ -262,7 +287,7 @@ pub(crate) async fn read_fields(client: &Client) -> Result<(FieldSet, Option<u64
                 .map(|option| (option.id.get(), option.value))
                 .collect(),
         });
-    Ok((FieldSet(writable.collect()), intake_field))
+    Ok(FieldSet(writable.collect()))
 }
 
 /// Makes the field for intake ids. Only administrators may; without it the leads wait.

@@ -1,61 +1,54 @@
 //! Whether the managers that the settings name can be found.
 
-use super::Doctor;
+use service_kit::doctor::Finding;
+
 use crate::App;
 use crate::config::{ManagersConfig, UserList};
-use crate::crm::{Linked, Team};
+use crate::crm::Team;
 use crate::managers::everybody_named;
 
-const WHAT: &str = "managers";
-
-impl Doctor<'_> {
-    pub(super) async fn managers(&mut self, app: &App, linked: &Linked) -> anyhow::Result<()> {
-        let config = &app.config().managers;
-        if !config.is_on() {
-            return self.good(
-                WHAT,
-                "amoCRM decides who is responsible (INTAKE_MANAGER_STRATEGY is unset)",
-            );
-        }
-        let team = match Team::read(app.crm(), linked).await {
-            Ok(team) => team,
-            Err(error) => return self.bad(WHAT, &error.to_string()),
-        };
-        if let Some(refusal) = &team.refusal {
-            return self.bad(
-                WHAT,
-                &format!(
-                    "amoCRM does not show its users ({refusal}): let an administrator of the account connect it at \
-                     /api/auth/amo; until then amoCRM decides who is responsible"
-                ),
-            );
-        }
-        let mut findings = Vec::new();
-        check(
-            "[managers]",
-            &config.users,
-            config.group.as_deref(),
+pub(super) async fn check(app: &App) -> Vec<Finding> {
+    let config = &app.config().managers;
+    if !config.is_on() {
+        return vec![Finding::good(
+            "amoCRM decides who is responsible (INTAKE_MANAGER_STRATEGY is unset)",
+        )];
+    }
+    let read = async { Team::read(app.crm(), &app.crm().linked().await?).await };
+    let team = match read.await {
+        Ok(team) => team,
+        Err(error) => return vec![Finding::bad(error.to_string())],
+    };
+    if let Some(refusal) = &team.refusal {
+        return vec![
+            Finding::bad(format!(
+                "amoCRM does not show its users ({refusal}); until it does, it decides who is responsible"
+            ))
+            .remedy("let an administrator of the account connect it at /api/auth/amo"),
+        ];
+    }
+    let mut findings = Vec::new();
+    look_for(
+        "[managers]",
+        &config.users,
+        config.group.as_deref(),
+        &team,
+        &mut findings,
+    );
+    for (index, rule) in config.rules.iter().enumerate() {
+        let title = format!("rule «{}»", rule.title(index));
+        look_for(
+            &title,
+            &rule.users,
+            rule.group.as_deref(),
             &team,
             &mut findings,
         );
-        for (index, rule) in config.rules.iter().enumerate() {
-            let title = format!("rule «{}»", rule.title(index));
-            check(
-                &title,
-                &rule.users,
-                rule.group.as_deref(),
-                &team,
-                &mut findings,
-            );
-        }
-        if findings.is_empty() {
-            return self.good(WHAT, &summary(config, &team));
-        }
-        for finding in findings {
-            self.bad(WHAT, &finding)?;
-        }
-        Ok(())
     }
+    if findings.is_empty() {
+        return vec![Finding::good(summary(config, &team))];
+    }
+    findings.into_iter().map(Finding::bad).collect()
 }
 
 fn summary(config: &ManagersConfig, team: &Team) -> String {
@@ -70,7 +63,7 @@ fn summary(config: &ManagersConfig, team: &Team) -> String {
     )
 }
 
-fn check(
+fn look_for(
     place: &str,
     users: &UserList,
     group: Option<&str>,

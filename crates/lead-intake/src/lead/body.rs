@@ -6,7 +6,7 @@ use phonenumber::country::Id as Region;
 use serde_json::{Map, Value};
 use service_kit::http::FieldError;
 
-use super::{LeadForm, UTM_MARKS, email, phone};
+use super::{DealField, LeadForm, UTM_MARKS, email, phone};
 
 /// Longest name of a contact; amoCRM's cards show less.
 const MAX_NAME: usize = 255;
@@ -16,8 +16,11 @@ const MAX_TEXT: usize = 1_000;
 const MAX_COMMENT: usize = 20_000;
 /// Most tags of one lead.
 const MAX_TAGS: usize = 50;
-/// amoCRM takes 40 field values per entity (`02-crm-entities.md` §5.1); six are ours: five marks and the intake id.
-const MAX_CUSTOM_FIELDS: usize = 34;
+/// amoCRM takes 40 field values per entity (`02-crm-entities.md` §5.1); ten are ours: five marks, four fields of the deal
+/// and the intake id.
+const MAX_CUSTOM_FIELDS: usize = 30;
+/// Numbers beyond this lose digits on their way through amoCRM (`02-crm-entities.md` §17.4).
+const MAX_AMOUNT: f64 = 1e15;
 
 /// What is accepted.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +82,10 @@ impl Reader {
                         self.form.utm.insert(mark.to_owned(), text);
                     }
                 }
-                None => self.ignored.push(key.to_owned()),
+                None => match DealField::named(other) {
+                    Some(field) => self.field(field, &value),
+                    None => self.ignored.push(key.to_owned()),
+                },
             },
         }
     }
@@ -166,6 +172,38 @@ impl Reader {
             Ok(price) if price >= 0 => Some(price),
             _ => {
                 self.wrong("price", EXPECTED);
+                None
+            }
+        }
+    }
+
+    fn field(&mut self, field: DealField, value: &Value) {
+        let read = if field.is_amount() {
+            self.amount(field.as_str(), value)
+        } else {
+            self.text(field.as_str(), value, MAX_TEXT)
+        };
+        if let Some(value) = read {
+            self.form.fields.insert(field, value);
+        }
+    }
+
+    /// A number in plain digits, from the spellings of people: `12 500 000,50`.
+    fn amount(&mut self, field: &str, value: &Value) -> Option<String> {
+        const EXPECTED: &str = "expected a number of at least 0, such as 12500000";
+        let text = self.text_or(field, value, EXPECTED)?;
+        let digits: String = text
+            .chars()
+            .filter(|character| !character.is_whitespace() && *character != '_')
+            .map(|character| if character == ',' { '.' } else { character })
+            .collect();
+        let plain = digits
+            .chars()
+            .all(|character| character.is_ascii_digit() || character == '.');
+        match digits.parse::<f64>() {
+            Ok(number) if plain && number < MAX_AMOUNT => Some(digits),
+            _ => {
+                self.wrong(field, EXPECTED);
                 None
             }
         }
@@ -291,6 +329,7 @@ mod tests {
             "Name": "  Тест\u{0} Тестов ", "phone": 89_001_234_567_u64, "EMAIL": "Test@Example.com",
             "utm_source": "google", "utm_medium": "", "tags": "vip, site,,vip", "price": "1 500.00",
             "comment": "two\r\nlines", "custom_fields": {"Budget": 150_000, "Parking": true, "Nothing": null},
+            "object": " Вилла ", "objectPrice": "12 500 000,50", "Commission": 375_000, "payment_status": "",
             "gclid": "x", "_token": "y"
         }))
         .unwrap();
@@ -303,6 +342,19 @@ mod tests {
         assert_eq!(form.tags, ["vip", "site"]);
         assert_eq!(form.price, Some(1500));
         assert_eq!(form.comment.as_deref(), Some("two\nlines"));
+        let fields: Vec<_> = form
+            .fields
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        assert_eq!(
+            fields,
+            [
+                (DealField::Object, "Вилла"),
+                (DealField::ObjectPrice, "12500000.50"),
+                (DealField::Commission, "375000")
+            ]
+        );
         assert_eq!(form.custom_fields["Budget"], ["150000"]);
         assert_eq!(form.custom_fields["Parking"], ["1"]);
         assert_eq!(read.ignored, ["_token", "gclid"]);
@@ -312,15 +364,18 @@ mod tests {
     fn every_wrong_field_is_named() {
         let errors = read(json!({
             "name": ["x"], "phone": "call me", "email": "a@b", "price": -5, "tags": 7, "custom_fields": "x",
-            "utm_source": {"a": 1}
+            "utm_source": {"a": 1}, "object_price": "a lot", "commission": -1, "object": ["x"]
         }))
         .unwrap_err();
         assert_eq!(
             errors,
             [
+                "commission",
                 "custom_fields",
                 "email",
                 "name",
+                "object",
+                "object_price",
                 "phone",
                 "price",
                 "tags",

@@ -30,6 +30,12 @@ pub(crate) fn normalise(text: &str, region: Region) -> Option<String> {
     (believed && DIGITS.contains(&(international.len() - 1))).then_some(international)
 }
 
+/// The digits that every spelling of an E.164 number ends with: without the country's code and the trunk prefix.
+pub(crate) fn national(e164: &str) -> Option<String> {
+    let number = phonenumber::parse(None, e164).ok()?;
+    Some(number.national().value().to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

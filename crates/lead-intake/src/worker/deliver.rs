@@ -12,8 +12,8 @@ use super::Worker;
 use super::job::{Finish, Job};
 use super::manager::{Choice, Facts};
 use crate::crm::{
-    CrmError, Deal, Found, Linked, Mapping, Order, Unplaced, Verdict, create_bare_deal,
-    create_deal, find_contact, find_delivered,
+    CrmError, Deal, Found, Leftover, Linked, Mapping, Order, Verdict, Without, create_deal,
+    find_contact, find_delivered, refuses_the_contact, what_is_refused,
 };
 use crate::lead::{LeadForm, LeadStatus};
 
@@ -26,7 +26,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// How an attempt ended.
 enum End {
-    Delivered(Deal, Finish),
+    Delivered(Deal, Finish, Vec<Leftover>),
     /// An earlier attempt had made the deal, and it is at another stage by now.
     Found(Deal, Finish, Option<LeadStatus>),
     /// Another lead of the same person goes first.
@@ -54,7 +54,10 @@ impl Worker {
             return self.store.jobs().complete(job).await;
         }
         match self.attempt(linked, job, &row).await {
-            Ok(End::Delivered(deal, finish)) => self.delivered(job, &row, deal, finish).await,
+            Ok(End::Delivered(deal, finish, leftovers)) => {
+                self.warn(row.id, &leftovers).await?;
+                self.delivered(job, &row, deal, finish).await
+            }
             Ok(End::Found(deal, finish, status)) => {
                 // First, because a crash after the job's end would lose it.
                 if let Some(status) = status {
@@ -136,20 +139,21 @@ impl Worker {
             intake_id: &intake_id,
             form: &form,
             config: &self.config.intake,
+            fields: &self.config.fields,
             mapping: &mapping,
             manager,
         };
-        let Some((deal, unplaced)) = self.make_managed_deal(linked, job, order, facts).await?
+        let Some((deal, leftovers)) = self.make_managed_deal(linked, job, order, facts).await?
         else {
             return Ok(End::Stale);
         };
         let incomplete = found.filter(|found| !found.is_complete);
         let finish = Finish {
             contact: incomplete.map(|found| found.id.get()),
-            unplaced: Some(unplaced),
+            unplaced: Some(pairs(&leftovers)),
             ..finish
         };
-        Ok(End::Delivered(deal, finish))
+        Ok(End::Delivered(deal, finish, leftovers))
     }
 
     /// Makes the deal, and chooses another manager as often as amoCRM does not take one. `None`: the job has passed on to
@@ -160,7 +164,7 @@ impl Worker {
         job: &Claimed,
         mut order: Order<'_>,
         facts: Facts<'_>,
-    ) -> Result<Option<(Deal, Unplaced)>, CrmError> {
+    ) -> Result<Option<(Deal, Vec<Leftover>)>, CrmError> {
         let contact = facts.person.map(|person| person.id);
         let mut refused = Vec::new();
         loop {
@@ -188,19 +192,30 @@ impl Worker {
     }
 
     /// Makes the deal. If amoCRM refuses a value, what is known of the account may be out of date, for people delete
-    /// stages and fields: it is read again before anything is held against the lead.
+    /// stages and fields: it is read again before anything is held against the lead. A value that is refused all the
+    /// same is left out, and goes into the note.
     async fn make_deal(
         &self,
         linked: &Linked,
         order: Order<'_>,
         contact: Option<ContactId>,
-    ) -> Result<(Deal, Unplaced), CrmError> {
+    ) -> Result<(Deal, Vec<Leftover>), CrmError> {
         let client = &linked.client;
-        let refusal = match create_deal(client, order, contact).await {
-            Err(error) if error.is_validation() && !error.refuses_manager() => error,
+        let whole = Without::default();
+        let mut refusal = match create_deal(client, order, contact, &whole).await {
+            Err(error) if refuses_values(&error) => error,
             outcome => return outcome,
         };
         tracing::warn!(lead.id = order.id, "amoCRM refused a value: {refusal}");
+        if let Some(contact) = contact.filter(|_| refuses_the_contact(&refusal)) {
+            let leads = self.store.leads();
+            leads
+                .forget_contact(&linked.account, raw(contact.get()))
+                .await?;
+            return Err(CrmError::Missing(format!(
+                "contact {contact} was deleted a moment ago; another is looked for"
+            )));
+        }
         let mapping = Mapping::read(&self.crm, linked, &self.config.intake).await?;
         let is_news = !mapping.says_the_same_as(order.mapping);
         let order = Order {
@@ -208,12 +223,18 @@ impl Worker {
             ..order
         };
         if is_news {
-            match create_deal(client, order, contact).await {
-                Err(error) if error.is_validation() => {}
+            refusal = match create_deal(client, order, contact, &whole).await {
+                Err(error) if refuses_values(&error) => error,
                 outcome => return outcome,
-            }
+            };
         }
-        create_bare_deal(client, order, contact).await
+        let without = what_is_refused(order, &refusal);
+        match create_deal(client, order, contact, &without).await {
+            Err(error) if refuses_values(&error) => {
+                create_deal(client, order, contact, &Without::everything()).await
+            }
+            outcome => outcome,
+        }
     }
 
     /// Takes over who is responsible for a deal that had been made before its lead was known to be delivered.
@@ -375,6 +396,19 @@ impl Worker {
 enum Person {
     Busy(Duration),
     Free(Option<Found>),
+}
+
+/// Whether values are refused, and not the manager: for that another is chosen.
+fn refuses_values(error: &CrmError) -> bool {
+    error.is_validation() && !error.refuses_manager()
+}
+
+/// As a job remembers them.
+pub(super) fn pairs(leftovers: &[Leftover]) -> Vec<(String, String)> {
+    leftovers
+        .iter()
+        .map(|left| (left.field.clone(), left.value.clone()))
+        .collect()
 }
 
 /// Numbers of amoCRM fit: they are below 2^53.

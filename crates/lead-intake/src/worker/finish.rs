@@ -4,6 +4,7 @@ use amocrm_sdk::{ContactId, LeadId, UserId};
 use store::{Ack, Claimed, LeadRow, StoreError};
 
 use super::Worker;
+use super::deliver::pairs;
 use super::job::Finish;
 use crate::crm::{
     CrmError, Linked, Mapping, Order, Verdict, add_note_once, add_task_once, complete_contact,
@@ -66,10 +67,13 @@ impl Worker {
                 intake_id: &intake_id,
                 form: &form,
                 config: &self.config.intake,
+                fields: &self.config.fields,
                 mapping: &mapping,
                 manager: None,
             };
-            missing_values(&linked.client, order, deal).await?
+            let leftovers = missing_values(&linked.client, order, deal).await?;
+            self.warn(row.id, &leftovers).await?;
+            pairs(&leftovers)
         };
         if let Some(text) = note_text(&form, &unplaced, &intake_id) {
             add_note_once(&linked.client, deal, text, &intake_id).await?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use lead_intake::provision::{self, Arguments};
-use lead_intake::{Config, INTAKE_VARIABLES, MANAGER_VARIABLES, doctor};
+use lead_intake::{Config, FIELDS_VARIABLES, INTAKE_VARIABLES, MANAGER_VARIABLES, doctor};
 use serde_json::Value;
 use service_kit::config::{COMMON_VARIABLES, Environment};
 
@@ -35,6 +35,7 @@ fn the_example_file_names_every_variable_and_can_be_used_as_it_is() {
             .iter()
             .chain(INTAKE_VARIABLES)
             .chain(MANAGER_VARIABLES)
+            .chain(FIELDS_VARIABLES)
         {
             assert!(
                 text.contains(&format!("{}{what}", variable.name)),
@@ -108,10 +109,11 @@ async fn the_doctor_says_what_to_do_and_is_content_only_when_all_is_well() {
     let app = TestApp::start(TestDatabase::sqlite(), &[]).await;
     let examine = || async {
         let mut out = Vec::new();
-        let well = doctor::run(app.app.config().clone(), &mut out)
+        let arguments = doctor::Arguments::default();
+        let report = doctor::run(app.app.config().clone(), arguments, &mut out)
             .await
             .unwrap();
-        (well, String::from_utf8(out).unwrap())
+        (report.is_well(), String::from_utf8(out).unwrap())
     };
     let (well, said) = examine().await;
     assert!(

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use amocrm_emulator::Fault;
+use lead_intake::dead_letters;
 use serde_json::json;
 
 use service_kit::config::Environment;
@@ -301,7 +302,8 @@ async fn a_refused_lead_goes_its_way_when_a_person_says_so() {
     app.lead_is(id, "/delivery/state", "failed").await;
     app.crm.emulator.clear_faults();
     let mut said = Vec::new();
-    lead_intake::retry::run(&app.app, &mut said).await.unwrap();
+    let all = dead_letters::Command::Retry(dead_letters::Which::all());
+    dead_letters::run(&app.app, &all, &mut said).await.unwrap();
     let said = String::from_utf8(said).unwrap();
     assert!(
         said.starts_with(&format!("lead {id}  lead.deliver")),

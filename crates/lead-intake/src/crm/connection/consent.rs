@@ -1,10 +1,23 @@
 //! Consent: the page an administrator is sent to, and what comes back.
 
+use amocrm_sdk::ErrorKind;
 use amocrm_sdk::oauth::{AuthorizeUrl, Callback, ConsentMode, Credentials};
+use secrecy::SecretString;
 use url::Url;
 
 use super::Crm;
 use crate::crm::CrmError;
+
+/// What amoCRM says of the integration's keys while there is no grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum KeysProbe {
+    /// It knows them.
+    Accepted,
+    /// It refuses them, in these words.
+    Refused(String),
+    /// It cannot be asked: the account is not known.
+    Unknown,
+}
 
 impl Crm {
     /// The keys of the integration.
@@ -54,6 +67,27 @@ impl Crm {
                 "consent was given by {account}, but AMOCRM_DOMAIN is {domain}"
             )),
             _ => Ok(()),
+        }
+    }
+
+    /// Asks amoCRM whether it knows the keys, by a code that nobody gave out: what it complains of tells.
+    pub(crate) async fn probe_keys(&self) -> Result<KeysProbe, CrmError> {
+        let Some(linked) = self.client().await? else {
+            return Ok(KeysProbe::Unknown);
+        };
+        let code = SecretString::from("lead-intake-doctor");
+        let error = match linked.client.oauth().exchange_code(&code).await {
+            Err(error) => error,
+            // No server should give tokens for this.
+            Ok(_) => return Ok(KeysProbe::Unknown),
+        };
+        let hint = error.problem().and_then(|problem| problem.hint());
+        match (error.kind(), hint) {
+            (_, Some(hint)) if hint.contains("client") || hint.contains("edirect") => {
+                Ok(KeysProbe::Refused(hint.to_owned()))
+            }
+            (ErrorKind::Rejected | ErrorKind::Validation, _) => Ok(KeysProbe::Accepted),
+            _ => Err(error.into()),
         }
     }
 }

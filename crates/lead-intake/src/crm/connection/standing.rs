@@ -1,6 +1,7 @@
 //! How the connection is, for people and programs that look.
 
-use amocrm_sdk::oauth::Connection;
+use amocrm_sdk::oauth::{Claims, Connection};
+use chrono::{DateTime, Utc};
 
 use super::Crm;
 use crate::crm::CrmError;
@@ -50,5 +51,23 @@ impl Crm {
             connection,
             needs_reconnect: self.with(|state| state.broken.is_some()),
         })
+    }
+
+    /// When the configured long-lived token ends, if it says so.
+    pub(crate) fn long_lived_until(&self) -> Option<DateTime<Utc>> {
+        Claims::read(self.config.access_token()?)?.expires_at
+    }
+
+    /// What the token says that it may be used for; empty if it says nothing.
+    pub(crate) async fn scopes(&self) -> Result<Vec<String>, CrmError> {
+        let claims = match self.config.access_token() {
+            Some(token) => Claims::read(token),
+            None => self
+                .standing()
+                .await?
+                .connection
+                .and_then(|connection| connection.claims),
+        };
+        Ok(claims.map(|claims| claims.scopes).unwrap_or_default())
     }
 }

@@ -1,0 +1,64 @@
+//! Reading "since when".
+
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+
+/// What is expected.
+const EXPECTED: &str = "expected 90m, 12h, 3d, a day such as 2026-11-20, or an instant in RFC 3339";
+
+/// Reads a time ago, a day, or an instant.
+pub(crate) fn read_since(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
+    let text = text.trim();
+    if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
+        return Ok(instant.to_utc());
+    }
+    if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        return Ok(day.and_time(NaiveTime::MIN).and_utc());
+    }
+    let ago = || {
+        let unit = text.chars().last()?;
+        let number: i64 = text.strip_suffix(unit)?.parse().ok()?;
+        let ago = match unit {
+            's' => TimeDelta::try_seconds(number),
+            'm' => TimeDelta::try_minutes(number),
+            'h' => TimeDelta::try_hours(number),
+            'd' => TimeDelta::try_days(number),
+            _ => None,
+        }?;
+        now.checked_sub_signed(ago).filter(|_| number >= 0)
+    };
+    ago().ok_or_else(|| EXPECTED.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_the_spellings_of_people() {
+        let now: DateTime<Utc> = "2026-11-21T15:00:00Z".parse().unwrap();
+        for (text, expected) in [
+            ("90m", "2026-11-21T13:30:00Z"),
+            ("12h", "2026-11-21T03:00:00Z"),
+            (" 3d ", "2026-11-18T15:00:00Z"),
+            ("2026-11-20", "2026-11-20T00:00:00Z"),
+            ("2026-11-20T10:00:00+03:00", "2026-11-20T07:00:00Z"),
+        ] {
+            assert_eq!(
+                read_since(text, now).unwrap(),
+                expected.parse::<DateTime<Utc>>().unwrap(),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "d",
+            "-3d",
+            "3w",
+            "yesterday",
+            "99999999999999999999d",
+            "9999999999999999d",
+        ] {
+            assert!(read_since(text, now).is_err(), "{text}");
+        }
+    }
+}
