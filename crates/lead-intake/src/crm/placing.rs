@@ -355,8 +355,8 @@ mod tests {
             [
                 ("utm_source", "ya", Why::Missing),
                 ("Объект", "Вилла", Why::Option),
-                ("Бюджет", "1", Why::Unknown),
                 ("Стоимость объекта", "6000000", Why::Twice),
+                ("Бюджет", "1", Why::Unknown),
                 ("Комиссия", "5 %", Why::Value),
             ]
         );
