@@ -303,6 +303,7 @@ mod tests {
                 is_fallback: false,
                 first: None,
                 by_status: BTreeMap::new(),
+                open: Vec::new(),
             },
             fields: FieldSet(fields),
             contact_fields: FieldSet::default(),

@@ -3,7 +3,6 @@
 use std::io::Write as _;
 
 use amocrm_emulator::Fault;
-use lead_intake::doctor;
 use serde_json::{Value, json};
 
 use crate::harness::{TestApp, TestCrm, TestDatabase, captured_log, eventually};
@@ -138,13 +137,8 @@ async fn a_client_keeps_the_manager_until_they_leave() {
         .post("/api/v4/users/deactivate", json!([{"id": team[0]}]))
         .await;
     // Whoever looks into the matter makes the news known to all.
-    let mut said = Vec::new();
-    assert!(
-        !doctor::run(app.app.config().clone(), &mut said)
-            .await
-            .unwrap()
-    );
-    let said = String::from_utf8(said).unwrap();
+    let (is_well, said) = app.examine().await;
+    assert!(!is_well);
     assert!(said.contains("«Anna@acme.example» is not active"), "{said}");
     let other = lead_of(&app, 1, &json!({})).await;
     assert_eq!(lines(&other), [(team[1], "intake", "round_robin")]);
@@ -324,13 +318,8 @@ async fn rules_choose_by_marks_tags_and_price_among_a_list_or_a_group() {
     let lead = lead_of(&app, 3, &bali).await;
     assert_eq!(lines(&lead), [(ADMIN, "intake", "repeated_client")]);
 
-    let mut said = Vec::new();
-    assert!(
-        !doctor::run(app.app.config().clone(), &mut said)
-            .await
-            .unwrap()
-    );
-    let said = String::from_utf8(said).unwrap();
+    let (is_well, said) = app.examine().await;
+    assert!(!is_well);
     assert!(
         said.contains("rule «rule 3»: nobody is called «nobody@acme.example»"),
         "{said}"
@@ -385,11 +374,7 @@ async fn a_lead_does_not_wait_for_users_who_cannot_be_read() {
     assert_eq!(requests(&app, "GET", "/api/v4/users"), 0);
 
     app.crm.emulator.clear_faults();
-    let mut said = Vec::new();
-    doctor::run(app.app.config().clone(), &mut said)
-        .await
-        .unwrap();
-    assert!(String::from_utf8(said).unwrap().contains("3 active users"));
+    assert!(app.examine().await.1.contains("3 active users"));
     assert_eq!(manager_of(&app, 3).await, team[0]);
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use lead_intake::provision::{self, Arguments};
-use lead_intake::{Config, FIELDS_VARIABLES, INTAKE_VARIABLES, MANAGER_VARIABLES, doctor};
+use lead_intake::{Config, FIELDS_VARIABLES, INTAKE_VARIABLES, MANAGER_VARIABLES};
 use serde_json::Value;
 use service_kit::config::{COMMON_VARIABLES, Environment};
 
@@ -107,28 +107,23 @@ async fn provisioning_creates_what_is_missing_and_nothing_twice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_doctor_says_what_to_do_and_is_content_only_when_all_is_well() {
     let app = TestApp::start(TestDatabase::sqlite(), &[]).await;
-    let examine = || async {
-        let mut out = Vec::new();
-        let arguments = doctor::Arguments::default();
-        let report = doctor::run(app.app.config().clone(), arguments, &mut out)
-            .await
-            .unwrap();
-        (report.is_well(), String::from_utf8(out).unwrap())
-    };
-    let (well, said) = examine().await;
+    let (well, said) = app.examine().await;
     assert!(
         !well && said.contains("✘ connection") && said.contains("/api/auth/amo"),
         "{said}"
     );
     app.connect().await;
-    let (well, said) = examine().await;
+    let (well, said) = app.examine().await;
     assert!(
-        !well && said.contains("✘ fields") && said.contains("lead-intake provision"),
+        !well && said.contains("✘ fields") && said.contains("Field not found: «INTAKE_ID»"),
         "{said}"
     );
     app.provision().await;
-    let (well, said) = examine().await;
-    assert!(well && !said.contains('✘'), "{said}");
+    let (well, said) = app.examine().await;
+    assert!(
+        well && !said.contains('✘') && said.ends_with("all is well\n"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use lead_intake::provision::{self, Arguments};
-use lead_intake::{App, Config};
+use lead_intake::{App, Config, doctor};
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::Value;
@@ -202,6 +202,16 @@ impl TestApp {
             .await
             .unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    /// Whether `lead-intake doctor` finds all well, and what it prints.
+    pub(crate) async fn examine(&self) -> (bool, String) {
+        let mut out = Vec::new();
+        let config = self.app.config().clone();
+        let report = doctor::run(config, doctor::Arguments::default(), &mut out)
+            .await
+            .unwrap();
+        (report.is_well(), String::from_utf8(out).unwrap())
     }
 
     /// A lead as the API shows it.
