@@ -7,12 +7,15 @@
 //! * [`doctor`]: the frame of a service's self-examination.
 //! * [`shutdown`]: from a signal to a token that everything watches.
 //! * [`clock`]: time as a parameter.
+//! * `dashboard` (a feature): pages with charts, for people.
 //!
 //! The thing a newcomer gets wrong: a service never calls `std::env::var` or `Utc::now`. It asks for a section of the
 //! configuration and for a [`clock::Clock`], so that a test owns both.
 
 pub mod clock;
 pub mod config;
+#[cfg(feature = "dashboard")]
+pub mod dashboard;
 pub mod doctor;
 pub mod health;
 pub mod http;

@@ -6,5 +6,6 @@
 )]
 
 mod config;
+mod dashboard;
 mod doctor;
 mod http;
