@@ -18,6 +18,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::response::Redirect;
 use axum::routing::get;
 use axum::{Router, middleware};
+use service_kit::dashboard::stylesheet;
 use service_kit::health::Health;
 use service_kit::http::{
     AdminAccess, StackConfig, WEBHOOK_BODY_LIMIT, documentation, operations, require_admin,
@@ -28,6 +29,9 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::dashboard;
+
+pub(crate) use self::error::ApiError;
 pub(crate) use self::state::AppState;
 
 #[derive(OpenApi)]
@@ -67,11 +71,14 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::retry))
         .routes(routes!(dead_letters::remove))
+        .routes(routes!(dashboard::stats))
         .routes(routes!(auth::start))
         .routes(routes!(auth::status))
         .routes(routes!(auth::test))
         .routes(routes!(auth::refresh))
         .routes(routes!(auth::revoke))
+        // A page, which the description of the API need not tell.
+        .route(dashboard::PATH, get(dashboard::page))
         .route_layer(middleware::from_fn_with_state(admin.clone(), require_admin));
     let (routes, api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .merge(public)
@@ -86,6 +93,7 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
     };
     let routes = routes
         .route("/", get(|| async { Redirect::to("/docs/") }))
+        .merge(stylesheet())
         .merge(documentation(api))
         .merge(operations(health, metrics, admin, gauges));
     without_trailing_slash(with_stack(

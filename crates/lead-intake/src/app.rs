@@ -208,7 +208,10 @@ pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
     }
     let keyring = Keyring::parse(&keys.keys).context("ENCRYPTION_KEY")?;
     let jobs = JobsOptions::default().max_claims(MAX_CLAIMS);
-    let options = Options::new().keyring(keyring).jobs(jobs);
+    let options = Options::new()
+        .keyring(keyring)
+        .jobs(jobs)
+        .time_zone(config.dashboard.time_zone());
     Store::open(&config.database.to_secret(), options)
         .await
         .with_context(|| {

@@ -1,5 +1,6 @@
 //! The service's settings: the common sections and its own.
 
+mod dashboard;
 mod fields;
 mod intake;
 mod managers;
@@ -11,6 +12,7 @@ use service_kit::config::{
     LogConfig, SecurityConfig, ServerConfig,
 };
 
+pub use self::dashboard::{DASHBOARD_VARIABLES, DashboardConfig};
 pub use self::fields::{FIELDS_VARIABLES, FieldsConfig};
 pub use self::intake::{INTAKE_VARIABLES, IntakeConfig, StageNames};
 pub use self::managers::{
@@ -39,6 +41,8 @@ pub struct Config {
     pub intake: IntakeConfig,
     /// Who is responsible for which lead.
     pub managers: ManagersConfig,
+    /// Where the office is.
+    pub dashboard: DashboardConfig,
     /// The deal's own fields.
     pub fields: FieldsConfig,
 }
@@ -54,6 +58,7 @@ impl Config {
             .defaults(DEFAULT_TOML)
             .variables(INTAKE_VARIABLES)
             .variables(MANAGER_VARIABLES)
+            .variables(DASHBOARD_VARIABLES)
             .variables(FIELDS_VARIABLES)
             .file(file)
             .load()?;
@@ -70,6 +75,7 @@ impl Config {
             events: settings.section(&mut problems),
             intake: settings.section(&mut problems),
             managers: settings.section(&mut problems),
+            dashboard: settings.section(&mut problems),
             fields: settings.section(&mut problems),
             server,
         };

@@ -12,6 +12,7 @@ mod api;
 mod app;
 mod config;
 mod crm;
+mod dashboard;
 pub mod dead_letters;
 pub mod doctor;
 mod gauges;
@@ -23,8 +24,8 @@ mod worker;
 
 pub use self::app::App;
 pub use self::config::{
-    AssignmentStrategy, Config, DEFAULT_TOML, FIELDS_VARIABLES, FieldsConfig, INTAKE_VARIABLES,
-    IntakeConfig, KeepClients, MANAGER_VARIABLES, ManagerRule, ManagersConfig, StageNames,
-    UserList,
+    AssignmentStrategy, Config, DASHBOARD_VARIABLES, DEFAULT_TOML, DashboardConfig,
+    FIELDS_VARIABLES, FieldsConfig, INTAKE_VARIABLES, IntakeConfig, KeepClients, MANAGER_VARIABLES,
+    ManagerRule, ManagersConfig, StageNames, UserList,
 };
 pub use self::lead::{DealField, LeadForm, LeadStatus, UTM_MARKS};

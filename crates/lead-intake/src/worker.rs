@@ -318,6 +318,12 @@ impl Worker {
     /// What a failure means for everybody else: whether to go on claiming.
     async fn judge(&self, linked: &Linked, error: &CrmError) -> Verdict {
         metrics::counter!("amocrm_failures_total", "kind" => error.word()).increment(1);
+        // When the database is what fails, nothing can be written there either.
+        if !matches!(error, CrmError::Store(_))
+            && let Err(error) = self.store.tallies().count_failure(error.word()).await
+        {
+            tracing::debug!("a failed attempt is not in the statistics: {error}");
+        }
         let verdict = error.verdict();
         match verdict {
             Verdict::Hold => {

@@ -117,24 +117,15 @@ impl CrmError {
     }
 
     /// One word for metrics and logs.
-    pub(crate) fn word(&self) -> String {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
-            Self::NotConfigured => "not_configured".to_owned(),
-            Self::NotConnected => "not_connected".to_owned(),
-            Self::Store(_) => "store".to_owned(),
-            Self::Missing(_) => "missing".to_owned(),
-            Self::Gone(_) => "gone".to_owned(),
-            Self::Refused => "refused".to_owned(),
-            Self::Sdk(error) => {
-                let mut word = String::new();
-                for letter in format!("{:?}", error.kind()).chars() {
-                    if letter.is_uppercase() && !word.is_empty() {
-                        word.push('_');
-                    }
-                    word.extend(letter.to_lowercase());
-                }
-                word
-            }
+            Self::NotConfigured => "not_configured",
+            Self::NotConnected => "not_connected",
+            Self::Store(_) => "store",
+            Self::Missing(_) => "missing",
+            Self::Gone(_) => "gone",
+            Self::Refused => "refused",
+            Self::Sdk(error) => error.kind().as_str(),
         }
     }
 }

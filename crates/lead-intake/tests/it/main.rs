@@ -6,6 +6,7 @@
 )]
 
 mod auth;
+mod dashboard;
 mod harness;
 mod intake;
 mod kill;

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use lead_intake::provision::{self, Arguments};
-use lead_intake::{Config, FIELDS_VARIABLES, INTAKE_VARIABLES, MANAGER_VARIABLES};
+use lead_intake::{
+    Config, DASHBOARD_VARIABLES, FIELDS_VARIABLES, INTAKE_VARIABLES, MANAGER_VARIABLES,
+};
 use serde_json::Value;
 use service_kit::config::{COMMON_VARIABLES, Environment};
 
@@ -34,6 +36,7 @@ fn the_example_file_names_every_variable_and_can_be_used_as_it_is() {
         for variable in COMMON_VARIABLES
             .iter()
             .chain(INTAKE_VARIABLES)
+            .chain(DASHBOARD_VARIABLES)
             .chain(MANAGER_VARIABLES)
             .chain(FIELDS_VARIABLES)
         {
@@ -168,6 +171,7 @@ async fn health_metrics_and_documentation_tell_the_truth() {
         "/api/leads/{id}",
         "/api/leads/{id}/status",
         "/api/leads/{id}/amo",
+        "/api/stats",
         "/api/auth/amo",
         "/api/auth/amo/callback",
         "/api/auth/amo/status",
