@@ -15,7 +15,8 @@ use crate::batcher::Batching;
 use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::id::UserId;
 use crate::layer::{
-    Attempts, Base, Deadline, Departure, Endpoint, HttpResponse, HttpService, from_now, own_error,
+    Attempts, Base, Deadline, Departure, Endpoint, HttpResponse, HttpService, SendGuard, from_now,
+    own_error,
 };
 use crate::metrics::Meter;
 use crate::oauth::OAuth;
@@ -51,6 +52,7 @@ pub struct Client {
     /// Of batchers: where single creates and updates are gathered.
     batching: Option<Arc<Batching>>,
     context_user: Option<UserId>,
+    guard: Option<SendGuard>,
 }
 
 struct Inner {
@@ -97,6 +99,31 @@ impl Client {
             // What one user changes must not travel in another's name.
             batching: None,
             context_user: Some(user),
+            guard: self.guard.clone(),
+        }
+    }
+
+    /// A client whose requests leave only while `holds` says yes. It is asked last of all, when a request has its token
+    /// and its permit, so it also stops what was held up on the way: a process that was frozen past the end of its lease
+    /// sends nothing when it thaws. Such a call fails with [`ErrorKind::Deadline`] and
+    /// [`Delivery::NotSent`](crate::Delivery::NotSent).
+    ///
+    /// ```no_run
+    /// # async fn example(client: amocrm_sdk::Client) {
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let lease_ends = Instant::now() + Duration::from_secs(30);
+    /// let client = client.only_while(move || Instant::now() < lease_ends);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn only_while(&self, holds: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            // What one caller may no longer send must not hold back the others' part of a batch.
+            batching: None,
+            context_user: self.context_user,
+            guard: Some(SendGuard::new(holds)),
         }
     }
 
@@ -149,6 +176,9 @@ impl Client {
         }
         request.extensions_mut().insert(attempts.clone());
         request.extensions_mut().insert(deadline);
+        if let Some(guard) = &self.guard {
+            request.extensions_mut().insert(guard.clone());
+        }
         add(request.extensions_mut());
         let described = |error: Error| {
             error
@@ -221,6 +251,7 @@ impl Client {
             inner: Arc::clone(&self.inner),
             batching: Some(batching),
             context_user: self.context_user,
+            guard: self.guard.clone(),
         }
     }
 
@@ -230,6 +261,7 @@ impl Client {
             inner: Arc::clone(&self.inner),
             batching: None,
             context_user: self.context_user,
+            guard: self.guard.clone(),
         }
     }
 

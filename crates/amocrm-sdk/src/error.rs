@@ -77,7 +77,8 @@ pub enum ErrorKind {
     Schema,
     /// The token store or the shared quota failed. Nothing was sent.
     Store,
-    /// The total deadline of the call passed while it waited for a permit or between attempts.
+    /// The total deadline of the call passed while it waited for a permit or between attempts, or the caller's own
+    /// condition ([`Client::only_while`](crate::Client::only_while)) ended meanwhile.
     Deadline,
 }
 

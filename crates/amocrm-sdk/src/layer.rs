@@ -65,6 +65,35 @@ impl Deadline {
     }
 }
 
+/// Says whether its caller may still send: asked last, when token and permit are there. Travels in the request's
+/// extensions.
+#[derive(Clone)]
+pub(crate) struct SendGuard(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl SendGuard {
+    pub(crate) fn new(holds: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(holds))
+    }
+
+    /// An error when the guard of this request says no.
+    fn check(request: &HttpRequest) -> Result<(), Error> {
+        match request.extensions().get::<Self>() {
+            Some(guard) if !(guard.0)() => Err(Error::new(
+                ErrorKind::Deadline,
+                Delivery::NotSent,
+                "the right to send ended before the request could leave",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Debug for SendGuard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SendGuard")
+    }
+}
+
 /// Tells whoever sent a request that it has its permit. Travels in the request's extensions.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Departure(Arc<Notify>);

@@ -344,6 +344,7 @@ impl ClientBuilder {
             .fold(call, |inner, wrap| wrap(inner));
         Ok(Client {
             context_user: None,
+            guard: None,
             inner: Arc::new(Inner {
                 stack,
                 endpoint,

@@ -8,7 +8,7 @@ use tracing::Instrument as _;
 use tracing::field::Empty;
 
 use super::trace::{millis, record_outcome};
-use super::{Attempts, HttpRequest, HttpResponse, ServiceFuture};
+use super::{Attempts, HttpRequest, HttpResponse, SendGuard, ServiceFuture};
 use crate::BoxError;
 use crate::metrics::{Event, Meter, Outcome, operation_of};
 
@@ -59,6 +59,10 @@ where
         );
         let meter = self.meter.clone();
         let started = Instant::now();
+        // Here and not earlier: a process that was frozen while it waited must not send when it thaws.
+        if let Err(error) = SendGuard::check(&request) {
+            return Box::pin(std::future::ready(Err(error.into())));
+        }
         let call = self.inner.call(request);
         Box::pin(
             async move {

@@ -473,3 +473,26 @@ async fn debug_shows_no_queries_and_no_bodies() {
     let shown = format!("{list:?} {:?} {create:?}", list.clone().into_request(1));
     assert!(!shown.contains("7900"), "{shown}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_held_up_until_its_right_to_send_ended_never_leaves() {
+    let wire = repeat(|| json(200, r#"{"id": 1, "name": "A", "subdomain": "a"}"#));
+    let client = wire
+        .builder()
+        .limits(Limits::per_integration(1))
+        .build()
+        .unwrap();
+    let ends = Instant::now() + Duration::from_millis(500);
+    let held = client.only_while(move || Instant::now() < ends);
+    let _ = read(&held).await;
+    assert_eq!(wire.count(), 1, "it still holds");
+    // The permit comes a second later.
+    let error = read(&held).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.delivery()),
+        (ErrorKind::Deadline, Delivery::NotSent)
+    );
+    assert_eq!(wire.count(), 1);
+    let _ = read(&client).await;
+    assert_eq!(wire.count(), 2, "the others go on");
+}
