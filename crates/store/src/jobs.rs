@@ -150,6 +150,7 @@ pub struct Claimed {
     payload: String,
     attempts: u32,
     claims: u32,
+    taken_over: bool,
     created_at: DateTime<Utc>,
     leased_until: DateTime<Utc>,
 }
@@ -202,6 +203,12 @@ impl Claimed {
     /// How often it was claimed since the last recorded outcome: 1 unless a worker vanished with it.
     pub fn claims(&self) -> u32 {
         self.claims
+    }
+
+    /// Whether the lease of another claim ran out before this one. Its holder may be alive, frozen or behind a clock
+    /// that was set, and at work until its next renewal fails; what it did meanwhile is not told by any outcome.
+    pub fn taken_over(&self) -> bool {
+        self.taken_over
     }
 
     /// When it was added.

@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = migrations![
     4 "0004_funnels",
     5 "0005_tallies",
     7 "0007_provision",
+    8 "0008_takeover",
 ];
 
 /// Another process may be migrating a large database.

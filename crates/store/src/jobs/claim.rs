@@ -89,18 +89,21 @@ struct Claim {
     max_claims: i64,
 }
 
-/// One kind per statement: with several, neither database reads the due ones in order from the index.
+/// One kind per statement: with several, neither database reads the due ones in order from the index. Whoever still
+/// stands in `worker` let the lease run out.
 const CLAIM: Sql = Sql::either(
-    "UPDATE jobs SET fence = fence + 1, claims = claims + 1, worker = $1, leased_at = $2, due_at = $3
+    "UPDATE jobs SET fence = fence + 1, claims = claims + 1, worker = $1, leased_at = $2, due_at = $3,
+         taken_over = CASE WHEN worker IS NULL THEN 0 ELSE 1 END
      WHERE id IN (SELECT id FROM jobs WHERE kind = $4 AND waiting = 0 AND due_at <= $2
                   ORDER BY due_at, id LIMIT $5)
-     RETURNING id, kind, lane, payload, fence, claims, attempts, created_at, due_at, last_error",
+     RETURNING id, kind, lane, payload, fence, claims, taken_over, attempts, created_at, due_at, last_error",
     "WITH picked AS MATERIALIZED (
          SELECT id FROM jobs WHERE kind = $4 AND waiting = 0 AND due_at <= $2
          ORDER BY due_at, id LIMIT $5 FOR UPDATE SKIP LOCKED)
-     UPDATE jobs SET fence = fence + 1, claims = claims + 1, worker = $1, leased_at = $2, due_at = $3
+     UPDATE jobs SET fence = fence + 1, claims = claims + 1, worker = $1, leased_at = $2, due_at = $3,
+         taken_over = CASE WHEN worker IS NULL THEN 0 ELSE 1 END
      FROM picked WHERE jobs.id = picked.id
-     RETURNING jobs.id, kind, lane, payload, fence, claims, attempts, created_at, due_at, last_error",
+     RETURNING jobs.id, kind, lane, payload, fence, claims, taken_over, attempts, created_at, due_at, last_error",
 );
 
 impl Operation for Claim {
@@ -150,6 +153,7 @@ fn read(row: &Row) -> Result<Claimed> {
         payload: row.text("payload")?,
         attempts: u32::try_from(row.int("attempts")?).unwrap_or(u32::MAX),
         claims: u32::try_from(row.int("claims")?).unwrap_or(u32::MAX),
+        taken_over: row.int("taken_over")? != 0,
         created_at: instant(row.int("created_at")?),
         leased_until: instant(row.int("due_at")?),
     })

@@ -36,6 +36,8 @@ on_both! {
         db.hands.advance(Duration::from_secs(1));
         let [new] = &stores[1].jobs().worker("b").claim(&["work"], 10, LEASE).await.unwrap()[..] else { panic!() };
         assert!(new.fence() > late.fence());
+        // Whoever takes it over knows that somebody may still be at it.
+        assert_eq!((late.taken_over(), new.taken_over()), (false, true));
 
         assert_eq!(jobs.complete(late).await.unwrap(), Ack::Stale);
         assert_eq!(jobs.retry(late, soon("x")).await.unwrap(), Ack::Stale);

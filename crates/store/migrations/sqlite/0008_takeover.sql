@@ -1,0 +1,2 @@
+-- Whether the lease of the claim before ran out: its holder may still be at work.
+ALTER TABLE jobs ADD COLUMN taken_over INTEGER NOT NULL DEFAULT 0;
