@@ -56,6 +56,7 @@ impl App {
         let config = Arc::new(config);
         let crm = Arc::new(Crm::new(
             config.amocrm.clone(),
+            config.delivery.clone(),
             store.clone(),
             Arc::clone(&clock),
         ));

@@ -2,6 +2,7 @@
 
 mod dashboard;
 mod fields;
+mod delivery;
 mod intake;
 mod managers;
 
@@ -14,6 +15,8 @@ use service_kit::config::{
 
 pub use self::dashboard::{DASHBOARD_VARIABLES, DashboardConfig};
 pub use self::fields::{FIELDS_VARIABLES, FieldsConfig};
+pub use self::delivery::DeliveryConfig;
+use self::delivery::DELIVERY_VARIABLES;
 pub use self::intake::{INTAKE_VARIABLES, IntakeConfig, StageNames};
 pub use self::managers::{
     AssignmentStrategy, KeepClients, MANAGER_VARIABLES, ManagerRule, ManagersConfig, UserList,
@@ -45,6 +48,8 @@ pub struct Config {
     pub dashboard: DashboardConfig,
     /// The deal's own fields.
     pub fields: FieldsConfig,
+    /// How long things may take on the way to amoCRM.
+    pub delivery: DeliveryConfig,
 }
 
 impl Config {
@@ -60,6 +65,7 @@ impl Config {
             .variables(MANAGER_VARIABLES)
             .variables(DASHBOARD_VARIABLES)
             .variables(FIELDS_VARIABLES)
+            .variables(DELIVERY_VARIABLES)
             .file(file)
             .load()?;
         let mut problems = settings.problems();
@@ -77,6 +83,7 @@ impl Config {
             managers: settings.section(&mut problems),
             dashboard: settings.section(&mut problems),
             fields: settings.section(&mut problems),
+            delivery: settings.section(&mut problems),
             server,
         };
         config

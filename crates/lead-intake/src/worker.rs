@@ -11,6 +11,7 @@ mod job;
 mod manager;
 mod moved;
 mod warn;
+mod trust;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,18 +25,11 @@ use tokio_util::task::TaskTracker;
 pub(crate) use self::job::{DELIVER, Job, KINDS};
 
 use self::gate::Gate;
+use self::trust::Trust;
 use self::warn::Told;
 use crate::config::Config;
 use crate::crm::{Crm, CrmError, Linked, Verdict};
 
-/// How long a claim lasts without being renewed. On PostgreSQL this is also how long the claims of a killed process
-/// last; by then a request that it sent has ended, for one attempt takes at most 20 s.
-const LEASE: Duration = Duration::from_secs(45);
-/// How often a claim is renewed while its job is worked on: three renewals may fail.
-const RENEW_EVERY: Duration = Duration::from_secs(10);
-/// How long a claim is relied on without being renewed. What was sent until then ends, within its 20 s, before the
-/// lease does, so no two workers are ever at one lead.
-const TRUST: Duration = Duration::from_secs(20);
 /// A job that was claimed so often without an outcome is given up. Far more than restarts in a row: a lead is never given
 /// up because the machine was unlucky.
 pub(crate) const MAX_CLAIMS: u32 = 100;
@@ -164,7 +158,7 @@ impl Worker {
             let mut permits: Vec<_> = more.into_iter().flat_map(one_by_one).collect();
             permits.push(first);
             let wanted = u32::try_from(permits.len()).unwrap_or(u32::MAX);
-            let jobs = match claimer.claim(KINDS, wanted, LEASE).await {
+            let jobs = match claimer.claim(KINDS, wanted, self.config.delivery.lease()).await {
                 Ok(jobs) => jobs,
                 Err(error) => {
                     tracing::warn!("the queue cannot be read: {error}");
@@ -225,29 +219,34 @@ impl Worker {
 
     /// Works on a job while renewing its claim; stops when somebody else has it, or could soon have it.
     async fn keep_and_work(&self, linked: &Linked, job: &Claimed) {
+        let times = &self.config.delivery;
+        let trust = Trust::new(times.trust());
         let renewing = async {
-            let mut renewed_at = Instant::now();
             loop {
                 let renewal = async {
-                    tokio::time::sleep(RENEW_EVERY).await;
+                    tokio::time::sleep(times.renew_every()).await;
                     let asked_at = Instant::now();
-                    (asked_at, self.store.jobs().extend(job, LEASE).await)
+                    let ack = self.store.jobs().extend(job, times.lease()).await;
+                    (asked_at, ack)
                 };
-                match tokio::time::timeout_at(renewed_at + TRUST, renewal).await {
-                    Ok((asked_at, Ok(ack))) if ack.is_recorded() => renewed_at = asked_at,
+                match tokio::time::timeout_at(trust.ends_at(), renewal).await {
+                    Ok((asked_at, Ok(ack))) if ack.is_recorded() => trust.renew(asked_at),
                     Ok((_, Err(_))) => {}
                     Ok((_, Ok(_))) | Err(_) => return,
                 }
             }
         };
+        let guarded = trust.guard(linked);
         tokio::select! {
-            () = self.work(linked, job) => {}
+            // First: after a standstill the end of the claim counts before anything else is done under it.
+            biased;
             () = renewing => {
                 tracing::warn!(
                     job.id = job.id(),
                     "the claim was lost to another worker, or could not be renewed in time"
                 );
             }
+            () = self.work(&guarded, job) => {}
         }
     }
 
@@ -313,6 +312,14 @@ impl Worker {
                 _ => return,
             }
         }
+    }
+
+    /// How long a job that was taken over waits before anybody looks what has become of it. Whoever had it may be alive:
+    /// frozen, suspended with its machine, or under a clock that was set. It notices at its next renewal, and what it
+    /// has sent until then ends within the settling time.
+    fn until_others_notice(&self) -> RetryAfter {
+        let wait = self.config.delivery.renew_every() + self.config.intake.settle();
+        RetryAfter::new(wait, "another worker may still be at it").uncounted()
     }
 
     /// What a failure means for everybody else: whether to go on claiming.

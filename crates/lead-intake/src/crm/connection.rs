@@ -17,6 +17,7 @@ use store::Store;
 use tokio::sync::Notify;
 
 use super::CrmError;
+use crate::config::DeliveryConfig;
 
 pub(crate) use self::consent::KeysProbe;
 pub(crate) use self::standing::Standing;
@@ -30,6 +31,7 @@ const ACCOUNT_ID_SETTING: &str = "amocrm.account_id";
 #[derive(Debug)]
 pub(crate) struct Crm {
     config: AmocrmConfig,
+    times: DeliveryConfig,
     store: Store,
     clock: SharedClock,
     current: RwLock<State>,
@@ -60,9 +62,15 @@ pub(crate) struct Linked {
 }
 
 impl Crm {
-    pub(crate) fn new(config: AmocrmConfig, store: Store, clock: SharedClock) -> Self {
+    pub(crate) fn new(
+        config: AmocrmConfig,
+        times: DeliveryConfig,
+        store: Store,
+        clock: SharedClock,
+    ) -> Self {
         Self {
             config,
+            times,
             store,
             clock,
             current: RwLock::default(),

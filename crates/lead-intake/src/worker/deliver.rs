@@ -53,7 +53,16 @@ impl Worker {
             // The process ended between the two; the commit says that it is done.
             return self.store.jobs().complete(job).await;
         }
-        match self.attempt(linked, job, &row).await {
+        if job.taken_over() && row.attempt_started_at.is_some() {
+            return self
+                .store
+                .jobs()
+                .retry(job, self.until_others_notice())
+                .await;
+        }
+        // Until the look is done, an earlier attempt may have made the person's contact.
+        let mut doubt = row.attempt_started_at.is_some();
+        match self.attempt(linked, job, &row, &mut doubt).await {
             Ok(End::Delivered(deal, finish, leftovers)) => {
                 self.warn(row.id, &leftovers).await?;
                 self.delivered(job, &row, deal, finish).await
@@ -71,7 +80,7 @@ impl Worker {
                 self.store.jobs().retry(job, wait.uncounted()).await
             }
             Ok(End::Stale) => Ok(Ack::Stale),
-            Err(error) => self.not_delivered(linked, job, &row, &error).await,
+            Err(error) => self.not_delivered(linked, job, &row, &error, doubt).await,
         }
     }
 
@@ -80,6 +89,7 @@ impl Worker {
         linked: &Linked,
         job: &Claimed,
         row: &LeadRow,
+        doubt: &mut bool,
     ) -> Result<End, CrmError> {
         let form: LeadForm = serde_json::from_value(row.payload.clone())
             .map_err(|_| CrmError::Gone("the stored form is of another release".to_owned()))?;
@@ -109,6 +119,7 @@ impl Worker {
             self.follow_manager(row, &deal).await?;
             return Ok(End::Found(deal, finish, status));
         }
+        *doubt = false;
 
         let found = match self.find_person(linked, row, &form).await? {
             Person::Busy(pause) => return Ok(End::Wait(pause)),
@@ -369,6 +380,7 @@ impl Worker {
         job: &Claimed,
         row: &LeadRow,
         error: &CrmError,
+        doubt: bool,
     ) -> Result<Ack, StoreError> {
         let verdict = self.judge(linked, error).await;
         let leads = self.store.leads();
@@ -383,7 +395,7 @@ impl Worker {
             "delivery failed, to be tried again: {error}"
         );
         let retry = self.retry_after(job, verdict, error);
-        if error.is_unknown() {
+        if doubt || error.is_unknown() {
             // The person's contact may exist and not be found yet: others go on waiting for this lead.
             self.store.jobs().retry(job, retry).await
         } else {

@@ -21,6 +21,9 @@ impl Worker {
     ) -> Result<Ack, StoreError> {
         let lead = finish.lead;
         let jobs = self.store.jobs();
+        if job.taken_over() {
+            return jobs.retry(job, self.until_others_notice()).await;
+        }
         match self.try_finish(linked, finish).await {
             Ok(()) => {
                 self.gate.succeed();

@@ -13,8 +13,6 @@ use crate::crm::CrmError;
 
 /// A whole call of a delivery with its retries; the lease of a job outlives it.
 const CALL_DEADLINE: Duration = Duration::from_mins(1);
-/// One attempt of a call.
-const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Crm {
     /// A client for `account`, with the right that is configured.
@@ -29,7 +27,8 @@ impl Crm {
         let key = TokenKey::new(client_id, account);
         let mut builder = Client::builder(account)
             .quota(Arc::new(self.store.quota(&key, &limits)))
-            .timeout(CALL_TIMEOUT)
+            .timeout(self.times.call_timeout())
+            .blocked_for(self.times.block_pause())
             .deadline(CALL_DEADLINE)
             .user_agent(concat!("lead-intake/", env!("CARGO_PKG_VERSION")))
             .clock(amocrm_sdk::Clock::new(move || clock.now()));
