@@ -14,6 +14,7 @@ mod cargo;
 mod ci;
 mod environment;
 mod examples;
+mod faults;
 mod postgres;
 mod process;
 mod report;
@@ -42,6 +43,8 @@ enum Chore {
     Test(test::Arguments),
     /// Measures speed; ends with one `name=value` line for each figure.
     Bench(bench::Arguments),
+    /// Kills processes and counts what was lost or doubled; ends with one line of figures.
+    Faults(faults::Arguments),
     /// Checks the SDK as its users meet it: every set of features, and the first program of its READMEs. Part of `ci`.
     Sdk,
     /// Runs what CI runs: format, lints, docs, tests, dependencies.
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Chore::Dev(passed) => cargo::run_demo(&["--dev"], &passed.arguments),
         Chore::Test(arguments) => test::run(&arguments),
         Chore::Bench(arguments) => bench::run(&arguments),
+        Chore::Faults(arguments) => faults::run(&arguments),
         Chore::Sdk => ci::run_sdk(),
         Chore::Ci(arguments) => ci::run(&arguments),
     };

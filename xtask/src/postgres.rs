@@ -24,6 +24,8 @@ pub(crate) struct Postgres {
     tools: Tools,
     directory: Directory,
     port: u16,
+    /// What `pg_ctl start` passes to the server.
+    options: String,
 }
 
 /// What was found on this machine.
@@ -147,6 +149,7 @@ impl Postgres {
                     tools,
                     directory,
                     port,
+                    options,
                 });
             }
             let log = fs::read_to_string(log).unwrap_or_default();
@@ -160,6 +163,20 @@ impl Postgres {
     /// Where tests reach it.
     pub(crate) fn url(&self) -> String {
         format!("postgres://{SUPERUSER}@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// How another program stops this server and starts it again: `pg_ctl` with what stands before it, and what it needs.
+    pub(crate) fn control(&self) -> String {
+        let pg_ctl = self.tools.command("pg_ctl");
+        let words = std::iter::once(pg_ctl.get_program()).chain(pg_ctl.get_args());
+        let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+        serde_json::json!({
+            "pg_ctl": words,
+            "data": self.directory.0.join("data"),
+            "log": self.directory.0.join("log"),
+            "options": self.options,
+        })
+        .to_string()
     }
 
     /// `15.18 on port 5433`.

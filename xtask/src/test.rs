@@ -11,7 +11,7 @@ use crate::cargo::{cargo, has_subcommand};
 use crate::environment::{REQUIRE_ALL, TEST_POSTGRES_URL};
 use crate::postgres::{Found, Postgres, Tools};
 use crate::report::{self, Line, Verdict};
-use crate::{bench, environment, examples, process};
+use crate::{bench, environment, examples, faults, process};
 
 /// Tests that measure seconds or kill processes, by parts of their names: they run alone, as in `.config/nextest.toml`.
 const HEAVY: [&str; 3] = ["sliding_second", "two_processes", "kill"];
@@ -67,15 +67,16 @@ pub(crate) fn run_all(
         return Ok(run.outcome);
     }
     // Stopped and deleted at the end of this function, whatever happens in it.
-    let _postgres = run.start_postgres()?;
+    let postgres = run.start_postgres()?;
     run.tests()?;
     if selection.is_empty() {
         run.doc_tests()?;
         run.examples()?;
         run.benchmark();
+        run.faults(postgres.as_ref());
     } else {
         run.skipped(
-            "doc tests, examples, benchmark",
+            "doc tests, examples, benchmark, faults",
             "a choice of tests was given",
         );
     }
@@ -215,6 +216,14 @@ impl Run<'_> {
         let started = Instant::now();
         let counts = bench::smoke();
         self.add("benchmark", counts, "", started.elapsed());
+    }
+
+    /// Not the whole of it: that takes minutes.
+    fn faults(&mut self, postgres: Option<&Postgres>) {
+        report::heading("faults");
+        let started = Instant::now();
+        let counts = faults::smoke(postgres);
+        self.add("faults", counts, "", started.elapsed());
     }
 
     /// Runs test commands, and counts by what they say.

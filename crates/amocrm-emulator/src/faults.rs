@@ -39,6 +39,12 @@ pub enum FaultKind {
         #[serde(default = "three_seconds")]
         ms: u64,
     },
+    /// Handles the request at once, then waits before it answers.
+    SlowAnswer {
+        /// How long, in real milliseconds; 3000 unless given.
+        #[serde(default = "three_seconds")]
+        ms: u64,
+    },
     /// Closes the connection without an answer; the request was not handled.
     DropBefore,
     /// Handles the request, then closes the connection without an answer.
@@ -63,6 +69,7 @@ impl FaultKind {
             Self::ServerError { .. } => "server_error",
             Self::HtmlError { .. } => "html_error",
             Self::Slow { .. } => "slow",
+            Self::SlowAnswer { .. } => "slow_answer",
             Self::DropBefore => "drop_before",
             Self::DropAfterCommit => "drop_after_commit",
             Self::Malformed => "malformed",
@@ -164,6 +171,11 @@ impl Fault {
     /// See [`FaultKind::Slow`].
     pub fn slow(ms: u64) -> Self {
         Self::new(FaultKind::Slow { ms })
+    }
+
+    /// See [`FaultKind::SlowAnswer`].
+    pub fn slow_answer(ms: u64) -> Self {
+        Self::new(FaultKind::SlowAnswer { ms })
     }
 
     /// See [`FaultKind::DropBefore`].

@@ -261,7 +261,8 @@ async fn apply_before(app: &App, caller: &Caller, fault: &FaultKind) -> Option<R
             }
             None
         }
-        FaultKind::DropAfterCommit
+        FaultKind::SlowAnswer { .. }
+        | FaultKind::DropAfterCommit
         | FaultKind::Malformed
         | FaultKind::DuplicateWebhook
         | FaultKind::ReorderWebhooks => None,
@@ -270,6 +271,11 @@ async fn apply_before(app: &App, caller: &Caller, fault: &FaultKind) -> Option<R
 
 /// What a fault does to an answer.
 async fn apply_after(faults: &[FaultKind], response: Response) -> Response {
+    for fault in faults {
+        if let FaultKind::SlowAnswer { ms } = fault {
+            tokio::time::sleep(Duration::from_millis(*ms)).await;
+        }
+    }
     if faults.contains(&FaultKind::DropAfterCommit) {
         return answer::dropped();
     }

@@ -15,8 +15,8 @@ use service_kit::config::{
 
 pub use self::dashboard::{DASHBOARD_VARIABLES, DashboardConfig};
 pub use self::fields::{FIELDS_VARIABLES, FieldsConfig};
-pub use self::delivery::DeliveryConfig;
 use self::delivery::DELIVERY_VARIABLES;
+pub use self::delivery::DeliveryConfig;
 pub use self::intake::{INTAKE_VARIABLES, IntakeConfig, StageNames};
 pub use self::managers::{
     AssignmentStrategy, KeepClients, MANAGER_VARIABLES, ManagerRule, ManagersConfig, UserList,

@@ -23,6 +23,7 @@ mod webhook_path;
 mod worker;
 
 pub use self::app::App;
+pub use self::config::DeliveryConfig;
 pub use self::config::{
     AssignmentStrategy, Config, DASHBOARD_VARIABLES, DEFAULT_TOML, DashboardConfig,
     FIELDS_VARIABLES, FieldsConfig, INTAKE_VARIABLES, IntakeConfig, KeepClients, MANAGER_VARIABLES,

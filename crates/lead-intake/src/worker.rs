@@ -158,7 +158,10 @@ impl Worker {
             let mut permits: Vec<_> = more.into_iter().flat_map(one_by_one).collect();
             permits.push(first);
             let wanted = u32::try_from(permits.len()).unwrap_or(u32::MAX);
-            let jobs = match claimer.claim(KINDS, wanted, self.config.delivery.lease()).await {
+            let jobs = match claimer
+                .claim(KINDS, wanted, self.config.delivery.lease())
+                .await
+            {
                 Ok(jobs) => jobs,
                 Err(error) => {
                     tracing::warn!("the queue cannot be read: {error}");

@@ -50,6 +50,27 @@ impl Schema {
         self.run(format!("DROP SCHEMA {} CASCADE", self.name)).await
     }
 
+    /// Ends at most so many connections of stores to the server, whatever they are at, those at work first. Returns how
+    /// many. The schemas of others on the server suffer too: it should be one's own.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be reached or refuses.
+    pub async fn cut_connections(&self, at_most: u32) -> Result<u64> {
+        let mut admin = PgConnection::connect(&self.server).await?;
+        let cut = sqlx::query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE application_name = 'amocrm-store' AND pid <> pg_backend_pid()
+             ORDER BY state = 'idle', random() LIMIT $1",
+        )
+        .bind(i64::from(at_most))
+        .fetch_all(&mut admin)
+        .await?
+        .len();
+        admin.close().await?;
+        Ok(u64::try_from(cut).unwrap_or(u64::MAX))
+    }
+
     async fn run(&self, statement: String) -> Result<()> {
         let mut admin = PgConnection::connect(&self.server).await?;
         sqlx::query(AssertSqlSafe(statement))

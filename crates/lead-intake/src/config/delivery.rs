@@ -53,7 +53,12 @@ impl Section for DeliveryConfig {
     const NAME: &'static str = "delivery";
 
     fn validate(&self, problems: &mut Problems) {
-        problems.range("delivery.call_timeout_ms", self.call_timeout_ms, 500, 120_000);
+        problems.range(
+            "delivery.call_timeout_ms",
+            self.call_timeout_ms,
+            500,
+            120_000,
+        );
         problems.range(
             "delivery.lease_ms",
             self.lease_ms,

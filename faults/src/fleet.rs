@@ -1,0 +1,99 @@
+//! Processes that do the same work, and what happens to them.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::plan::Blow;
+use crate::process::{Process, Program};
+
+/// A process that is always started again.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    program: Program,
+    process: Process,
+    pub(crate) record: Record,
+}
+
+/// What was done to a process.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Record {
+    /// When it was killed, by the clock on the wall, in seconds.
+    pub(crate) kills: Vec<f64>,
+    pub(crate) freezes: usize,
+    pub(crate) stops: usize,
+    /// What it did that nobody asked for.
+    pub(crate) wrong: Vec<String>,
+}
+
+impl Slot {
+    pub(crate) fn start(program: Program) -> anyhow::Result<Self> {
+        Ok(Self {
+            process: program.start()?,
+            program,
+            record: Record::default(),
+        })
+    }
+
+    /// Deals the blows when their time has come.
+    pub(crate) async fn suffer(
+        mut self,
+        began: Instant,
+        blows: Vec<(Duration, Blow)>,
+    ) -> anyhow::Result<Self> {
+        for (at, blow) in blows {
+            sleep_until(began + at).await;
+            if self.process.has_ended() {
+                let name = &self.program.name;
+                let what = format!("{name} ended by itself; see {name}.log");
+                self.record.wrong.push(what);
+                self.process = self.program.start()?;
+                continue;
+            }
+            let down = match blow {
+                Blow::Freeze(pause) => {
+                    self.process.freeze(pause).await?;
+                    self.record.freezes += 1;
+                    continue;
+                }
+                Blow::Kill(down) => {
+                    self.process.kill().await?;
+                    self.record.kills.push(wall_clock());
+                    down
+                }
+                Blow::Stop(down) => {
+                    let stopped = self.process.stop().await;
+                    if let Err(error) = stopped {
+                        let what = format!("{}: {error:#}", self.program.name);
+                        self.record.wrong.push(what);
+                    }
+                    self.record.stops += 1;
+                    down
+                }
+            };
+            sleep(down).await;
+            self.process = self.program.start()?;
+        }
+        Ok(self)
+    }
+
+    /// Ends it in good order.
+    pub(crate) async fn stop(mut self) -> Record {
+        if let Err(error) = self.process.stop().await {
+            let what = format!("{}: {error:#}", self.program.name);
+            self.record.wrong.push(what);
+        }
+        self.record
+    }
+}
+
+/// Seconds since 1970, as the emulator's journal has them.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what was done is compared with what other processes wrote down"
+)]
+fn wall_clock() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
+}

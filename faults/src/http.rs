@@ -1,0 +1,105 @@
+//! A browser without a window.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use reqwest::{Client, Method, redirect};
+use serde_json::Value;
+
+/// Longer than any answer of the services may take.
+const TIMEOUT: Duration = Duration::from_secs(12);
+
+/// Sends requests.
+#[derive(Debug, Clone)]
+pub(crate) struct Http {
+    client: Client,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) location: Option<String>,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    pub(crate) fn json(&self) -> anyhow::Result<Value> {
+        serde_json::from_str(&self.text).context("the answer is not JSON")
+    }
+
+    /// The body, if this is a 2xx; `null` for an empty one.
+    pub(crate) fn good(&self) -> anyhow::Result<Value> {
+        anyhow::ensure!(self.is_success(), "{}: {}", self.status, self.text);
+        if self.text.is_empty() {
+            return Ok(Value::Null);
+        }
+        self.json()
+    }
+}
+
+impl Http {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        // Everything is on this machine, whatever proxy the environment names.
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .timeout(TIMEOUT)
+            .build()?;
+        Ok(Self { client })
+    }
+
+    /// Sends JSON, or nothing if it is `null`.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> anyhow::Result<Answer> {
+        let mut request = self.client.request(method, url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if !body.is_null() {
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_string());
+        }
+        read(request).await
+    }
+
+    pub(crate) async fn post_form(
+        &self,
+        url: &str,
+        fields: &[(&str, &str)],
+    ) -> anyhow::Result<Answer> {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        let request = self
+            .client
+            .post(url)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body);
+        read(request).await
+    }
+}
+
+async fn read(request: reqwest::RequestBuilder) -> anyhow::Result<Answer> {
+    let answer = request.send().await?;
+    let location = answer
+        .headers()
+        .get("location")
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    Ok(Answer {
+        status: answer.status().as_u16(),
+        location,
+        text: answer.text().await?,
+    })
+}

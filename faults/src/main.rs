@@ -1,0 +1,143 @@
+//! `cargo xtask faults intake`: real processes, killed, frozen and lied to, and a ledger of what became of every lead.
+//!
+//! The frame is the same for every service: a [`plan`] drawn from a seed, [`process`]es that are killed and started
+//! again, an [`emulator`] that is told what to do wrong, a [`database`] that goes away, [`findings`] that end in one
+//! line of figures. A subject such as [`intake`] adds what is posted and what must hold.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "telling figures is what this program does"
+)]
+
+mod database;
+mod emulator;
+mod findings;
+mod fleet;
+mod http;
+mod intake;
+mod logs;
+mod plan;
+mod process;
+mod workshop;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::database::Server;
+use crate::findings::Figures;
+
+/// Kills processes and counts leads.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask faults", bin_name = "cargo xtask faults", about)]
+struct Arguments {
+    #[command(subcommand)]
+    subject: Subject,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subject {
+    /// Leads through two lead-intake processes on one database.
+    Intake(Options),
+}
+
+/// What all subjects understand.
+#[derive(Debug, Clone, clap::Args)]
+struct Options {
+    /// Repeats the schedule of a run; drawn if it is not given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// One database only; without it both, one after the other.
+    #[arg(long)]
+    backend: Option<Backend>,
+    /// How many leads are posted.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(10..=20_000))]
+    leads: u32,
+    /// A PostgreSQL server, as `postgres://user@host:port/database`.
+    #[arg(long, value_name = "URL")]
+    postgres: Option<String>,
+    /// How to stop and start that server, as JSON; without it its connections are cut, but it is not stopped.
+    #[arg(long, value_name = "JSON", requires = "postgres")]
+    postgres_control: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+impl Backend {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let Subject::Intake(options) = Arguments::parse().subject;
+    match run(options).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs each backend, and adds up their figures in the last line.
+async fn run(options: Options) -> anyhow::Result<bool> {
+    let seed = options
+        .seed
+        .unwrap_or_else(|| fastrand::u64(1..1_000_000_000));
+    let backends = match options.backend {
+        Some(backend) => vec![backend],
+        None => vec![Backend::Sqlite, Backend::Postgres],
+    };
+    let mut all = Vec::new();
+    let mut is_well = true;
+    for &backend in &backends {
+        println!(
+            "\n── faults intake: {} leads on {}, seed {seed}",
+            options.leads,
+            backend.as_str()
+        );
+        let server = match (backend, &options.postgres) {
+            (Backend::Sqlite, _) => None,
+            (Backend::Postgres, Some(url)) => {
+                Some(Server::new(url, options.postgres_control.as_deref())?)
+            }
+            (Backend::Postgres, None) => {
+                anyhow::bail!(
+                    "--backend postgres needs --postgres URL; `cargo xtask faults` starts one"
+                )
+            }
+        };
+        let outcome = intake::run(seed, options.leads, server).await;
+        match outcome {
+            Ok(findings) => {
+                findings.tell();
+                is_well &= findings.is_well();
+                all.push(findings.figures);
+            }
+            Err(error) => {
+                eprintln!(
+                    "✘ the run on {} with seed {seed} did not end: {error:#}",
+                    backend.as_str()
+                );
+                return Ok(false);
+            }
+        }
+        if !is_well {
+            println!("✘ seed {seed} repeats this schedule: --seed {seed}");
+        }
+    }
+    // The last line is read by programs.
+    println!("{}", Figures::sum(&all));
+    Ok(is_well)
+}

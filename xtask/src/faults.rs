@@ -1,0 +1,140 @@
+//! `cargo xtask faults`: processes killed, frozen and lied to, by the package `faults`.
+
+use std::process::Command;
+
+use crate::cargo::cargo;
+use crate::postgres::{Found, Postgres, Tools};
+use crate::process;
+use crate::test::Counts;
+
+/// What is built and run: the program itself, and those that it kills.
+const PROGRAMS: [&str; 6] = [
+    "--bin",
+    "faults",
+    "--bin",
+    "lead-intake",
+    "--bin",
+    "amocrm-emulator",
+];
+/// Enough for every kind of blow, and few enough for a run among the other tests.
+const FEW_LEADS: &str = "40";
+/// Whatever fails, it fails every time.
+const SMOKE_SEED: &str = "4";
+
+/// What to break.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    subject: Subject,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Subject {
+    /// Leads through two lead-intake processes on one database.
+    Intake(Options),
+}
+
+#[derive(Debug, clap::Args)]
+struct Options {
+    /// Repeats the schedule of a run; drawn, and printed, if it is not given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// One database only; without it both, one after the other.
+    #[arg(long)]
+    backend: Option<Backend>,
+    /// How many leads are posted.
+    #[arg(long, default_value_t = 500)]
+    leads: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// Runs it; an error if anything was lost or doubled.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    process::catch_signals()?;
+    let Subject::Intake(options) = &arguments.subject;
+    build()?;
+    let mut command = program("intake");
+    command.args(["--leads", &options.leads.to_string()]);
+    if let Some(seed) = options.seed {
+        command.args(["--seed", &seed.to_string()]);
+    }
+    match options.backend {
+        Some(Backend::Sqlite) => command.args(["--backend", "sqlite"]),
+        Some(Backend::Postgres) => command.args(["--backend", "postgres"]),
+        None => &mut command,
+    };
+    let _postgres = match options.backend {
+        Some(Backend::Sqlite) => None,
+        _ => match Tools::find() {
+            Found::Tools(tools) => Some(with_server(&mut command, Postgres::start(tools)?)),
+            Found::Missing(reason) if options.backend.is_some() => anyhow::bail!("{reason}"),
+            Found::Missing(reason) => {
+                println!("skipped: PostgreSQL ({reason})");
+                command.args(["--backend", "sqlite"]);
+                None
+            }
+        },
+    };
+    finish(&mut command)
+}
+
+/// A small run on each database, with the programs the tests were built with. `server` is one of ours, or the URL of
+/// somebody else's.
+pub(crate) fn smoke(server: Option<&Postgres>) -> Counts {
+    let mut counts = Counts::default();
+    let mut run = |command: &mut Command| match finish(command) {
+        Ok(()) => counts.passed += 1,
+        Err(error) => {
+            println!("✘ {error:#}");
+            counts.failed += 1;
+        }
+    };
+    if let Err(error) = build() {
+        println!("✘ {error:#}");
+        return Counts {
+            failed: 1,
+            ..Counts::default()
+        };
+    }
+    let small = || {
+        let mut command = program("intake");
+        command.args(["--leads", FEW_LEADS, "--seed", SMOKE_SEED]);
+        command
+    };
+    run(small().args(["--backend", "sqlite"]));
+    if let Some(server) = server {
+        let control = server.control();
+        run(small()
+            .args(["--backend", "postgres", "--postgres", &server.url()])
+            .args(["--postgres-control", &control]));
+    }
+    counts
+}
+
+fn with_server(command: &mut Command, postgres: Postgres) -> Postgres {
+    command.args(["--postgres", &postgres.url()]);
+    command.args(["--postgres-control", &postgres.control()]);
+    postgres
+}
+
+/// Without `-p`: features are those of the whole workspace, so the build is shared with other chores.
+fn build() -> anyhow::Result<()> {
+    let built = process::run("build", cargo(["build", "--quiet"]).args(PROGRAMS))?;
+    anyhow::ensure!(built.success, "the programs do not build");
+    Ok(())
+}
+
+fn program(subject: &str) -> Command {
+    cargo(["run", "--quiet", "--bin", "faults", "--", subject])
+}
+
+fn finish(command: &mut Command) -> anyhow::Result<()> {
+    let ended = process::run("faults", command)?;
+    anyhow::ensure!(ended.success, "something was lost or doubled");
+    Ok(())
+}
