@@ -99,6 +99,14 @@ impl Emulator {
         Ok(())
     }
 
+    /// From now on nobody is throttled.
+    pub(crate) async fn lift_limits(&self) -> anyhow::Result<()> {
+        let limits = json!({"integration": "off", "account": "off"});
+        self.control(Method::POST, "/_emulator/limits", &limits)
+            .await?;
+        Ok(())
+    }
+
     /// Lets the access tokens of the service's integration expire.
     pub(crate) async fn expire_tokens(&self) -> anyhow::Result<()> {
         let whose = json!({ "client_id": self.known.client_id });

@@ -97,6 +97,7 @@ pub(crate) async fn run(seed: u64, leads: u32, server: Option<Server>) -> anyhow
         findings.wrong(format!("{error:#}"));
     }
     // What is looked at from here on is no longer part of the budget's law.
+    run.emulator.lift_limits().await?;
     let moved = managers_move(&run, &store, &storm.receipts, &mut findings).await?;
     let journal = run.emulator.journal().await?;
     let mut records = join_all(storm.slots.into_iter().map(Slot::stop)).await;
