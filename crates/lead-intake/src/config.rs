@@ -1,8 +1,8 @@
 //! The service's settings: the common sections and its own.
 
 mod dashboard;
-mod fields;
 mod delivery;
+mod fields;
 mod intake;
 mod managers;
 
@@ -14,9 +14,9 @@ use service_kit::config::{
 };
 
 pub use self::dashboard::{DASHBOARD_VARIABLES, DashboardConfig};
-pub use self::fields::{FIELDS_VARIABLES, FieldsConfig};
 use self::delivery::DELIVERY_VARIABLES;
 pub use self::delivery::DeliveryConfig;
+pub use self::fields::{FIELDS_VARIABLES, FieldsConfig};
 pub use self::intake::{INTAKE_VARIABLES, IntakeConfig, StageNames};
 pub use self::managers::{
     AssignmentStrategy, KeepClients, MANAGER_VARIABLES, ManagerRule, ManagersConfig, UserList,

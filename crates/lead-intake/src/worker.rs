@@ -10,8 +10,8 @@ mod gate;
 mod job;
 mod manager;
 mod moved;
-mod warn;
 mod trust;
+mod warn;
 
 use std::sync::Arc;
 use std::time::Duration;
