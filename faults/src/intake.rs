@@ -36,6 +36,8 @@ const BUDGET: usize = 7;
 const PER_LEAD: Duration = Duration::from_millis(480);
 /// How often something happens to a process, to amoCRM, to the database.
 const BLOW_EVERY: Duration = Duration::from_secs(6);
+/// In a small run as many blows come closer together.
+const BLOWS: u32 = 8;
 const TROUBLE_EVERY: Duration = Duration::from_secs(4);
 const OUTAGE_EVERY: Duration = Duration::from_secs(11);
 
@@ -285,11 +287,13 @@ struct Storm {
 /// Posts come in while processes, amoCRM and the database fail, all by the plan.
 async fn storm(run: &Run, slots: Vec<Slot>, seed: u64, plan: &Plan) -> anyhow::Result<Storm> {
     let began = Instant::now();
-    let blows = plan::blows(seed, PROCESSES, plan.length, BLOW_EVERY, LEASE);
+    let every = BLOW_EVERY.min(plan.length / BLOWS);
+    let blows = plan::blows(seed, PROCESSES, plan.length, every, LEASE);
     let suffering = slots
         .into_iter()
         .zip(blows)
         .map(|(slot, blows)| slot.suffer(began, blows));
+    // The last is over before the wait for an empty queue begins.
     let troubles = trouble::plan(seed, plan.length, TROUBLE_EVERY);
     let posting = plan.posts.iter().cloned().map(|post| async move {
         let receipt = run.site.submit(began, post).await?;

@@ -44,7 +44,8 @@ pub(crate) enum Blow {
     Freeze(Duration),
 }
 
-/// The blows of each of `slots` processes. Mostly kills; `lease` long freezes are rare, because they are long.
+/// The blows of each of `slots` processes, mostly kills. In a run that is long enough one process is frozen past the end
+/// of its `lease`.
 pub(crate) fn blows(
     seed: u64,
     slots: usize,
@@ -55,15 +56,15 @@ pub(crate) fn blows(
     let mut chances = chances(seed, "blows");
     let mut blows = vec![Vec::new(); slots];
     let moments = moments(&mut chances, length, every);
-    let long_freeze = moments.len() / 3;
+    let long_freeze = (length > lease * 5).then(|| moments.len() / 3);
     for (index, at) in moments.into_iter().enumerate() {
         let slot = chances.usize(0..slots);
-        let blow = if index == long_freeze {
+        let blow = if Some(index) == long_freeze {
             Blow::Freeze(lease + between(&mut chances, 1_000, 3_000))
         } else {
             match chances.u32(0..10) {
                 0 => Blow::Stop(between(&mut chances, 100, 1_000)),
-                1 => Blow::Freeze(between(&mut chances, 500, 4_000)),
+                1 | 2 => Blow::Freeze(between(&mut chances, 500, 3_000)),
                 _ => Blow::Kill(between(&mut chances, 100, 2_000)),
             }
         };

@@ -92,7 +92,7 @@ impl Which {
 pub(crate) struct Letter {
     /// Its number; a retry keeps it.
     pub(crate) id: i64,
-    /// What was to be done: lead.deliver, lead.move, lead.finish.
+    /// What was to be done: lead.deliver, lead.move, lead.finish, lead.contact.
     #[schema(example = "lead.deliver")]
     pub(crate) kind: String,
     /// The lead it is about.

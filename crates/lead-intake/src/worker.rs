@@ -4,6 +4,7 @@
 //! while it works, and stops claiming while amoCRM is away, so that the queue waits in the database and not in
 //! thousands of failing attempts.
 
+mod contact;
 mod deliver;
 mod finish;
 mod gate;
@@ -262,6 +263,7 @@ impl Worker {
                 outcome
             }
             Ok(Job::Finish(finish)) => self.finish(linked, job, finish).await,
+            Ok(Job::Contact { lead, contact }) => self.complete(linked, job, lead, contact).await,
             Ok(Job::Move { lead, status }) => self.move_deal(linked, job, lead, status).await,
             Err(error) => {
                 let jobs = self.store.jobs();

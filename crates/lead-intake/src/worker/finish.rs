@@ -1,14 +1,14 @@
-//! What a deal lacks after it was made: its note, and a phone or e-mail that its contact did not have.
+//! What a deal lacks after it was made: its note, its task, and somebody to complete its contact.
 
-use amocrm_sdk::{ContactId, LeadId, UserId};
+use amocrm_sdk::{LeadId, UserId};
 use store::{Ack, Claimed, LeadRow, StoreError};
 
 use super::Worker;
 use super::deliver::pairs;
-use super::job::Finish;
+use super::job::{Finish, Job};
 use crate::crm::{
-    CrmError, Linked, Mapping, Order, Verdict, add_note_once, add_task_once, complete_contact,
-    missing_values, note_text,
+    CrmError, Linked, Mapping, Order, Verdict, add_note_once, add_task_once, missing_values,
+    note_text,
 };
 use crate::lead::LeadForm;
 
@@ -58,8 +58,11 @@ impl Worker {
         let deal = LeadId::new(finish.deal);
         let intake_id = row.intake_id.to_string();
         if let Some(contact) = finish.contact {
-            let region = self.config.intake.phone_region();
-            complete_contact(&linked.client, ContactId::new(contact), &form, region).await?;
+            let complete = Job::Contact {
+                lead: row.id,
+                contact,
+            };
+            self.store.jobs().enqueue(complete.spec()?).await?;
         }
         let unplaced = if let Some(unplaced) = finish.unplaced {
             unplaced

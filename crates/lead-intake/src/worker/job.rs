@@ -9,17 +9,20 @@ use crate::lead::LeadStatus;
 pub(crate) const DELIVER: &str = "lead.deliver";
 /// Adds what a deal lacks after it was made: a note, a phone of its contact.
 pub(crate) const FINISH: &str = "lead.finish";
+/// Adds a phone or an e-mail to a contact that lacks it.
+pub(crate) const CONTACT: &str = "lead.contact";
 /// Moves a deal to the stage of our status.
 pub(crate) const MOVE: &str = "lead.move";
 
 /// All kinds, the most urgent first.
-pub(crate) const KINDS: &[&str] = &[DELIVER, MOVE, FINISH];
+pub(crate) const KINDS: &[&str] = &[DELIVER, MOVE, FINISH, CONTACT];
 
 /// A job of ours.
 #[derive(Debug, Clone)]
 pub(crate) enum Job {
     Deliver { lead: i64 },
     Finish(Finish),
+    Contact { lead: i64, contact: u64 },
     Move { lead: i64, status: LeadStatus },
 }
 
@@ -35,6 +38,12 @@ pub(crate) struct Finish {
 }
 
 #[derive(Serialize, Deserialize)]
+struct Complete {
+    lead: i64,
+    contact: u64,
+}
+
+#[derive(Serialize, Deserialize)]
 struct Move {
     lead: i64,
     status: LeadStatus,
@@ -45,6 +54,10 @@ impl Job {
     pub(crate) fn read(job: &Claimed) -> Result<Self, StoreError> {
         Ok(match job.kind() {
             FINISH => Self::Finish(job.payload()?),
+            CONTACT => {
+                let Complete { lead, contact } = job.payload()?;
+                Self::Contact { lead, contact }
+            }
             MOVE => {
                 let Move { lead, status } = job.payload()?;
                 Self::Move { lead, status }
@@ -55,11 +68,20 @@ impl Job {
         })
     }
 
-    /// The job as it is stored. The jobs of a lead run one after another.
+    /// The job as it is stored. The jobs of a lead run one after another, and so do those that change a contact: amoCRM
+    /// takes a field's values only together, and of two that append at once one would be lost.
     pub(crate) fn spec(&self) -> Result<JobSpec, StoreError> {
         let (spec, lead) = match self {
             Self::Deliver { lead } => (JobSpec::new(DELIVER, lead)?, *lead),
             Self::Finish(finish) => (JobSpec::new(FINISH, finish)?, finish.lead),
+            Self::Contact { lead, contact } => {
+                let payload = Complete {
+                    lead: *lead,
+                    contact: *contact,
+                };
+                let spec = JobSpec::new(CONTACT, &payload)?;
+                return Ok(spec.lane(format!("contact/{contact}")));
+            }
             Self::Move { lead, status } => {
                 let payload = Move {
                     lead: *lead,

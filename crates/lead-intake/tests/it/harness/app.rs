@@ -226,7 +226,7 @@ impl TestApp {
         let jobs = self.app.store().jobs();
         eventually("the queue runs empty", || async {
             let mut depth = 0;
-            for kind in ["lead.deliver", "lead.move", "lead.finish"] {
+            for kind in ["lead.deliver", "lead.move", "lead.finish", "lead.contact"] {
                 depth += jobs.stats(kind).await.unwrap().depth;
             }
             (depth == 0).then_some(())
