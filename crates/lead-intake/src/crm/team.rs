@@ -205,7 +205,7 @@ impl From<User> for Member {
             id: i64::try_from(user.id.get()).unwrap_or(i64::MAX),
             name: user.name,
             email: user.email,
-            group: user.rights.group_id.map_or(0, |id| id.get()),
+            group: user.rights.group_id.map_or(0, amocrm_sdk::Id::get),
             is_active: user.rights.is_active && !user.rights.is_free,
         }
     }

@@ -1,5 +1,6 @@
 //! Real processes, killed without warning.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,9 +10,16 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::harness::{TestApp, TestCrm, TestDatabase, all_settings, eventually, field};
+use crate::managers::{TEAM, hire};
 
 const LEADS: usize = 100;
 const KILLS: usize = 4;
+/// Three managers by turns, each with a task for every deal.
+const MANAGERS: [(&str, &str); 3] = [
+    ("INTAKE_MANAGER_STRATEGY", "round_robin"),
+    ("INTAKE_MANAGERS", "9000002, 9000003, 9000004"),
+    ("INTAKE_MANAGER_TASK", "Связаться с клиентом"),
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_service_delivers_every_lead_once_after_its_restart() {
@@ -28,6 +36,9 @@ async fn a_killed_service_delivers_every_lead_once_after_its_restart_on_postgres
 async fn killed(database: TestDatabase) {
     // Queue the leads while nobody delivers: the account is connected, the workers have not been started.
     let app = TestApp::ready_on(database, &[("INTAKE_SHORT_WAIT_MS", "0")]).await;
+    for person in TEAM {
+        hire(&app.crm, person).await;
+    }
     app.crm.emulator.fault(
         amocrm_emulator::Fault::server_error(503)
             .path("/leads/complex")
@@ -86,6 +97,28 @@ async fn killed(database: TestDatabase) {
             "one note for each deal"
         );
     }
+    let mut turns = BTreeMap::new();
+    for deal in &deals {
+        *turns
+            .entry(deal["responsible_user_id"].as_i64())
+            .or_insert(0) += 1;
+    }
+    let mut turns: Vec<usize> = turns.into_values().collect();
+    turns.sort_unstable();
+    assert_eq!(turns, [33, 33, 34], "one turn for each lead");
+    let tasks = crm.get("/api/v4/tasks?limit=250").await;
+    let tasks = tasks["_embedded"]["tasks"].as_array().unwrap();
+    let mut of: Vec<_> = tasks
+        .iter()
+        .filter_map(|task| task["entity_id"].as_i64())
+        .collect();
+    of.sort_unstable();
+    of.dedup();
+    assert_eq!(
+        (of.len(), tasks.len()),
+        (LEADS, LEADS),
+        "one task for each deal"
+    );
     database.drop_schema().await;
 }
 
@@ -98,12 +131,9 @@ struct Service {
 
 impl Service {
     async fn start(crm: &TestCrm, database: &TestDatabase) -> Self {
-        let settings = all_settings(
-            crm,
-            database,
-            "http://127.0.0.1:1",
-            &[("SERVER_PORT", "0"), ("LOG_DIR", "logs")],
-        );
+        let mut more = vec![("SERVER_PORT", "0"), ("LOG_DIR", "logs")];
+        more.extend(MANAGERS);
+        let settings = all_settings(crm, database, "http://127.0.0.1:1", &more);
         let mut child = Command::new(Path::new(env!("CARGO_BIN_EXE_lead-intake")))
             .env_clear()
             .envs(settings)
