@@ -326,6 +326,9 @@ mod tests {
 
     use crate::Config;
 
+    /// A file, variables, and what has to be said about them.
+    type Case<'a> = (String, &'a [(&'a str, &'a str)], &'a str);
+
     fn problems_of(toml: &str, environment: &[(&str, &str)]) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("intake.toml");
@@ -343,7 +346,7 @@ mod tests {
         let turns = ("INTAKE_MANAGER_STRATEGY", "round_robin");
         let group = ("INTAKE_MANAGER_GROUP", "Продажи");
         let rule = |lines: &str| format!("[[managers.rules]]\nname = \"Бали\"\n{lines}\n");
-        let cases: &[(String, &[(&str, &str)], &str)] = &[
+        let cases: &[Case<'_>] = &[
             (
                 String::new(),
                 &[anna, turns, group],

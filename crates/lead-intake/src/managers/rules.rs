@@ -203,7 +203,7 @@ mod tests {
         }
     }
 
-    fn config(value: serde_json::Value) -> ManagersConfig {
+    fn config(value: &serde_json::Value) -> ManagersConfig {
         let mut settings = json!({"keep": "active", "task_minutes": 15});
         settings
             .as_object_mut()
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn users_are_found_by_id_e_mail_name_and_group_and_only_the_active_ones() {
         let of = |value| {
-            let config = config(value);
+            let config = config(&value);
             named(&config.users, config.group.as_deref(), &team())
         };
         assert_eq!(
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn the_first_rule_with_somebody_active_counts() {
-        let config = config(json!({
+        let config = config(&json!({
             "strategy": "round_robin",
             "users": [1],
             "rules": [
