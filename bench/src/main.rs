@@ -1,8 +1,6 @@
-//! `cargo xtask bench sdk`: the SDK's speed, measured in one run against plain serde, the emulator and other clients.
+//! What `cargo xtask bench` measures, each kind by its name.
 //!
-//! Readable text comes first, then one `name=value` line for each figure. Times of computing are CPU time of the one thread
-//! that computes, the best of many rounds in which the contenders take turns, so that a busy machine changes little. What
-//! takes wall-clock time, the budget above all, goes over real loopback to an emulator in a process of its own.
+//! Readable text comes first, then one `name=value` line for each figure.
 
 #![expect(
     clippy::print_stdout,
@@ -10,57 +8,39 @@
     reason = "telling figures is what this program does"
 )]
 
-mod bodies;
 mod canned;
-mod compute;
-mod cpu;
 mod emulator;
-mod lean;
-mod memory;
-mod overhead;
-mod peers;
+mod intake;
 mod report;
-mod throughput;
+mod sdk;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
-use crate::emulator::Emulator;
-use crate::overhead::Called;
-use crate::report::Report;
-
-/// Measures the SDK.
+/// Measures the workspace against its goals.
 #[derive(Debug, Parser)]
-#[command(
-    name = "cargo xtask bench sdk",
-    bin_name = "cargo xtask bench sdk",
-    about
-)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench", about)]
 struct Arguments {
-    /// Seconds instead of minutes: shows that the benchmark works, not how fast anything is.
-    #[arg(long)]
-    quick: bool,
-    /// Other clients do the same work in the same run; they are installed from PyPI and npm.
-    #[arg(long)]
-    peers: bool,
-    /// The emulator's program [default: the one beside this program].
-    #[arg(long, value_name = "FILE")]
-    emulator: Option<PathBuf>,
-    /// Streams the leads of this emulator with this token, and tells the memory it took.
-    #[arg(long, num_args = 2, value_names = ["URL", "TOKEN"], hide = true)]
-    stream: Option<Vec<String>>,
-    /// Sends requests that callgrind counts.
-    #[arg(long, value_enum, hide = true)]
-    call: Option<Called>,
-    /// How many of them.
-    #[arg(long, default_value_t = 1, hide = true)]
-    times: u32,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The SDK: reading, writing, the budget, memory, the layers' overhead.
+    Sdk(sdk::Arguments),
+    /// lead-intake: leads taken per second, answers while amoCRM is away, the way of a lead to amoCRM, memory.
+    Intake(intake::Arguments),
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    let done = match Arguments::parse().what {
+        What::Sdk(arguments) => sdk::run(&arguments),
+        What::Intake(arguments) => intake::run(&arguments),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -69,36 +49,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let one_thread = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-    };
-    if let Some([base_url, token]) = arguments.stream.as_deref() {
-        return one_thread()?.block_on(memory::stream(base_url, token));
-    }
-    if let Some(called) = arguments.call {
-        return one_thread()?.block_on(overhead::call(called, arguments.times));
-    }
-    let mut report = Report::default();
-    compute::run(&mut report, arguments.quick)?;
-    overhead::run(&mut report)?;
-    tokio::runtime::Runtime::new()?.block_on(over_loopback(&mut report, arguments))?;
-    report.print();
-    Ok(())
-}
-
-async fn over_loopback(report: &mut Report, arguments: &Arguments) -> anyhow::Result<()> {
-    let beside = || -> std::io::Result<PathBuf> {
-        let name = format!("amocrm-emulator{}", std::env::consts::EXE_SUFFIX);
-        Ok(std::env::current_exe()?.with_file_name(name))
-    };
-    let program = arguments.emulator.clone().map_or_else(beside, Ok)?;
-    let emulator = Emulator::start(&program)?;
-    let (leads, ours) = throughput::run(report, &emulator, arguments.quick).await?;
-    if arguments.peers {
-        peers::run(report, &emulator, &leads, ours).await?;
-    }
-    memory::run(report, &emulator, arguments.quick).await
+/// A program of this workspace that was built with this one.
+fn beside(name: &str) -> anyhow::Result<PathBuf> {
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    Ok(std::env::current_exe()?.with_file_name(file))
 }

@@ -3,14 +3,22 @@
 use std::ffi::OsStr;
 
 use crate::cargo::cargo;
-use crate::process;
+use crate::postgres::{Found, Postgres, Tools};
 use crate::test::Counts;
+use crate::{environment, process};
 
 /// Its profile: a release that is linked in seconds.
 const PROFILE: [&str; 2] = ["--profile", "bench"];
 
 /// Without `-p`: features are those of the whole workspace, so the build is shared with other chores.
-const PROGRAMS: [&str; 4] = ["--bin", "bench", "--bin", "amocrm-emulator"];
+const PROGRAMS: [&str; 6] = [
+    "--bin",
+    "bench",
+    "--bin",
+    "amocrm-emulator",
+    "--bin",
+    "lead-intake",
+];
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
@@ -30,40 +38,85 @@ enum What {
         #[arg(long)]
         peers: bool,
     },
+    /// lead-intake: leads taken per second on SQLite and PostgreSQL, answers while amoCRM is away, the way of a lead to
+    /// amoCRM, memory.
+    Intake {
+        /// Seconds instead of minutes: shows that the benchmark works, not how fast anything is.
+        #[arg(long)]
+        quick: bool,
+    },
 }
 
 /// Measures. Only what does not work is an error; what is slow is a figure.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     process::catch_signals()?;
-    let What::Sdk { quick, peers } = arguments.what;
-    let options = [(quick, "--quick"), (peers, "--peers")];
-    let options = options
-        .into_iter()
-        .filter_map(|(is_on, option)| is_on.then_some(option));
-    measure(&PROFILE, options)
+    build(&PROFILE)?;
+    match arguments.what {
+        What::Sdk { quick, peers } => {
+            let options = [(quick, "--quick"), (peers, "--peers")];
+            let options = options
+                .into_iter()
+                .filter_map(|(is_on, option)| is_on.then_some(option));
+            measure(&PROFILE, ["sdk"].into_iter().chain(options))
+        }
+        What::Intake { quick } => {
+            let mut options = vec!["intake".to_owned()];
+            options.extend(quick.then(|| "--quick".to_owned()));
+            // Stopped and deleted at the end, whatever happens.
+            let (url, _postgres) = postgres()?;
+            options.extend(url.map(|url| format!("--postgres={url}")));
+            measure(&PROFILE, options)
+        }
+    }
 }
 
-/// Shows that the benchmark works, with the programs the tests were built with.
-pub(crate) fn smoke() -> Counts {
+/// Shows that the benchmarks work, with the programs the tests were built with.
+pub(crate) fn smoke(postgres_url: Option<&str>) -> Counts {
+    let mut intake = vec!["intake".to_owned(), "--quick".to_owned()];
+    intake.extend(postgres_url.map(|url| format!("--postgres={url}")));
     let mut counts = Counts::default();
-    match measure(&[], ["--quick"]) {
-        Ok(()) => counts.passed = 1,
-        Err(error) => {
-            println!("✘ {error:#}");
-            counts.failed = 1;
+    let sdk = build(&[]).and_then(|()| measure(&[], ["sdk", "--quick"]));
+    for done in [sdk, measure(&[], intake)] {
+        match done {
+            Ok(()) => counts.passed += 1,
+            Err(error) => {
+                println!("✘ {error:#}");
+                counts.failed += 1;
+            }
         }
     }
     counts
+}
+
+/// A server for this run, or the one of `TEST_POSTGRES_URL`.
+fn postgres() -> anyhow::Result<(Option<String>, Option<Postgres>)> {
+    if let Some(url) = environment::get(environment::TEST_POSTGRES_URL) {
+        return Ok((Some(url), None));
+    }
+    match Tools::find() {
+        Found::Tools(tools) => {
+            let postgres = Postgres::start(tools)?;
+            Ok((Some(postgres.url()), Some(postgres)))
+        }
+        Found::Missing(reason) => {
+            println!("skipped: {reason}");
+            Ok((None, None))
+        }
+    }
+}
+
+fn build(profile: &[&str]) -> anyhow::Result<()> {
+    let mut build = cargo(["build", "--quiet"]);
+    build.args(profile).args(PROGRAMS);
+    let built = process::run("build", &mut build)?;
+    anyhow::ensure!(built.success, "the benchmark does not build");
+    Ok(())
 }
 
 fn measure(
     profile: &[&str],
     options: impl IntoIterator<Item = impl AsRef<OsStr>>,
 ) -> anyhow::Result<()> {
-    let mut build = cargo(["build", "--quiet"]);
-    build.args(profile).args(PROGRAMS);
-    let built = process::run("build", &mut build)?;
-    anyhow::ensure!(built.success, "the benchmark does not build");
     let mut measure = cargo(["run", "--quiet"]);
     measure
         .args(profile)

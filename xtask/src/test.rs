@@ -214,7 +214,7 @@ impl Run<'_> {
     fn benchmark(&mut self) {
         report::heading("benchmark");
         let started = Instant::now();
-        let counts = bench::smoke();
+        let counts = bench::smoke(self.postgres_url.as_deref());
         self.add("benchmark", counts, "", started.elapsed());
     }
 

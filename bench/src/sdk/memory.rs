@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use crate::canned::Unlimited;
 use crate::emulator::{self, Emulator};
 use crate::report::{Goal, Report};
-use crate::throughput;
+use crate::sdk::throughput;
 
 /// Where the first look is: the connection is made, the heap has found its size.
 const SETTLED: u32 = 10_000;
@@ -30,7 +30,7 @@ pub(crate) async fn run(
     }
     emulator.allow(None).await?;
     throughput::leads(&emulator.unlimited(), count).await?;
-    let arguments = ["--stream", &emulator.base_url, &emulator.token];
+    let arguments = ["sdk", "--stream", &emulator.base_url, &emulator.token];
     let output = Command::new(std::env::current_exe()?)
         .args(arguments)
         .stdin(Stdio::null())

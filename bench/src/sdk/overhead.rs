@@ -75,7 +75,7 @@ fn instructions(called: &str, calls: u32) -> anyhow::Result<f64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(std::env::current_exe()?)
-        .args(["--call", called, "--times", &calls.to_string()])
+        .args(["sdk", "--call", called, "--times", &calls.to_string()])
         .output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     let counted = said.lines().find_map(|line| line.split_once("Collected :"));

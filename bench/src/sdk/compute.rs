@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 
 use crate::canned::Canned;
 use crate::report::{Goal, Report};
-use crate::{bodies, cpu, lean};
+use crate::sdk::{bodies, cpu, lean};
 
 const MILLI: f64 = 1e3;
 const MICRO: f64 = 1e6;

@@ -12,9 +12,9 @@ use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::cpu;
 use crate::emulator::{Emulator, Seen};
 use crate::report::{Goal, Report};
+use crate::sdk::cpu;
 
 /// What the SDK took for the same work.
 #[derive(Debug, Clone, Copy)]

@@ -9,10 +9,10 @@ use amocrm_sdk::{Client, LeadId};
 use anyhow::ensure;
 use tokio::task::JoinSet;
 
-use crate::compute::contact;
 use crate::emulator::Emulator;
-use crate::peers::Ours;
 use crate::report::{Goal, Report};
+use crate::sdk::compute::contact;
+use crate::sdk::peers::Ours;
 
 /// The leads that were changed, and how long it took.
 pub(crate) async fn run(
