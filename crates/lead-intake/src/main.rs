@@ -34,6 +34,8 @@ enum Command {
     DeadLetters(dead_letters::Command),
     /// The same as `dead-letters retry --all`.
     Retry,
+    /// Asks the service that runs on this machine how it is; exit status 0 if it takes leads. For containers.
+    Health,
     /// Brings the database's tables up to date; `serve` does it as well.
     Migrate,
 }
@@ -82,6 +84,15 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::DeadLetters(command) => {
             let app = App::open(config).await?;
             dead_letters::run(&app, &command, &mut out).await?;
+        }
+        Command::Health => {
+            let report = service_kit::health::probe(&config.server).await?;
+            for part in &report.parts {
+                writeln!(out, "{}: {}", part.name, part.detail)?;
+            }
+            if !report.ready {
+                return Ok(ExitCode::FAILURE);
+            }
         }
         Command::Migrate => {
             let app = App::open(config).await?;

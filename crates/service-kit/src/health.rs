@@ -1,5 +1,7 @@
 //! Whether a service lives, and whether its neighbours answer.
 
+mod probe;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -10,6 +12,8 @@ use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use utoipa::ToSchema;
+
+pub use self::probe::probe;
 
 /// A neighbour that does not answer within this time counts as away.
 const PART_TIMEOUT: Duration = Duration::from_secs(2);

@@ -37,6 +37,18 @@ impl ServerConfig {
         }
     }
 
+    /// Where a program of this machine reaches the service: an address that stands for all is listened on at loopback
+    /// as well.
+    pub fn local_address(&self) -> String {
+        match self.host.parse::<IpAddr>() {
+            Ok(IpAddr::V4(address)) if address.is_unspecified() => {
+                format!("127.0.0.1:{}", self.port)
+            }
+            Ok(IpAddr::V6(address)) if address.is_unspecified() => format!("[::1]:{}", self.port),
+            _ => self.address(),
+        }
+    }
+
     /// Whether only this machine can reach the service.
     pub fn is_loopback(&self) -> bool {
         self.host.eq_ignore_ascii_case("localhost")

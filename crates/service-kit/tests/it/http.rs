@@ -8,7 +8,8 @@ use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use secrecy::SecretString;
 use serde::Deserialize;
-use service_kit::health::Health;
+use service_kit::config::ServerConfig;
+use service_kit::health::{Health, probe};
 use service_kit::http::{
     AdminAccess, ApiJson, FORM_BODY_LIMIT, Problem, StackConfig, operations, require_admin,
     with_stack, without_trailing_slash,
@@ -183,4 +184,31 @@ async fn metrics_count_routes_by_pattern() {
         "{text}"
     );
     assert!(!text.contains("79001234567"));
+}
+
+#[tokio::test]
+async fn a_probe_tells_a_service_from_a_stranger_and_from_nobody() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut server = ServerConfig {
+        // As in a container: the service listens on every address, and is asked on loopback.
+        host: "0.0.0.0".to_owned(),
+        port: listener.local_addr().unwrap().port(),
+        ..ServerConfig::default()
+    };
+    let serving = tokio::spawn(async move { axum::serve(listener, app(None)).await });
+    let report = probe(&server).await.unwrap();
+    assert!(report.ready);
+    assert_eq!(report.parts[0].detail, "answers");
+    serving.abort();
+
+    let stranger = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    server.port = stranger.local_addr().unwrap().port();
+    let routes = Router::new().route("/health", get(|| async { "fine, and you?" }));
+    let serving = tokio::spawn(async move { axum::serve(stranger, routes).await });
+    let error = format!("{:#}", probe(&server).await.unwrap_err());
+    assert!(error.contains("is another program"), "{error}");
+    serving.abort();
+    let _ = serving.await;
+    let error = format!("{:#}", probe(&server).await.unwrap_err());
+    assert!(error.contains("does not answer"), "{error}");
 }
