@@ -15,6 +15,8 @@ mod ci;
 mod environment;
 mod examples;
 mod faults;
+mod guide;
+mod image;
 mod postgres;
 mod process;
 mod report;
@@ -47,6 +49,10 @@ enum Chore {
     Faults(faults::Arguments),
     /// Checks the SDK as its users meet it: every set of features, and the first program of its READMEs. Part of `ci`.
     Sdk,
+    /// Does what docs/lead-intake.md tells a newcomer, command by command, in both languages. Part of `test`.
+    Guide,
+    /// Builds the static program of the Dockerfile, and tries it in an empty root.
+    Image(image::Arguments),
     /// Runs what CI runs: format, lints, docs, tests, dependencies.
     Ci(ci::Arguments),
 }
@@ -68,6 +74,8 @@ fn main() -> ExitCode {
         Chore::Bench(arguments) => bench::run(&arguments),
         Chore::Faults(arguments) => faults::run(&arguments),
         Chore::Sdk => ci::run_sdk(),
+        Chore::Guide => guide::run(),
+        Chore::Image(arguments) => image::run(&arguments),
         Chore::Ci(arguments) => ci::run(&arguments),
     };
     match done {

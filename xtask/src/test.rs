@@ -11,7 +11,7 @@ use crate::cargo::{cargo, has_subcommand};
 use crate::environment::{REQUIRE_ALL, TEST_POSTGRES_URL};
 use crate::postgres::{Found, Postgres, Tools};
 use crate::report::{self, Line, Verdict};
-use crate::{bench, environment, examples, faults, process};
+use crate::{bench, environment, examples, faults, guide, process};
 
 /// Tests that measure seconds or kill processes, by parts of their names: they run alone, as in `.config/nextest.toml`.
 const HEAVY: [&str; 3] = ["sliding_second", "two_processes", "kill"];
@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     require_all: bool,
     /// Arguments for `cargo nextest run` (or `cargo test`, if nextest is not installed): a choice of tests. Doc tests,
-    /// examples and the benchmark are then left out.
+    /// examples, guides and the benchmark are then left out.
     #[arg(last = true, value_name = "ARGUMENTS")]
     selection: Vec<String>,
 }
@@ -72,11 +72,12 @@ pub(crate) fn run_all(
     if selection.is_empty() {
         run.doc_tests()?;
         run.examples()?;
+        run.guides()?;
         run.benchmark();
         run.faults(postgres.as_ref());
     } else {
         run.skipped(
-            "doc tests, examples, benchmark, faults",
+            "doc tests, examples, guides, benchmark, faults",
             "a choice of tests was given",
         );
     }
@@ -207,6 +208,14 @@ impl Run<'_> {
         let started = Instant::now();
         let counts = examples::run(&examples::names()?)?;
         self.add("examples", counts, "", started.elapsed());
+        Ok(())
+    }
+
+    fn guides(&mut self) -> anyhow::Result<()> {
+        report::heading("guides");
+        let started = Instant::now();
+        let counts = guide::follow()?;
+        self.add("guides", counts, "", started.elapsed());
         Ok(())
     }
 
