@@ -23,7 +23,7 @@ mod postgres;
 mod sql;
 mod sqlite;
 
-pub(crate) use self::postgres::PostgresDb;
+pub(crate) use self::postgres::{DEADLINE, PostgresDb, no_answer};
 pub(crate) use self::sql::{Row, Sql};
 pub(crate) use self::sqlite::SqliteDb;
 
@@ -60,6 +60,15 @@ impl Db {
         match &self.backend {
             Backend::Sqlite(db) => db.write(operation).await,
             Backend::Postgres(db) => db.write(operation, &self.time, &self.bell).await,
+        }
+    }
+
+    /// Runs an operation that is a single statement, and returns after it is durable. On PostgreSQL no transaction is put
+    /// around it, which spares two of three trips to the server.
+    pub(crate) async fn write_alone<O: Operation>(&self, operation: O) -> Result<O::Output> {
+        match &self.backend {
+            Backend::Sqlite(db) => db.write(operation).await,
+            Backend::Postgres(db) => db.write_alone(operation, &self.time, &self.bell).await,
         }
     }
 
@@ -159,6 +168,12 @@ impl Tx {
         }
     }
 
+    /// The process's time where that counts; `None` where the server's does, for statements that ask it themselves.
+    pub(crate) fn own_now(&self) -> Option<i64> {
+        let is_ours = self.time.source == TimeSource::Process;
+        is_ours.then(|| self.time.clock.micros())
+    }
+
     /// Rings the bell for workers after the commit.
     pub(crate) fn work_is_due(&mut self) {
         self.effects.work_is_due = true;
@@ -207,4 +222,5 @@ impl Tx {
     }
 }
 
-const COUNTER_SHARDS: u32 = 16;
+/// Rows of one counter on PostgreSQL.
+pub(crate) const COUNTER_SHARDS: u32 = 16;

@@ -70,6 +70,14 @@ impl StoreError {
         Self::new(StoreErrorKind::Internal, message)
     }
 
+    /// The same error for another caller.
+    pub(crate) fn repeat(&self) -> Self {
+        Self {
+            undone: self.undone,
+            ..Self::new(self.kind, self.message.clone())
+        }
+    }
+
     /// What happened, and what to do about it.
     pub fn kind(&self) -> StoreErrorKind {
         self.kind

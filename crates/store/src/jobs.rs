@@ -293,7 +293,7 @@ pub struct Worker {
 }
 
 /// The counter of unfinished jobs of a kind.
-fn depth_counter(kind: &str) -> String {
+pub(crate) fn depth_counter(kind: &str) -> String {
     format!("jobs.depth/{kind}")
 }
 

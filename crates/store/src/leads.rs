@@ -27,6 +27,7 @@ use crate::managers::ManagerReason;
 use crate::store::Inner;
 
 mod accept;
+mod arrivals;
 mod deliver;
 mod identities;
 mod read;
@@ -34,7 +35,8 @@ mod retry;
 mod status;
 mod warnings;
 
-pub use self::accept::{Accepted, IDEMPOTENCY_LIFE, IdempotencyKey};
+pub use self::accept::{Accepted, IDEMPOTENCY_LIFE, IdempotencyKey, LeadJob};
+pub(crate) use self::arrivals::Arrivals;
 pub use self::deliver::Delivered;
 pub use self::identities::{ContactClaim, Identity, IdentityKind};
 pub use self::read::{LeadFilter, LeadOrder};
@@ -134,6 +136,38 @@ pub struct NewLeadRow {
     pub payload: Value,
     /// Our status to begin with.
     pub local_status: String,
+}
+
+impl NewLeadRow {
+    /// The row that it becomes when it is accepted.
+    fn accepted(self, id: i64, now: i64) -> LeadRow {
+        let at = instant(now);
+        LeadRow {
+            id,
+            intake_id: self.intake_id,
+            account: self.account,
+            name: self.name,
+            phone: self.phone,
+            email: self.email,
+            utm: self.utm,
+            payload: self.payload,
+            local_status: self.local_status,
+            status_changed_at: at,
+            delivery: DeliveryState::Queued,
+            amo_contact_id: None,
+            amo_lead_id: None,
+            amo_pipeline_id: None,
+            amo_status_id: None,
+            attempts: 0,
+            last_error: None,
+            attempt_started_at: None,
+            created_at: at,
+            updated_at: at,
+            delivered_at: None,
+            responsible_user_id: None,
+            manager_reason: None,
+        }
+    }
 }
 
 impl fmt::Debug for NewLeadRow {

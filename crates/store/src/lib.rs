@@ -79,9 +79,10 @@ pub use self::jobs::{
 pub use self::keyring::Keyring;
 pub use self::leads::{
     Accepted, ContactClaim, Delivered, DeliveryState, IDEMPOTENCY_LIFE, IdempotencyKey, Identity,
-    IdentityKind, LeadFilter, LeadHistory, LeadOrder, LeadRow, LeadWarning, Leads, NewLeadRow,
-    StatusChange, StatusChanged, StatusOrigin, Utm, WarnedField,
+    IdentityKind, LeadFilter, LeadHistory, LeadJob, LeadOrder, LeadRow, LeadWarning, Leads,
+    NewLeadRow, StatusChange, StatusChanged, StatusOrigin, Utm, WarnedField,
 };
+pub use self::locks::{Lock, Locks};
 pub use self::managers::{
     AssignManager, Assigned, ManagerChange, ManagerFollowed, ManagerOrigin, ManagerPool,
     ManagerReason, ManagerStrategy, Managers,
@@ -93,5 +94,4 @@ pub use self::tallies::{
     DELAYS_MS, DailyTallies, FUNNEL, LOST, OTHER_SOURCES, SOURCE_LENGTH, SOURCES_PER_DAY, Tallies,
     Tally,
 };
-pub use self::locks::{Lock, Locks};
 pub use self::tokens::{TokenGeneration, Tokens};

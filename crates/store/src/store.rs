@@ -16,7 +16,7 @@ use crate::error::{Result, StoreError, StoreErrorKind};
 use crate::funnels::Funnels;
 use crate::jobs::{Jobs, JobsOptions};
 use crate::keyring::Keyring;
-use crate::leads::Leads;
+use crate::leads::{Arrivals, Leads};
 use crate::locks::Locks;
 use crate::managers::Managers;
 use crate::meta::Meta;
@@ -46,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) owner: Owner,
     pub(crate) jobs: JobsOptions,
     pub(crate) funnels: bool,
+    pub(crate) arrivals: Arrivals,
 }
 
 /// What a store needs besides its address.
@@ -185,6 +186,7 @@ impl Store {
                 owner,
                 jobs,
                 funnels,
+                arrivals: Arrivals::default(),
             }),
         })
     }

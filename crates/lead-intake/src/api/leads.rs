@@ -119,9 +119,7 @@ pub(crate) async fn create(
     let accepted = state
         .store
         .leads()
-        .accept(new_row(read.form, account)?, key, |id| {
-            Job::Deliver { lead: id }.spec()
-        })
+        .accept(new_row(read.form, account)?, key, Job::delivery())
         .await?;
     let (row, replayed) = match accepted {
         Accepted::Created(row) => {

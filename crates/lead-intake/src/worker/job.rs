@@ -1,7 +1,7 @@
 //! What is in the queue.
 
 use serde::{Deserialize, Serialize};
-use store::{Claimed, JobSpec, StoreError};
+use store::{Claimed, JobSpec, LeadJob, StoreError};
 
 use crate::lead::LeadStatus;
 
@@ -13,6 +13,9 @@ pub(crate) const FINISH: &str = "lead.finish";
 pub(crate) const CONTACT: &str = "lead.contact";
 /// Moves a deal to the stage of our status.
 pub(crate) const MOVE: &str = "lead.move";
+
+/// What the name of a lead's lane begins with.
+const LANE: &str = "lead/";
 
 /// All kinds, the most urgent first.
 pub(crate) const KINDS: &[&str] = &[DELIVER, MOVE, FINISH, CONTACT];
@@ -68,6 +71,11 @@ impl Job {
         })
     }
 
+    /// [`Job::Deliver`] of a lead that has no number yet.
+    pub(crate) fn delivery() -> LeadJob {
+        LeadJob::new(DELIVER).lane(LANE)
+    }
+
     /// The job as it is stored. The jobs of a lead run one after another, and so do those that change a contact: amoCRM
     /// takes a field's values only together, and of two that append at once one would be lost.
     pub(crate) fn spec(&self) -> Result<JobSpec, StoreError> {
@@ -90,6 +98,6 @@ impl Job {
                 (JobSpec::new(MOVE, &payload)?, *lead)
             }
         };
-        Ok(spec.lane(format!("lead/{lead}")))
+        Ok(spec.lane(format!("{LANE}{lead}")))
     }
 }

@@ -15,7 +15,7 @@ use crate::error::{Result, StoreError, StoreErrorKind};
 const ATTEMPTS: u32 = 12;
 /// How long an operation may take in all, the tries included: a server that is frozen, or gone without a word, would
 /// otherwise be waited for until the kernel gives up, a quarter of an hour later.
-pub(super) const DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 /// How long connections may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(3);
 /// One task of a process asks for a permit at a time; the other connection is for pauses.
@@ -107,7 +107,8 @@ impl PostgresDb {
         time: &Time,
         bell: &Arc<Notify>,
     ) -> Result<O::Output> {
-        Self::write_to(&self.pool, operation, time, bell).await
+        let attempt = || Self::attempt(&self.pool, &operation, time);
+        repeat(attempt, bell).await
     }
 
     /// Runs `operation` on the connections of the request budget.
@@ -117,40 +118,39 @@ impl PostgresDb {
         time: &Time,
         bell: &Arc<Notify>,
     ) -> Result<O::Output> {
-        Self::write_to(&self.quota, operation, time, bell).await
+        let attempt = || Self::attempt(&self.quota, &operation, time);
+        repeat(attempt, bell).await
     }
 
-    async fn write_to<O: Operation>(
-        pool: &PgPool,
+    /// Runs an operation that is a single statement without a transaction around it.
+    pub(super) async fn write_alone<O: Operation>(
+        &self,
         operation: O,
         time: &Time,
         bell: &Arc<Notify>,
     ) -> Result<O::Output> {
-        let tries = async {
-            let mut attempt = 1;
-            loop {
-                match Self::attempt(pool, &operation, time).await {
-                    Ok((output, effects)) => {
-                        if effects.work_is_due {
-                            bell.notify_waiters();
-                        }
-                        return Ok(output);
-                    }
-                    Err(Failed { error, again: true }) if attempt < ATTEMPTS => {
-                        tracing::debug!(attempt, %error, "a transaction is tried again");
-                        // A few milliseconds apart, differently for each, so that the same two do not meet again.
-                        let jitter = u64::from(getrandom::u32().unwrap_or(0) % 8);
-                        tokio::time::sleep(Duration::from_millis(u64::from(attempt) * 4 + jitter))
-                            .await;
-                        attempt += 1;
-                    }
-                    Err(Failed { error, .. }) => return Err(error),
-                }
-            }
-        };
-        tokio::time::timeout(DEADLINE, tries)
-            .await
-            .map_err(|_| no_answer())?
+        let attempt = || Self::attempt_alone(&self.pool, &operation, time);
+        repeat(attempt, bell).await
+    }
+
+    async fn attempt_alone<O: Operation>(
+        pool: &PgPool,
+        operation: &O,
+        time: &Time,
+    ) -> Result<(O::Output, Effects), Failed> {
+        let conn = pool.acquire().await.map_err(|error| Failed {
+            again: is_lost(&error),
+            error: error.into(),
+        })?;
+        let mut tx = Tx::new(Conn::PostgresReader(conn), time.clone());
+        match operation.run(&mut tx).await {
+            Ok(output) => Ok((output, std::mem::take(&mut tx.effects))),
+            // The statement is its own commit: when the connection breaks, nobody knows whether it happened.
+            Err(error) => Err(Failed {
+                error,
+                again: false,
+            }),
+        }
     }
 
     async fn attempt<O: Operation>(
@@ -184,11 +184,42 @@ impl PostgresDb {
     }
 }
 
-pub(super) fn no_answer() -> StoreError {
+pub(crate) fn no_answer() -> StoreError {
     StoreError::new(
         StoreErrorKind::Unavailable,
         "the database server did not answer in time",
     )
+}
+
+/// Tries until it succeeds or fails for good, and rings the bell if work became due.
+async fn repeat<T, F>(attempt: impl Fn() -> F, bell: &Arc<Notify>) -> Result<T>
+where
+    F: Future<Output = Result<(T, Effects), Failed>>,
+{
+    let tries = async {
+        let mut tried = 1;
+        loop {
+            match attempt().await {
+                Ok((output, effects)) => {
+                    if effects.work_is_due {
+                        bell.notify_waiters();
+                    }
+                    return Ok(output);
+                }
+                Err(Failed { error, again: true }) if tried < ATTEMPTS => {
+                    tracing::debug!(attempt = tried, %error, "a transaction is tried again");
+                    // A few milliseconds apart, differently for each, so that the same two do not meet again.
+                    let jitter = u64::from(getrandom::u32().unwrap_or(0) % 8);
+                    tokio::time::sleep(Duration::from_millis(u64::from(tried) * 4 + jitter)).await;
+                    tried += 1;
+                }
+                Err(Failed { error, .. }) => return Err(error),
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, tries)
+        .await
+        .map_err(|_| no_answer())?
 }
 
 fn pool(connections: u32) -> PgPoolOptions {

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{DeliveryState, LeadRow, Leads, NewLeadRow, count_transition, lead, lead_columns};
+use super::{
+    DeliveryState, LeadRow, Leads, NewLeadRow, arrivals, count_transition, lead, lead_columns,
+};
 use crate::clock::micros;
-use crate::db::{Operation, Tx};
+use crate::db::{Backend, Operation, Sql, Tx};
 use crate::error::{Result, StoreError, StoreErrorKind};
 use crate::funnels;
-use crate::jobs::{self, JobSpec};
+use crate::jobs::depth_counter;
 
 /// How long an `Idempotency-Key` is remembered.
 pub const IDEMPOTENCY_LIFE: Duration = Duration::from_hours(24);
@@ -33,6 +35,31 @@ impl fmt::Debug for IdempotencyKey {
     }
 }
 
+/// The job that delivers a lead: its payload is the lead's number. It is data rather than a function of the number, so
+/// that the database can make the job together with the number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeadJob {
+    pub(super) kind: String,
+    pub(super) lane: Option<String>,
+}
+
+impl LeadJob {
+    /// A job of `kind`, due at once.
+    pub fn new(kind: impl Into<String>) -> Self {
+        Self {
+            kind: kind.into(),
+            lane: None,
+        }
+    }
+
+    /// Puts it into the lane that is named by this and the lead's number: the lead's own, so it never waits there.
+    #[must_use]
+    pub fn lane(mut self, prefix: impl Into<String>) -> Self {
+        self.lane = Some(prefix.into());
+        self
+    }
+}
+
 /// What became of a submission.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Accepted {
@@ -45,14 +72,13 @@ pub enum Accepted {
 }
 
 impl Leads {
-    /// Stores a lead together with the job that delivers it. The job's payload is made from the lead's number.
+    /// Stores a lead together with the job that delivers it.
     ///
     /// ```no_run
     /// # async fn example(store: store::Store, new: store::NewLeadRow) -> Result<(), store::StoreError> {
-    /// use store::{Accepted, JobSpec};
+    /// use store::{Accepted, LeadJob};
     ///
-    /// let job = |lead_id: i64| JobSpec::new("lead.deliver", &lead_id);
-    /// match store.leads().accept(new, None, job).await? {
+    /// match store.leads().accept(new, None, LeadJob::new("lead.deliver")).await? {
     ///     Accepted::Created(lead) | Accepted::Replayed(lead) => println!("lead {}", lead.id),
     ///     Accepted::KeyReused => println!("422"),
     /// }
@@ -64,25 +90,36 @@ impl Leads {
     ///
     /// Nothing is stored then, with one exception: when PostgreSQL goes away in the middle of the commit and does not
     /// come back at once, nobody knows. A client that sends the same `Idempotency-Key` again is safe in every case.
-    pub async fn accept<J>(
+    pub async fn accept(
         &self,
         new: NewLeadRow,
         key: Option<IdempotencyKey>,
-        job: J,
-    ) -> Result<Accepted>
-    where
-        J: Fn(i64) -> Result<JobSpec> + Send + Sync + 'static,
-    {
-        let payload = new.payload.to_string();
+        job: LeadJob,
+    ) -> Result<Accepted> {
+        if job.kind.is_empty() {
+            return Err(StoreError::invalid("a job needs a kind"));
+        }
         let intake_id = new.intake_id;
-        let accept = Accept {
-            new,
-            payload,
-            key,
-            job,
-            funnels: self.inner.funnels,
+        let is_with_funnels = self.inner.funnels;
+        let accepted = match (&self.inner.db.backend, key) {
+            // What differs from lead to lead is in one statement; a key and a funnel take several.
+            (Backend::Postgres(_), None) if !is_with_funnels => {
+                let taken = arrivals::take(self, new, job).await;
+                taken.map(Accepted::Created)
+            }
+            (_, key) => {
+                let payload = new.payload.to_string();
+                let accept = Accept {
+                    new,
+                    payload,
+                    key,
+                    job,
+                    funnels: is_with_funnels,
+                };
+                self.inner.db.write(accept).await
+            }
         };
-        match self.inner.db.write(accept).await {
+        match accepted {
             // The commit may have happened although its answer was lost. If it did, saying otherwise makes the client
             // send the lead again.
             Err(error) if error.kind() == StoreErrorKind::Unavailable => {
@@ -96,55 +133,39 @@ impl Leads {
     }
 }
 
-struct Accept<J> {
+struct Accept {
     new: NewLeadRow,
     payload: String,
     key: Option<IdempotencyKey>,
-    job: J,
+    job: LeadJob,
     funnels: bool,
 }
 
-impl<J> Operation for Accept<J>
-where
-    J: Fn(i64) -> Result<JobSpec> + Send + Sync + 'static,
-{
-    type Output = Accepted;
+/// On SQLite every statement is a trip to the thread that owns the connection: one for all three tables.
+const INSERT: Sql = Sql::either(
+    "INSERT INTO leads (intake_id, account, name, phone, email, utm_source, utm_medium, utm_campaign,
+         utm_content, utm_term, payload, local_status, status_changed_at, delivery_state, created_at, updated_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'queued', $13, $13);
+     INSERT INTO lanes (lane, depth) SELECT $15 || last_insert_rowid(), 1 WHERE $15 IS NOT NULL;
+     INSERT INTO jobs (kind, lane, payload, waiting, due_at, created_at)
+     VALUES ($14, $15 || last_insert_rowid(), CAST(last_insert_rowid() AS TEXT), 0, $13, $13)
+     RETURNING CAST(payload AS INTEGER) AS id",
+    "WITH taken AS (
+         INSERT INTO leads (intake_id, account, name, phone, email, utm_source, utm_medium, utm_campaign,
+             utm_content, utm_term, payload, local_status, status_changed_at, delivery_state, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'queued', $13, $13)
+         RETURNING id),
+     heads AS (INSERT INTO lanes (lane, depth) SELECT $15 || id, 1 FROM taken WHERE $15 IS NOT NULL)
+     INSERT INTO jobs (kind, lane, payload, waiting, due_at, created_at)
+     SELECT $14, $15 || id, CAST(id AS TEXT), 0, $13, $13 FROM taken
+     RETURNING CAST(payload AS BIGINT) AS id",
+);
 
-    async fn run(&self, tx: &mut Tx) -> Result<Accepted> {
-        let now = tx.now().await?;
-        if let Some(key) = &self.key
-            && let Some(known) = reserve(tx, key, now).await?
-        {
-            return Ok(known);
-        }
-        let lead = self.insert(tx, now).await?;
-        if let Some(key) = &self.key {
-            tx.query("UPDATE idempotency_keys SET lead_id = $2 WHERE key = $1")
-                .bind(&key.key)
-                .bind(lead.id)
-                .execute()
-                .await?;
-        }
-        jobs::add(tx, &(self.job)(lead.id)?).await?;
-        if self.funnels {
-            funnels::entered(tx, lead.id, &lead.local_status).await?;
-        }
-        count_transition(tx, None, DeliveryState::Queued);
-        Ok(Accepted::Created(lead))
-    }
-}
-
-impl<J> Accept<J> {
-    async fn insert(&self, tx: &mut Tx, now: i64) -> Result<LeadRow> {
+impl Accept {
+    async fn insert(&self, tx: &mut Tx, now: i64) -> Result<i64> {
         let new = &self.new;
-        let row = tx
-            .query(concat!(
-                "INSERT INTO leads (intake_id, account, name, phone, email, utm_source, utm_medium, utm_campaign,
-                     utm_content, utm_term, payload, local_status, status_changed_at, delivery_state, created_at, updated_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'queued', $13, $13)
-                 RETURNING ",
-                lead_columns!()
-            ))
+        let inserted = tx
+            .query(INSERT)
             .bind(new.intake_id.to_string())
             .bind(&new.account)
             .bind(&new.name)
@@ -158,9 +179,42 @@ impl<J> Accept<J> {
             .bind(&self.payload)
             .bind(&new.local_status)
             .bind(now)
-            .fetch_one()
+            .bind(&self.job.kind)
+            .bind(&self.job.lane)
+            // All rows, so that all three statements run.
+            .fetch_all()
             .await?;
-        lead(&row)
+        let row = inserted.first();
+        row.ok_or_else(|| StoreError::internal("a lead was stored without its job"))?
+            .int("id")
+    }
+}
+
+impl Operation for Accept {
+    type Output = Accepted;
+
+    async fn run(&self, tx: &mut Tx) -> Result<Accepted> {
+        let now = tx.now().await?;
+        if let Some(key) = &self.key
+            && let Some(known) = reserve(tx, key, now).await?
+        {
+            return Ok(known);
+        }
+        let id = self.insert(tx, now).await?;
+        if let Some(key) = &self.key {
+            tx.query("UPDATE idempotency_keys SET lead_id = $2 WHERE key = $1")
+                .bind(&key.key)
+                .bind(id)
+                .execute()
+                .await?;
+        }
+        if self.funnels {
+            funnels::entered(tx, id, &self.new.local_status).await?;
+        }
+        tx.count(depth_counter(&self.job.kind), 1);
+        count_transition(tx, None, DeliveryState::Queued);
+        tx.work_is_due();
+        Ok(Accepted::Created(self.new.clone().accepted(id, now)))
     }
 }
 

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use store::{
     Accepted, Ack, Claimed, ContactClaim, DeadLetterFilter, Delivered, DeliveryState,
-    IDEMPOTENCY_LIFE, IdempotencyKey, Identity, JobSpec, LeadFilter, LeadOrder, LeadRow,
+    IDEMPOTENCY_LIFE, IdempotencyKey, Identity, LeadFilter, LeadJob, LeadOrder, LeadRow,
     NewLeadRow, RetryAfter, Store, StoreErrorKind, Utm,
 };
 use uuid::Uuid;
@@ -35,8 +35,8 @@ pub(crate) fn new_lead() -> NewLeadRow {
     }
 }
 
-fn deliver(lead_id: i64) -> store::Result<JobSpec> {
-    JobSpec::new("lead.deliver", &lead_id)
+fn deliver() -> LeadJob {
+    LeadJob::new("lead.deliver")
 }
 
 fn key(fingerprint: &str) -> IdempotencyKey {
@@ -49,7 +49,7 @@ fn key(fingerprint: &str) -> IdempotencyKey {
 pub(crate) async fn accept(store: &Store) -> LeadRow {
     match store
         .leads()
-        .accept(new_lead(), None, deliver)
+        .accept(new_lead(), None, deliver())
         .await
         .unwrap()
     {
@@ -81,7 +81,7 @@ on_both! {
         let stores = [db.open().await, db.open().await];
         let outcomes = join_all((0..64).map(|number| {
             let leads = stores[number % 2].leads();
-            async move { leads.accept(new_lead(), Some(key("body")), deliver).await.unwrap() }
+            async move { leads.accept(new_lead(), Some(key("body")), deliver()).await.unwrap() }
         }))
         .await;
         let created = outcomes.iter().filter(|it| matches!(it, Accepted::Created(_))).count();
@@ -97,11 +97,11 @@ on_both! {
         assert_eq!(stores[0].leads().count(DeliveryState::Queued).await.unwrap(), 1);
 
         let leads = stores[1].leads();
-        let other = leads.accept(new_lead(), Some(key("other body")), deliver).await.unwrap();
+        let other = leads.accept(new_lead(), Some(key("other body")), deliver()).await.unwrap();
         assert_eq!(other, Accepted::KeyReused);
         // A day later the key is new again.
         db.hands.advance(IDEMPOTENCY_LIFE);
-        let next_day = leads.accept(new_lead(), Some(key("other body")), deliver).await.unwrap();
+        let next_day = leads.accept(new_lead(), Some(key("other body")), deliver()).await.unwrap();
         assert!(matches!(next_day, Accepted::Created(_)));
         assert_eq!(leads.list(LeadFilter::new()).await.unwrap().len(), 2);
         assert_eq!(stores[0].prune().await.unwrap(), 0);
@@ -121,7 +121,7 @@ on_both! {
             }
             let bad_job = number % 3 == 1;
             async move {
-                let job = move |id| if bad_job { JobSpec::new("", &id) } else { deliver(id) };
+                let job = if bad_job { LeadJob::new("") } else { deliver() };
                 (number % 3, leads.accept(new, None, job).await)
             }
         }))

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use store::{
-    Accepted, DELAYS_MS, DailyTallies, FUNNEL, JobSpec, LOST, OTHER_SOURCES, RetryAfter,
+    Accepted, DELAYS_MS, DailyTallies, FUNNEL, LOST, LeadJob, OTHER_SOURCES, RetryAfter,
     SOURCE_LENGTH, SOURCES_PER_DAY, StatusChange, StatusChanged, StatusOrigin, Store, Tally,
 };
 
@@ -135,7 +135,7 @@ fn told(tallies: &DailyTallies) -> Recount {
 async fn accept_from(store: &Store, source: Option<&str>) -> (i64, DateTime<Utc>) {
     let mut new = new_lead();
     new.utm.source = source.map(str::to_owned);
-    let job = |id: i64| JobSpec::new("lead.deliver", &id);
+    let job = LeadJob::new("lead.deliver");
     match store.leads().accept(new, None, job).await.unwrap() {
         Accepted::Created(lead) => (lead.id, lead.created_at),
         other => panic!("{other:?}"),
