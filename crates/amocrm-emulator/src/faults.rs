@@ -33,6 +33,12 @@ pub enum FaultKind {
         #[serde(default = "bad_gateway")]
         status: u16,
     },
+    /// Answers 400 with a validation error of the first item, without handling the request: what accounts refuse for reasons
+    /// that nobody has written down.
+    Refuse {
+        /// Dotted path of the refused value: `custom_fields_values.0.values.0.value`.
+        place: String,
+    },
     /// Waits before the request is handled.
     Slow {
         /// How long, in real milliseconds; 3000 unless given, longer than amoCRM itself waits for anybody.
@@ -68,6 +74,7 @@ impl FaultKind {
             Self::Block => "block",
             Self::ServerError { .. } => "server_error",
             Self::HtmlError { .. } => "html_error",
+            Self::Refuse { .. } => "refuse",
             Self::Slow { .. } => "slow",
             Self::SlowAnswer { .. } => "slow_answer",
             Self::DropBefore => "drop_before",
@@ -166,6 +173,13 @@ impl Fault {
     /// See [`FaultKind::HtmlError`].
     pub fn html_error(status: u16) -> Self {
         Self::new(FaultKind::HtmlError { status })
+    }
+
+    /// See [`FaultKind::Refuse`].
+    pub fn refuse(place: impl Into<String>) -> Self {
+        Self::new(FaultKind::Refuse {
+            place: place.into(),
+        })
     }
 
     /// See [`FaultKind::Slow`].

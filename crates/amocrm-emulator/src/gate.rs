@@ -244,6 +244,19 @@ async fn apply_before(app: &App, caller: &Caller, fault: &FaultKind) -> Option<R
             *status,
             StatusCode::BAD_GATEWAY,
         ))),
+        FaultKind::Refuse { place } => {
+            let body = json!({
+                "validation-errors": [{
+                    "request_id": "0",
+                    "errors": [{"code": "NotSupportedChoice", "path": place, "detail": "The value is not supported."}],
+                }],
+                "title": "Bad Request",
+                "type": "https://httpstatus.es/400",
+                "status": 400,
+                "detail": "Request validation failed",
+            });
+            Some(answer::problem_body(StatusCode::BAD_REQUEST, &body))
+        }
         FaultKind::Slow { ms } => {
             tokio::time::sleep(Duration::from_millis(*ms)).await;
             None

@@ -122,6 +122,11 @@ async fn each_named_fault_does_what_its_name_says() {
         ),
         (json!({ "name": "html_error" }), 502, "text/html"),
         (
+            json!({ "name": "refuse", "place": "custom_fields_values.0.field_id" }),
+            400,
+            "application/problem+json",
+        ),
+        (
             json!({ "name": "expire_token" }),
             401,
             "application/problem+json",
