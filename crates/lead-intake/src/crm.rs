@@ -23,7 +23,7 @@ pub(crate) use self::fields::{FieldDef, FieldSet};
 pub(crate) use self::load::Loads;
 pub(crate) use self::mapping::{
     INTAKE_FIELD_CODE, Mapping, Stages, create_intake_field, find_pipeline, read_contact_fields,
-    read_fields,
+    read_fields, read_stages,
 };
 pub(crate) use self::note::{add_note_once, note_text};
 pub(crate) use self::placing::{Leftover, Why, Without};

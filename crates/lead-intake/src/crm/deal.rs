@@ -72,7 +72,7 @@ pub(crate) fn refuses_the_contact(refusal: &CrmError) -> bool {
     error
         .validation_errors()
         .iter()
-        .any(|error| error.path.contains("contacts") && error.path.ends_with(".id"))
+        .any(|error| error.path.contains("contacts") && error.path.rsplit('.').next() == Some("id"))
 }
 
 /// Looks among the deals made since `since` for the one that carries the intake id.

@@ -155,7 +155,7 @@ impl Mapping {
         config: &IntakeConfig,
     ) -> Result<Self, CrmError> {
         let client = &linked.client;
-        let stages = find_stages(client, config).await?;
+        let stages = read_stages(client, config).await?;
         let (fields, intake_field) = read_fields(client).await?;
         let contact_fields = read_contact_fields(client).await?;
         let intake_field = match intake_field {
@@ -223,7 +223,10 @@ fn setting(account: &str) -> String {
 }
 
 /// The configured pipeline, else the main one: a lead is never held back for a missing pipeline.
-async fn find_stages(client: &Client, config: &IntakeConfig) -> Result<Stages, CrmError> {
+pub(crate) async fn read_stages(
+    client: &Client,
+    config: &IntakeConfig,
+) -> Result<Stages, CrmError> {
     let pipelines: Vec<Pipeline> = client.pipelines().list().stream().try_collect().await?;
     if let Some(pipeline) = find_pipeline(&pipelines, &config.pipeline) {
         return Ok(Stages::of(pipeline, config, false));

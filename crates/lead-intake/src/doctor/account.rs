@@ -6,7 +6,8 @@ use service_kit::doctor::Finding;
 
 use crate::App;
 use crate::crm::{
-    CrmError, INTAKE_FIELD_CODE, KeysProbe, Linked, Mapping, Why, read_contact_fields, read_fields,
+    CrmError, INTAKE_FIELD_CODE, KeysProbe, Linked, Why, read_contact_fields, read_fields,
+    read_stages,
 };
 use crate::lead::{DealField, UTM_MARKS};
 
@@ -223,11 +224,11 @@ pub(super) async fn pipeline(app: &App) -> Vec<Finding> {
         Ok(linked) => linked,
         Err(error) => return vec![refusal(app, &error)],
     };
-    let mapping = match Mapping::read(app.crm(), &linked, intake).await {
-        Ok(mapping) => mapping,
+    // Not the whole mapping: reading that makes the field for intake ids, and whoever examines changes nothing.
+    let stages = match read_stages(&linked.client, intake).await {
+        Ok(stages) => stages,
         Err(error) => return vec![refusal(app, &error)],
     };
-    let stages = &mapping.stages;
     if stages.is_fallback {
         return vec![
             Finding::bad(format!(

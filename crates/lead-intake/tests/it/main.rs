@@ -6,12 +6,16 @@
 )]
 
 mod auth;
+mod contacts;
 mod dashboard;
+mod dead_letters;
+mod fields;
 mod harness;
 mod intake;
 mod kill;
 mod managers;
 mod operations;
+mod provision;
 mod resilience;
 mod secrets;
 mod status;

@@ -76,10 +76,9 @@ impl Crm {
             return Ok(KeysProbe::Unknown);
         };
         let code = SecretString::from("lead-intake-doctor");
-        let error = match linked.client.oauth().exchange_code(&code).await {
-            Err(error) => error,
+        let Err(error) = linked.client.oauth().exchange_code(&code).await else {
             // No server should give tokens for this.
-            Ok(_) => return Ok(KeysProbe::Unknown),
+            return Ok(KeysProbe::Unknown);
         };
         let hint = error.problem().and_then(|problem| problem.hint());
         match (error.kind(), hint) {

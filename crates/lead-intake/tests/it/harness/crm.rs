@@ -96,6 +96,10 @@ impl TestCrm {
         self.call(Method::DELETE, path, None).await;
     }
 
+    pub(crate) async fn delete_with(&self, path: &str, body: Value) {
+        self.call(Method::DELETE, path, Some(body)).await;
+    }
+
     async fn all(&self, path: &str, key: &str) -> Vec<Value> {
         let mut items = Vec::new();
         let mut path = path.to_owned();
