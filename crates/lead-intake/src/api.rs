@@ -16,7 +16,7 @@ mod webhooks_manager;
 
 use axum::extract::DefaultBodyLimit;
 use axum::response::Redirect;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Router, middleware};
 use service_kit::dashboard::stylesheet;
 use service_kit::health::Health;
@@ -79,6 +79,7 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .routes(routes!(auth::revoke))
         // A page, which the description of the API need not tell.
         .route(dashboard::PATH, get(dashboard::page))
+        .route(dashboard::RETRY_PATH, post(dashboard::retry))
         .route_layer(middleware::from_fn_with_state(admin.clone(), require_admin));
     let (routes, api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .merge(public)

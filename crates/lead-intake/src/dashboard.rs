@@ -3,7 +3,6 @@
 //! The page is rendered here, without scripts. Its figures are sums that the store keeps ([`store::Tallies`]), so a view
 //! counts no table, however many leads there are.
 
-mod failures;
 mod figures;
 mod periods;
 mod view;
@@ -12,16 +11,20 @@ mod words;
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 use service_kit::dashboard::Language;
-use service_kit::http::{ApiQuery, FieldError, Problem};
+use service_kit::http::{ApiPath, ApiQuery, FieldError, Problem};
 
 use self::figures::Figures;
 use crate::api::{ApiError, AppState};
+use crate::dead_letters::{Letter, replay};
 
 /// Where the page is.
 pub(crate) const PATH: &str = "/dashboard";
+
+/// Where the page's buttons lead.
+pub(crate) const RETRY_PATH: &str = "/dashboard/dead-letters/{id}/retry";
 
 /// The ranges that the page links to.
 const RANGES: [u32; 4] = [7, 30, 90, 365];
@@ -67,6 +70,24 @@ pub(crate) async fn page(
         ApiError::from(Problem::internal())
     })?;
     Ok(frame.into_response())
+}
+
+/// A button of the page: puts a dead letter back into the queue and shows the page again. One that is no longer there
+/// was retried by somebody else, which is as well.
+pub(crate) async fn retry(
+    State(state): State<AppState>,
+    ApiPath(id): ApiPath<i64>,
+    ApiQuery(range): ApiQuery<Range>,
+) -> Result<Redirect, ApiError> {
+    let days = range.days()?;
+    if let Some(letter) = state.store.jobs().dead_letter(id).await? {
+        replay(&state.store, &Letter::from(letter)).await?;
+    }
+    let headers = HeaderMap::new();
+    let language = Language::of_request(range.lang.as_deref(), &headers).code();
+    Ok(Redirect::to(&format!(
+        "{PATH}?lang={language}&days={days}#failed"
+    )))
 }
 
 /// How the leads of the last days are doing: the figures of the dashboard.

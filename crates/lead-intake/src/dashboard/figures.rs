@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
-use store::{DailyTallies, DeliveryState, FUNNEL, LOST, LeadFilter, OTHER_SOURCES, Tally};
+use store::{DailyTallies, DeadLetterFilter, DeliveryState, FUNNEL, LOST, OTHER_SOURCES, Tally};
 use utoipa::ToSchema;
 
-use super::failures::FailedLead;
 use super::periods::{Delays, Period, periods, place, whole};
 use crate::api::{ApiError, AppState};
+use crate::dead_letters::Letter;
 use crate::worker::KINDS;
 
 /// As many sources are told by name; the rest together.
 const SOURCES: usize = 8;
-/// As many leads that could not be delivered are listed.
-const FAILED_LEADS: u32 = 10;
+/// As many dead letters are listed.
+const LETTERS: u32 = 10;
 
 /// The lengths that delays are told in, in milliseconds; all are steps of the store.
 pub(super) const HISTOGRAM_MS: [u64; 7] = [
@@ -125,9 +125,9 @@ pub(crate) struct FailureFigures {
     pub(crate) attempts: u64,
     /// By reason, the most frequent first.
     pub(crate) reasons: Vec<ReasonFigures>,
-    /// Leads that amoCRM refuses, and a person has to look at: the newest.
-    pub(crate) leads: Vec<FailedLead>,
-    /// How many such leads there are.
+    /// What was given up, and a person has to look at: the oldest ten.
+    pub(crate) dead_letters: Vec<Letter>,
+    /// How many leads amoCRM does not have because they were given up.
     pub(crate) failed_leads: u64,
 }
 
@@ -188,10 +188,8 @@ impl Figures {
                 dead_letters: stats.dead,
             });
         }
-        let failed = LeadFilter::new()
-            .delivery(DeliveryState::Failed)
-            .limit(FAILED_LEADS);
-        let failed = store.leads().list(failed).await?;
+        let letters = DeadLetterFilter::new().limit(LETTERS);
+        let letters = store.jobs().dead_letters(letters).await?;
         let failed_leads = store.leads().count(DeliveryState::Failed).await?;
         let standing = state.crm.standing().await?;
         let connection = standing.connection.as_ref();
@@ -205,7 +203,7 @@ impl Figures {
             account: standing.account,
         };
         let failures = FailureFigures {
-            leads: failed.iter().map(FailedLead::of).collect(),
+            dead_letters: letters.into_iter().map(Letter::from).collect(),
             failed_leads,
             ..reasons(&tallies.failed)
         };
@@ -357,7 +355,7 @@ fn reasons(failed: &[Tally<String>]) -> FailureFigures {
     FailureFigures {
         attempts: reasons.iter().map(|it| it.attempts).sum(),
         reasons,
-        leads: Vec::new(),
+        dead_letters: Vec::new(),
         failed_leads: 0,
     }
 }

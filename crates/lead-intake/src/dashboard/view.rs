@@ -7,7 +7,7 @@ use chrono::{DateTime, FixedOffset, Utc};
 use service_kit::dashboard::chart::{
     Bar, Bars, Columns, Funnel, Label, Line, Lines, Scale, Series, Step,
 };
-use service_kit::dashboard::{Choice, Frame, Language, Markup, PageError};
+use service_kit::dashboard::{Choice, Frame, Language, Markup, PageError, cut};
 
 use super::figures::{Figures, SourceFigures};
 use super::periods::Period;
@@ -16,6 +16,9 @@ use crate::config::Config;
 
 /// Ticks of the delays, in seconds.
 const DELAY_TICKS: [f64; 8] = [0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0, 21_600.0, 86_400.0];
+
+/// A reason is told in so many letters; `GET /api/dead-letters` has it whole.
+const REASON_LENGTH: usize = 160;
 
 /// What stands between the frame's head and foot.
 #[derive(Debug, Template)]
@@ -36,6 +39,9 @@ struct Body {
     histogram: Markup,
     reasons: Markup,
     failed: Vec<FailedRow>,
+    more: u64,
+    /// What a button comes back to.
+    query: String,
     queue: Vec<QueueRow>,
     connection: Vec<(&'static str, String)>,
     badge: (&'static str, &'static str),
@@ -84,7 +90,9 @@ struct DelayRow {
 #[derive(Debug)]
 struct FailedRow {
     id: i64,
-    came: String,
+    lead: Option<i64>,
+    job: String,
+    died: String,
     attempts: u32,
     reason: String,
 }
@@ -136,13 +144,15 @@ words! {
     histogram: "Сколько лидов за какое время", "How many leads took how long";
     failures: "Неудачные попытки по причинам", "Failed attempts by reason";
     failures_note: "Почти все такие попытки повторяются сами и удаются.", "Nearly all of them are repeated and succeed.";
-    failed: "Не доставлено: нужен человек", "Not delivered: somebody has to look";
-    failed_none: "Таких лидов нет.", "There are none.";
+    failed: "Не получилось: нужен человек", "Given up: somebody has to look";
+    failed_none: "Ничего такого нет.", "Nothing was given up.";
+    more: "И ещё", "And more";
     lead: "Лид", "Lead";
-    came: "Пришёл", "Came";
+    died: "Отложено", "Given up";
+    retry: "Повторить", "Retry";
     attempts: "Попыток", "Attempts";
     reason: "Причина", "Reason";
-    retry_note: "Когда причина устранена, верните лиды в очередь:", "Once the cause is mended, put them back into the queue:";
+    retry_note: "Когда причина устранена, повторите; всё сразу:", "Retry once the cause is mended; all at once:";
     queue: "Очередь", "Queue";
     job: "Работа", "Work";
     depth: "Ждёт", "Waiting";
@@ -161,7 +171,7 @@ pub(super) fn frame<'a>(
 ) -> Result<Frame<'a>, PageError> {
     let zone = config.dashboard.time_zone();
     let moment = |at: DateTime<Utc>| language.moment(&at.with_timezone(&zone));
-    let body = body(config, figures, language, zone).render()?;
+    let body = body(config, figures, days, language, zone).render()?;
     let choices = RANGES.into_iter().map(|range| Choice {
         label: match (range, language) {
             (365, Language::Russian) => "год".to_owned(),
@@ -188,7 +198,13 @@ pub(super) fn frame<'a>(
     })
 }
 
-fn body(config: &Config, figures: &Figures, language: Language, zone: FixedOffset) -> Body {
+fn body(
+    config: &Config,
+    figures: &Figures,
+    days: u32,
+    language: Language,
+    zone: FixedOffset,
+) -> Body {
     let moment = |at: DateTime<Utc>| language.moment(&at.with_timezone(&zone));
     let dash = || "–".to_owned();
     let word = |status: &str| words::status(status, &config.intake.stages, language);
@@ -280,15 +296,27 @@ fn body(config: &Config, figures: &Figures, language: Language, zone: FixedOffse
         reasons: reasons(figures, language),
         failed: figures
             .failures
-            .leads
+            .dead_letters
             .iter()
-            .map(|lead| FailedRow {
-                id: lead.id,
-                came: moment(lead.created_at),
-                attempts: lead.attempts,
-                reason: lead.reason.clone().unwrap_or_else(dash),
+            .map(|letter| FailedRow {
+                id: letter.id,
+                lead: letter.lead,
+                job: words::job(&letter.kind, language),
+                died: moment(letter.died_at),
+                attempts: letter.attempts,
+                reason: cut(
+                    letter.error.as_deref().unwrap_or(&letter.reason),
+                    REASON_LENGTH,
+                ),
             })
             .collect(),
+        more: figures
+            .queue
+            .iter()
+            .map(|queue| queue.dead_letters)
+            .sum::<u64>()
+            .saturating_sub(figures.failures.dead_letters.len() as u64),
+        query: format!("lang={}&days={days}", language.code()),
         queue: figures
             .queue
             .iter()

@@ -48,7 +48,7 @@ async fn before_the_first_lead_the_page_says_so_and_what_to_do() {
         "Лидов пока нет",
         "Доставок пока нет",
         "Неудач не было",
-        "Таких лидов нет",
+        "Ничего такого нет",
         "не подключено",
         "/api/auth/amo",
     ] {
@@ -130,7 +130,7 @@ async fn the_page_tells_what_happened_in_both_languages_and_lets_nothing_in() {
         "{figures}"
     );
     assert_eq!(figures["failures"]["failed_leads"], 1);
-    assert_eq!(figures["failures"]["leads"][0]["id"], refused);
+    assert_eq!(figures["failures"]["dead_letters"][0]["lead"], refused);
     assert_eq!(figures["connection"]["connected"], true);
     assert!(figures["connection"]["renewed_at"].is_string());
 
@@ -174,6 +174,20 @@ async fn the_page_tells_what_happened_in_both_languages_and_lets_nothing_in() {
             text.matches("</desc>").count()
         );
     }
+    // The button does what it says, and a second press is harmless.
+    app.crm.emulator.clear_faults();
+    let (_, action) = russian.split_once("method=\"post\" action=\"").unwrap();
+    let action = action.split('"').next().unwrap().replace("&#38;", "&");
+    for _ in 0..2 {
+        let pressed = app.post(&action).await;
+        assert_eq!(pressed.status, 303, "{}", pressed.text);
+        let back = pressed.headers["location"].to_str().unwrap();
+        assert_eq!(back, "/dashboard?lang=ru&days=7#failed");
+        app.lead_is(refused, "/delivery/state", "delivered").await;
+    }
+    let foreign = [("sec-fetch-site", "cross-site")];
+    let answer = app.send(Method::POST, &action, &foreign, "").await;
+    assert_eq!(answer.status, 403, "no page of another site presses it");
     // Without a wish in the address the browser's counts.
     let english = [("accept-language", "en-GB,en;q=0.9,ru;q=0.2")];
     let answer = app.send(Method::GET, "/dashboard", &english, "").await;

@@ -15,6 +15,7 @@ mod intake;
 mod kill;
 mod managers;
 mod operations;
+mod pictures;
 mod provision;
 mod resilience;
 mod secrets;

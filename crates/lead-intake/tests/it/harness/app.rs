@@ -82,7 +82,7 @@ impl TestApp {
 
     /// Not connected yet.
     pub(crate) async fn start(database: TestDatabase, settings: &[(&str, &str)]) -> Self {
-        Self::start_ahead(database, settings, TimeDelta::zero()).await
+        Self::start_by(database, settings, None).await
     }
 
     /// The same on a machine whose clock is ahead of amoCRM's.
@@ -91,16 +91,26 @@ impl TestApp {
         settings: &[(&str, &str)],
         ahead: TimeDelta,
     ) -> Self {
+        let machine = Clock::system();
+        let clock = Clock::new(move || machine.now() + ahead);
+        Self::start_by(database, settings, Some(clock)).await
+    }
+
+    /// The same with a clock of the test's own.
+    pub(crate) async fn start_by(
+        database: TestDatabase,
+        settings: &[(&str, &str)],
+        clock: Option<Clock>,
+    ) -> Self {
         super::log::capture();
         let crm = TestCrm::start().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let settings = all_settings(&crm, &database, &url, settings);
         let config = Config::load(Environment::from_pairs(settings), None).unwrap();
-        let app = if ahead.is_zero() {
-            App::open(config).await.unwrap()
-        } else {
-            open_ahead(config, &database, ahead).await
+        let app = match clock {
+            None => App::open(config).await.unwrap(),
+            Some(clock) => open_by(config, &database, clock).await,
         };
         let shutdown = CancellationToken::new();
         let server = tokio::spawn({
@@ -244,10 +254,9 @@ impl TestApp {
     }
 }
 
-async fn open_ahead(config: Config, database: &TestDatabase, ahead: TimeDelta) -> App {
-    let machine = Clock::system();
+async fn open_by(config: Config, database: &TestDatabase, clock: Clock) -> App {
     let options = Options::new()
-        .clock(Clock::new(move || machine.now() + ahead))
+        .clock(clock)
         .keyring(Keyring::parse(&SecretString::from(KEY)).unwrap());
     let url = SecretString::from(database.url.as_str());
     let store = Store::open(&url, options).await.unwrap();
