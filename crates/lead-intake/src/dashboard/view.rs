@@ -93,7 +93,6 @@ struct FailedRow {
     lead: Option<i64>,
     job: String,
     died: String,
-    attempts: u32,
     reason: String,
 }
 
@@ -150,7 +149,6 @@ words! {
     lead: "Лид", "Lead";
     died: "Отложено", "Given up";
     retry: "Повторить", "Retry";
-    attempts: "Попыток", "Attempts";
     reason: "Причина", "Reason";
     retry_note: "Когда причина устранена, повторите; всё сразу:", "Retry once the cause is mended; all at once:";
     queue: "Очередь", "Queue";
@@ -303,7 +301,6 @@ fn body(
                 lead: letter.lead,
                 job: words::job(&letter.kind, language),
                 died: moment(letter.died_at),
-                attempts: letter.attempts,
                 reason: cut(
                     letter.error.as_deref().unwrap_or(&letter.reason),
                     REASON_LENGTH,
@@ -415,7 +412,7 @@ fn tiles(figures: &Figures, language: Language) -> Vec<Tile> {
             is_bad: false,
         },
         Tile {
-            name: language.pick("Завершено сделок", "Deals completed"),
+            name: language.pick("Завершено", "Completed"),
             figure: language.count(won),
             note: language.share(won, total),
             is_bad: false,
