@@ -150,7 +150,7 @@ mod tests {
             real.sort_unstable();
             let rank = (real.len() as u64 * percent).div_ceil(100);
             let exact = real[usize::try_from(rank).unwrap() - 1];
-            let told = delays.percentile(percent).unwrap().as_millis() as u64;
+            let told = u64::try_from(delays.percentile(percent).unwrap().as_millis()).unwrap();
             match step(exact) {
                 None => prop_assert_eq!(told, DELAYS_MS[DELAYS_MS.len() - 1]),
                 Some(high) => {

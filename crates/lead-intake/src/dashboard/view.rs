@@ -234,7 +234,7 @@ fn body(
             .map(|(place, period)| {
                 let of = |counts: &[u64]| language.count(counts.get(place).copied().unwrap_or(0));
                 DayRow {
-                    day: label(period, language).full,
+                    day: label(*period, language).full,
                     total: of(&figures.leads.by_period),
                     parts: figures
                         .leads
@@ -284,7 +284,7 @@ fn body(
             .zip(&figures.delivery.by_period)
             .rev()
             .map(|(period, it)| DelayRow {
-                day: label(period, language).full,
+                day: label(*period, language).full,
                 delivered: language.count(it.delivered),
                 median: delay(it.median_ms),
                 p95: delay(it.p95_ms),
@@ -446,7 +446,7 @@ fn tiles(figures: &Figures, language: Language) -> Vec<Tile> {
     ]
 }
 
-fn label(period: &Period, language: Language) -> Label {
+fn label(period: Period, language: Language) -> Label {
     let short = language.short_date(period.from);
     let full = if period.from == period.to {
         language.date(period.from)
@@ -458,7 +458,7 @@ fn label(period: &Period, language: Language) -> Label {
 
 fn labels(figures: &Figures, language: Language) -> Vec<Label> {
     let periods = figures.periods.iter();
-    periods.map(|period| label(period, language)).collect()
+    periods.map(|period| label(*period, language)).collect()
 }
 
 fn source_name(source: &SourceFigures, language: Language) -> String {

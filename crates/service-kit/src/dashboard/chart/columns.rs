@@ -89,7 +89,7 @@ impl Columns<'_> {
             svg.text((LEFT - 6.0, y + 4.0), Anchor::End, "tick", &text);
         }
         let step = (width - LEFT - RIGHT) / self.labels.len() as f64;
-        let column = (step * 0.78).max(1.0).min(48.0);
+        let column = (step * 0.78).clamp(1.0, 48.0);
         let every = label_distance(self.labels.len(), step);
         for (place, label) in self.labels.iter().enumerate() {
             let middle = LEFT + step * (place as f64 + 0.5);
