@@ -31,10 +31,13 @@
 //!   parse later; [`Event::dedup_key`] tells repetitions.
 //! * Companies come under `contacts`. Here they are [`Event::Company`].
 //!
+//! Between systems of ours an event travels alone, as a [`CloudEvent`].
+//!
 //! The parser never panics and is strict only about what an event is about: an item without a usable id is an error that
 //! names the key. Any other value it cannot read is `None` in the typed event and stays in its `raw` tree, because a body
 //! refused for one odd price would be repeated and refused again. What is unknown becomes [`Event::Unknown`].
 
+mod cloud_event;
 mod decode;
 mod error;
 mod event;
@@ -46,6 +49,7 @@ use serde::Serialize;
 
 use crate::AccountId;
 
+pub use cloud_event::{CLOUD_EVENTS_JSON, CloudEvent, CloudEventError};
 pub use error::{ParseError, ParseErrorKind};
 pub use event::{
     Action, Attachment, CatalogElementEvent, CompanyEvent, ContactEvent, CustomerEvent, EntityKind,

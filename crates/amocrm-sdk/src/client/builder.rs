@@ -45,6 +45,7 @@ type MakeTransport = Box<dyn FnOnce(Duration) -> HttpService + Send>;
 /// Settings of a [`Client`]. Made by [`Client::builder`].
 pub struct ClientBuilder {
     domain: String,
+    host: Option<String>,
     base_url: Option<String>,
     access: Access,
     transport: Option<MakeTransport>,
@@ -77,6 +78,7 @@ impl ClientBuilder {
     pub(super) fn new(domain: String) -> Self {
         Self {
             domain,
+            host: None,
             base_url: None,
             access: Access::None,
             transport: None,
@@ -97,6 +99,14 @@ impl ClientBuilder {
             #[cfg(feature = "reqwest")]
             root_certificates: Vec::new(),
         }
+    }
+
+    /// Where the account lives now, if it was renamed: [`Client::domain`] of an earlier client, which had followed it.
+    /// Tokens stay under the name that the builder was made with.
+    #[must_use]
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = Some(host.into());
+        self
     }
 
     /// A long-lived token of a private integration (1 day to 5 years; it cannot be renewed).
@@ -271,6 +281,10 @@ impl ClientBuilder {
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput), naming the setting that is wrong.
     pub fn build(mut self) -> Result<Client> {
         let domain = full_domain(&self.domain);
+        let host = self
+            .host
+            .as_deref()
+            .map_or_else(|| domain.clone(), full_domain);
         let base_url = self
             .base_url
             .as_deref()
@@ -280,7 +294,7 @@ impl ClientBuilder {
                 Error::invalid_input("`base_url` needs the form http(s)://host[:port][/path]")
                     .with_source(error)
             })?;
-        let endpoint = Arc::new(Endpoint::new(domain.clone(), base_url.as_ref())?);
+        let endpoint = Arc::new(Endpoint::new(host, base_url.as_ref())?);
         let quota = self
             .quota
             .take()

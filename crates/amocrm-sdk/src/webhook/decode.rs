@@ -32,7 +32,7 @@ pub(super) fn payload(root: &Tree) -> Result<Payload, ParseError> {
     })
 }
 
-fn account(root: &Tree) -> AccountRef {
+pub(super) fn account(root: &Tree) -> AccountRef {
     let account = root.get("account");
     let part = |name| account.and_then(|account| text(account, name));
     let link = account.and_then(|account| account.at(["_links", "self"]));

@@ -74,6 +74,12 @@ impl Tree {
         }
     }
 
+    /// A part of a JSON document, within the same limits. Nothing is an empty group.
+    pub(super) fn from_json_value(value: Value) -> Result<Self, ParseError> {
+        let tree = Self::from_value(value, MAX_DEPTH, &mut 0)?;
+        Ok(tree.unwrap_or_else(|| Self::Branch(Branch::default())))
+    }
+
     fn from_value(
         value: Value,
         depth_left: usize,

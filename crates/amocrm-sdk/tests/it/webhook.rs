@@ -3,11 +3,13 @@
 mod entities;
 mod robust;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use amocrm_sdk::AccountId;
-use amocrm_sdk::webhook::{self, Event, Payload, Tree};
+use amocrm_sdk::webhook::{self, CloudEvent, Event, Payload, Tree};
+use chrono::DateTime;
+use serde_json::json;
 
 fn fixtures() -> BTreeMap<String, Vec<u8>> {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/amocrm/webhooks");
@@ -77,6 +79,74 @@ fn every_fixture_is_the_same_as_json_and_in_any_order() {
         expected.sort();
         assert_eq!(reversed, expected, "{name}");
     }
+}
+
+/// The gateway sends envelopes, and its subscribers see the events that amoCRM sent.
+#[test]
+fn every_fixture_travels_in_envelopes_and_arrives_as_it_was() {
+    let mut types = BTreeSet::new();
+    for (name, body) in fixtures() {
+        let payload = webhook::parse(&body).unwrap();
+        for (index, event) in payload.events.iter().enumerate() {
+            let received = DateTime::from_timestamp(1_795_219_200, 5_000_000).unwrap();
+            let sent = CloudEvent::new(
+                format!("evt_{index}"),
+                event.clone(),
+                payload.account.clone(),
+            )
+            .received_at(received);
+            let json = serde_json::to_vec(&sent).unwrap();
+            let read =
+                CloudEvent::from_json(&json).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(read, sent, "{name}");
+            assert_eq!(
+                read.event.dedup_key(&read.account),
+                event.dedup_key(&payload.account),
+                "{name}"
+            );
+            types.insert(sent.event_type());
+        }
+    }
+    for kind in [
+        "amocrm.leads.status.v1",
+        "amocrm.companies.update.v1",
+        "amocrm.catalog_elements.add.v1",
+        "amocrm.widgets.lead_status_changed.v1",
+    ] {
+        assert!(types.contains(kind), "{kind}: {types:?}");
+    }
+}
+
+#[test]
+fn an_envelope_names_what_is_wrong_with_it() {
+    let event = fixture("lead.status");
+    let sent = CloudEvent::new("1", event.events[0].clone(), event.account);
+    let good = serde_json::to_value(&sent).unwrap();
+    for (attribute, value) in [
+        ("specversion", json!("0.3")),
+        ("id", json!("")),
+        ("source", json!(null)),
+        ("type", json!("com.example.rocket")),
+        ("data", json!(null)),
+        (
+            "data",
+            json!({"entity": "leads", "action": "status", "object": {"name": "n"}}),
+        ),
+        ("receivedtime", json!("yesterday")),
+    ] {
+        let mut bad = good.clone();
+        bad[attribute] = value;
+        let error = CloudEvent::from_json(bad.to_string().as_bytes()).unwrap_err();
+        assert!(error.attribute().starts_with(attribute), "{error}");
+    }
+    assert_eq!(
+        CloudEvent::from_json(b"[]").unwrap_err().attribute(),
+        "body"
+    );
+    let mut more = good;
+    more["traceparent"] = json!("00-1");
+    more["data"]["object"]["new"] = json!({"deep": [1, true, null]});
+    CloudEvent::from_json(more.to_string().as_bytes()).unwrap();
 }
 
 #[test]

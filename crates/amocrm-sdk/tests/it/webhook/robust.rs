@@ -1,7 +1,7 @@
 //! What else arrives.
 
 use amocrm_sdk::LeadId;
-use amocrm_sdk::webhook::{self, Action, Event, ParseErrorKind, Tree, WebhookEvent};
+use amocrm_sdk::webhook::{self, Action, CloudEvent, Event, ParseErrorKind, Tree, WebhookEvent};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -259,6 +259,9 @@ proptest! {
                 let key = event.dedup_key(&payload.account);
                 prop_assert_eq!(&key, &event.dedup_key(&payload.account));
                 let _ = (event.entity_kind(), event.updated_at(), format!("{event:?}"), serde_json::to_string(event).unwrap());
+                let sent = CloudEvent::new("1", event.clone(), payload.account.clone());
+                let read = CloudEvent::from_json(&serde_json::to_vec(&sent).unwrap()).unwrap();
+                prop_assert_eq!(&read.event, event);
             }
         }
     }
