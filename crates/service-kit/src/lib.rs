@@ -6,6 +6,7 @@
 //! * [`http`]: problem bodies, extractors, the middleware stack, administrator's access, the server itself.
 //! * [`doctor`]: the frame of a service's self-examination.
 //! * [`shutdown`]: from a signal to a token that everything watches.
+//! * [`signature`]: webhooks signed by one service and checked by another.
 //! * [`clock`]: time as a parameter.
 //! * `dashboard` (a feature): pages with charts, for people.
 //!
@@ -21,4 +22,5 @@ pub mod health;
 pub mod http;
 pub mod metrics;
 pub mod shutdown;
+pub mod signature;
 pub mod telemetry;

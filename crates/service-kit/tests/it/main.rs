@@ -9,3 +9,4 @@ mod config;
 mod dashboard;
 mod doctor;
 mod http;
+mod signature;
