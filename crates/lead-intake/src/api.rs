@@ -67,6 +67,7 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .routes(routes!(leads_read::list))
         .routes(routes!(leads_read::get))
         .routes(routes!(leads_status::update))
+        .routes(routes!(leads_status::history))
         .routes(routes!(leads_amo::get))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::retry))

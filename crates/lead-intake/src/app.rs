@@ -97,7 +97,13 @@ impl App {
     /// Delivers leads until the token is cancelled.
     pub async fn work(&self, shutdown: CancellationToken) {
         let drain = self.state.config.server.drain();
-        self.state.worker.clone().run(shutdown, drain).await;
+        let worker = &self.state.worker;
+        let reconcile = async {
+            if let Some(every) = self.state.config.status.reconcile_every() {
+                crate::reconcile::keep(worker, every, shutdown.clone()).await;
+            }
+        };
+        tokio::join!(worker.clone().run(shutdown.clone(), drain), reconcile);
     }
 
     /// Listens, serves and delivers until the token is cancelled; then lets what is in flight end.
@@ -139,6 +145,10 @@ impl App {
 
     pub(crate) fn crm(&self) -> &Crm {
         &self.state.crm
+    }
+
+    pub(crate) fn worker(&self) -> &Worker {
+        &self.state.worker
     }
 
     fn health(&self) -> Health {

@@ -5,6 +5,7 @@ mod delivery;
 mod fields;
 mod intake;
 mod managers;
+mod status;
 
 use std::path::Path;
 
@@ -17,10 +18,12 @@ pub use self::dashboard::{DASHBOARD_VARIABLES, DashboardConfig};
 use self::delivery::DELIVERY_VARIABLES;
 pub use self::delivery::DeliveryConfig;
 pub use self::fields::{FIELDS_VARIABLES, FieldsConfig};
+pub(crate) use self::intake::stage_number;
 pub use self::intake::{INTAKE_VARIABLES, IntakeConfig, StageNames};
 pub use self::managers::{
     AssignmentStrategy, KeepClients, MANAGER_VARIABLES, ManagerRule, ManagersConfig, UserList,
 };
+pub use self::status::{STATUS_VARIABLES, StatusConfig};
 
 /// lead-intake's own defaults, over service-kit's.
 pub const DEFAULT_TOML: &str = include_str!("../config.default.toml");
@@ -50,6 +53,8 @@ pub struct Config {
     pub fields: FieldsConfig,
     /// How long things may take on the way to amoCRM.
     pub delivery: DeliveryConfig,
+    /// Statuses in step with amoCRM.
+    pub status: StatusConfig,
 }
 
 impl Config {
@@ -66,6 +71,7 @@ impl Config {
             .variables(DASHBOARD_VARIABLES)
             .variables(FIELDS_VARIABLES)
             .variables(DELIVERY_VARIABLES)
+            .variables(STATUS_VARIABLES)
             .file(file)
             .load()?;
         let mut problems = settings.problems();
@@ -84,6 +90,7 @@ impl Config {
             dashboard: settings.section(&mut problems),
             fields: settings.section(&mut problems),
             delivery: settings.section(&mut problems),
+            status: settings.section(&mut problems),
             server,
         };
         config

@@ -9,24 +9,26 @@ mod load;
 mod mapping;
 mod note;
 mod placing;
+mod stage;
 mod task;
 mod team;
 
 pub(crate) use self::connection::{Crm, KeysProbe, Linked, Standing};
 pub(crate) use self::contacts::{Found, complete_contact, find_contact};
 pub(crate) use self::deal::{
-    Deal, Order, create_deal, deal_tags, find_delivered, missing_values, move_deal,
-    refuses_the_contact, what_is_refused,
+    Deal, Order, create_deal, deal_tags, find_delivered, missing_values, refuses_the_contact,
+    what_is_refused,
 };
 pub(crate) use self::error::{CrmError, Verdict};
 pub(crate) use self::fields::{FieldDef, FieldSet};
 pub(crate) use self::load::Loads;
 pub(crate) use self::mapping::{
-    INTAKE_FIELD_CODE, Mapping, Stages, create_intake_field, find_pipeline, read_contact_fields,
-    read_fields, read_stages,
+    INTAKE_FIELD_CODE, Mapping, Meaning, Stages, create_intake_field, find_pipeline,
+    read_contact_fields, read_fields, read_stages,
 };
 pub(crate) use self::note::{add_note_once, note_text};
 pub(crate) use self::placing::{Leftover, Why, Without};
+pub(crate) use self::stage::{DealNow, last_move, move_deal, read_deal, target};
 pub(crate) use self::task::add_task_once;
 pub(crate) use self::team::Team;
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod gauges;
 mod lead;
 mod managers;
 pub mod provision;
+pub mod reconcile;
 mod webhook_path;
 mod worker;
 
@@ -27,6 +28,6 @@ pub use self::config::DeliveryConfig;
 pub use self::config::{
     AssignmentStrategy, Config, DASHBOARD_VARIABLES, DEFAULT_TOML, DashboardConfig,
     FIELDS_VARIABLES, FieldsConfig, INTAKE_VARIABLES, IntakeConfig, KeepClients, MANAGER_VARIABLES,
-    ManagerRule, ManagersConfig, StageNames, UserList,
+    ManagerRule, ManagersConfig, STATUS_VARIABLES, StageNames, StatusConfig, UserList,
 };
 pub use self::lead::{DealField, LeadForm, LeadStatus, UTM_MARKS};

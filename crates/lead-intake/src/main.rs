@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use lead_intake::{App, Config, dead_letters, doctor, provision};
+use lead_intake::{App, Config, dead_letters, doctor, provision, reconcile};
 use service_kit::config::Environment;
 use service_kit::{shutdown, telemetry};
 
@@ -36,6 +36,8 @@ enum Command {
     Retry,
     /// Asks the service that runs on this machine how it is; exit status 0 if it takes leads. For containers.
     Health,
+    /// Asks amoCRM for what webhooks missed, and repairs it; `serve` does it every hour.
+    Reconcile(reconcile::Arguments),
     /// Brings the database's tables up to date; `serve` does it as well.
     Migrate,
 }
@@ -93,6 +95,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             if !report.ready {
                 return Ok(ExitCode::FAILURE);
             }
+        }
+        Command::Reconcile(arguments) => {
+            let app = App::open(config).await?;
+            reconcile::run(&app, &arguments, &mut out).await?;
         }
         Command::Migrate => {
             let app = App::open(config).await?;

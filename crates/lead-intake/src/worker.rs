@@ -9,6 +9,7 @@ mod deliver;
 mod finish;
 mod gate;
 mod job;
+mod look;
 mod manager;
 mod moved;
 mod trust;
@@ -23,7 +24,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::job::{DELIVER, Job, KINDS};
+pub(crate) use self::job::{DELIVER, Job, KINDS, lane};
+pub(crate) use self::look::meaning;
 
 use self::gate::Gate;
 use self::trust::Trust;
@@ -91,6 +93,21 @@ impl Worker {
             asking: Arc::default(),
             told: Arc::default(),
         }
+    }
+
+    /// The settings.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The database.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The connection.
+    pub(crate) fn crm(&self) -> &Crm {
+        &self.crm
     }
 
     /// Whether a lead accepted now has a chance to be delivered at once.
@@ -265,6 +282,7 @@ impl Worker {
             Ok(Job::Finish(finish)) => self.finish(linked, job, finish).await,
             Ok(Job::Contact { lead, contact }) => self.complete(linked, job, lead, contact).await,
             Ok(Job::Move { lead, status }) => self.move_deal(linked, job, lead, status).await,
+            Ok(Job::Look(look)) => self.look(linked, job, look).await,
             Err(error) => {
                 let jobs = self.store.jobs();
                 jobs.bury(job, "unreadable payload", Some(&error.to_string()))

@@ -30,8 +30,10 @@ mod accept;
 mod arrivals;
 mod deliver;
 mod identities;
+mod moves;
 mod read;
 mod retry;
+mod stage;
 mod status;
 mod warnings;
 
@@ -39,8 +41,10 @@ pub use self::accept::{Accepted, IDEMPOTENCY_LIFE, IdempotencyKey, LeadJob};
 pub(crate) use self::arrivals::Arrivals;
 pub use self::deliver::Delivered;
 pub use self::identities::{ContactClaim, Identity, IdentityKind};
+pub use self::moves::{Moved, UnsentLead, UnsentPage};
 pub use self::read::{LeadFilter, LeadOrder};
-pub use self::status::{LeadHistory, StatusChange, StatusChanged, StatusOrigin};
+pub use self::stage::{ReportKind, Stage, StageHeard, StageReport};
+pub use self::status::{HistoryEvent, LeadHistory, StatusChange, StatusChanged, StatusOrigin};
 pub use self::warnings::{LeadWarning, WarnedField};
 
 /// The table of leads. A clone is cheap.
@@ -158,6 +162,9 @@ impl NewLeadRow {
             amo_lead_id: None,
             amo_pipeline_id: None,
             amo_status_id: None,
+            amo_seen_at: None,
+            amo_gone_at: None,
+            is_move_pending: false,
             attempts: 0,
             last_error: None,
             attempt_started_at: None,
@@ -210,10 +217,16 @@ pub struct LeadRow {
     pub amo_contact_id: Option<i64>,
     /// The deal in amoCRM.
     pub amo_lead_id: Option<i64>,
-    /// The deal's pipeline.
+    /// The deal's pipeline, as amoCRM told it last.
     pub amo_pipeline_id: Option<i64>,
-    /// The deal's stage.
+    /// The deal's stage, as amoCRM told it last.
     pub amo_status_id: Option<i64>,
+    /// amoCRM's time of that.
+    pub amo_seen_at: Option<DateTime<Utc>>,
+    /// When the deal was found to be deleted or merged into another.
+    pub amo_gone_at: Option<DateTime<Utc>>,
+    /// Our status has not reached amoCRM yet.
+    pub is_move_pending: bool,
     /// How many attempts have begun.
     pub attempts: u32,
     /// What the last failed attempt said.
@@ -251,8 +264,8 @@ macro_rules! lead_columns {
     () => {
         "id, intake_id, account, name, phone, email, utm_source, utm_medium, utm_campaign, utm_content, utm_term,
          payload, local_status, status_changed_at, delivery_state, amo_contact_id, amo_lead_id, amo_pipeline_id,
-         amo_status_id, attempts, last_error, attempt_started_at, created_at, updated_at, delivered_at,
-         responsible_user_id, manager_reason"
+         amo_status_id, amo_seen_at, amo_sent_pipeline_id, amo_sent_status_id, amo_gone_at, move_pending, attempts,
+         last_error, attempt_started_at, created_at, updated_at, delivered_at, responsible_user_id, manager_reason"
     };
 }
 use lead_columns;
@@ -283,6 +296,9 @@ fn lead(row: &Row) -> Result<LeadRow> {
         amo_lead_id: row.opt_int("amo_lead_id")?,
         amo_pipeline_id: row.opt_int("amo_pipeline_id")?,
         amo_status_id: row.opt_int("amo_status_id")?,
+        amo_seen_at: row.opt_int("amo_seen_at")?.map(instant),
+        amo_gone_at: row.opt_int("amo_gone_at")?.map(instant),
+        is_move_pending: row.int("move_pending")? != 0,
         attempts: u32::try_from(row.int("attempts")?).unwrap_or(u32::MAX),
         last_error: row.opt_text("last_error")?,
         attempt_started_at: row.opt_int("attempt_started_at")?.map(instant),

@@ -59,6 +59,7 @@ mod meta;
 mod migrate;
 mod owner;
 mod quota;
+mod schedules;
 mod store;
 mod tallies;
 #[cfg(feature = "throwaway")]
@@ -78,9 +79,10 @@ pub use self::jobs::{
 };
 pub use self::keyring::Keyring;
 pub use self::leads::{
-    Accepted, ContactClaim, Delivered, DeliveryState, IDEMPOTENCY_LIFE, IdempotencyKey, Identity,
-    IdentityKind, LeadFilter, LeadHistory, LeadJob, LeadOrder, LeadRow, LeadWarning, Leads,
-    NewLeadRow, StatusChange, StatusChanged, StatusOrigin, Utm, WarnedField,
+    Accepted, ContactClaim, Delivered, DeliveryState, HistoryEvent, IDEMPOTENCY_LIFE,
+    IdempotencyKey, Identity, IdentityKind, LeadFilter, LeadHistory, LeadJob, LeadOrder, LeadRow,
+    LeadWarning, Leads, Moved, NewLeadRow, ReportKind, Stage, StageHeard, StageReport,
+    StatusChange, StatusChanged, StatusOrigin, UnsentLead, UnsentPage, Utm, WarnedField,
 };
 pub use self::locks::{Lock, Locks};
 pub use self::managers::{
@@ -89,6 +91,7 @@ pub use self::managers::{
 };
 pub use self::meta::Meta;
 pub use self::quota::StoreQuota;
+pub use self::schedules::{Run, Schedules, Turn};
 pub use self::store::{DiskSpace, Options, Store};
 pub use self::tallies::{
     DELAYS_MS, DailyTallies, FUNNEL, LOST, OTHER_SOURCES, SOURCE_LENGTH, SOURCES_PER_DAY, Tallies,

@@ -31,6 +31,7 @@ macro_rules! migrations {
 
 const MIGRATIONS: &[Migration] = migrations![
     1 "0001_foundation",
+    2 "0002_status",
     3 "0003_managers",
     4 "0004_funnels",
     5 "0005_tallies",

@@ -23,6 +23,7 @@ use crate::meta::Meta;
 use crate::migrate;
 use crate::owner::Owner;
 use crate::quota::StoreQuota;
+use crate::schedules::Schedules;
 use crate::tallies::{self, Tallies};
 use crate::tokens::Tokens;
 
@@ -252,6 +253,11 @@ impl Store {
     /// Whether one of the keys of `ENCRYPTION_KEY` made this signature, or its first 16 bytes or more, in constant time.
     pub fn verify(&self, purpose: &str, message: &[u8], signature: &[u8]) -> bool {
         self.inner.keyring.verify(purpose, message, signature)
+    }
+
+    /// Work that one process at a time does now and then.
+    pub fn schedules(&self) -> Schedules {
+        Schedules::new(Arc::clone(&self.inner))
     }
 
     /// Small settings and single-use states.

@@ -10,7 +10,8 @@ use store::{LeadFilter, Store};
 use utoipa::IntoParams;
 
 use super::error::ApiError;
-use super::view::{Delivery, LeadPage, LeadView};
+use super::leads_status::HISTORY_PAGE;
+use super::view::{Delivery, HistoryView, LeadPage, LeadView};
 use crate::crm::{Crm, Team};
 use crate::lead::LeadStatus;
 
@@ -103,6 +104,7 @@ pub(crate) async fn get(
         .get(id)
         .await?
         .ok_or(ApiError::NotFound("there is no such lead"))?;
+    let lines = store.leads().history(id, None, HISTORY_PAGE).await?;
     let site = crm.site().await?;
     let mut view = LeadView::of(row, &site);
     if let Some(manager) = &mut view.manager {
@@ -113,5 +115,6 @@ pub(crate) async fn get(
     }
     let warnings = store.leads().warnings(id).await?;
     view.warnings = warnings.into_iter().map(Into::into).collect();
+    view.history = Some(lines.into_iter().map(HistoryView::from).collect());
     Ok(Json(view))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use store::{DeliveryState, LeadRow, LeadWarning};
+use store::{DeliveryState, LeadHistory, LeadRow, LeadWarning};
 use utoipa::ToSchema;
 
 use super::view_manager::ManagerView;
@@ -71,6 +71,56 @@ pub(crate) struct AmoView {
     pub contact_id: Option<i64>,
     /// The deal's page.
     pub url: String,
+    /// When the deal was found to be deleted in amoCRM, or merged into another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone_at: Option<DateTime<Utc>>,
+}
+
+/// A change of a lead's status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct HistoryView {
+    /// Its number.
+    pub id: i64,
+    /// `status`; or `deal_gone` and `deal_back`, which leave the status as it is.
+    #[schema(example = "status")]
+    pub event: String,
+    /// The status before.
+    #[schema(example = "new")]
+    pub from: String,
+    /// The status after.
+    #[schema(example = "contacted")]
+    pub to: String,
+    /// Where the change came from: `api`, `webhook`, `gateway`, `look`, `reconcile`, `delivery`.
+    #[schema(example = "webhook")]
+    pub origin: String,
+    /// The user of amoCRM who made it, where amoCRM says so; `0` is a robot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_user: Option<i64>,
+    /// When, by the clock of the side where it was made.
+    pub at: DateTime<Utc>,
+}
+
+impl From<LeadHistory> for HistoryView {
+    fn from(line: LeadHistory) -> Self {
+        Self {
+            id: line.id,
+            event: line.event.as_str().to_owned(),
+            from: line.from,
+            to: line.to,
+            origin: line.origin.as_str().to_owned(),
+            by_user: line.by_user,
+            at: line.at,
+        }
+    }
+}
+
+/// A page of a lead's history.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct HistoryPage {
+    /// The changes, newest first.
+    pub history: Vec<HistoryView>,
+    /// Give it as `before` to get the next page; `null` at the end.
+    pub next: Option<i64>,
 }
 
 /// What `POST /api/leads` answers: no word of who the visitor is.
@@ -150,6 +200,9 @@ pub(crate) struct LeadView {
     pub created_at: DateTime<Utc>,
     /// When anything of it changed.
     pub updated_at: DateTime<Utc>,
+    /// The newest changes of its status, newest first. Only where one lead is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<Vec<HistoryView>>,
 }
 
 /// A field of the lead whose value is in the deal's note.
@@ -236,6 +289,7 @@ impl LeadView {
             custom_fields: form.custom_fields,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            history: None,
         }
     }
 }
@@ -258,5 +312,6 @@ fn amocrm(row: &LeadRow, site: &Site) -> Option<AmoView> {
         lead_id,
         contact_id: row.amo_contact_id.filter(|id| *id > 0),
         url: format!("{site}/leads/detail/{lead_id}"),
+        gone_at: row.amo_gone_at,
     })
 }

@@ -1,9 +1,10 @@
 //! Webhooks of amoCRM: a stage changed there changes the status here.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use amocrm_sdk::webhook::{self, Action, Event, LeadEvent, Payload};
+use amocrm_sdk::webhook::{
+    self, AccountRef, Action, CLOUD_EVENTS_JSON, CloudEvent, Event, LeadEvent,
+};
 use amocrm_sdk::{AccountId, PipelineId, StatusId};
 use axum::Json;
 use axum::body::Bytes;
@@ -11,13 +12,14 @@ use axum::extract::State;
 use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use service_kit::http::{ApiPath, Problem};
-use store::{LeadRow, StatusChange, StatusChanged, StatusOrigin, Store};
+use service_kit::signature::WEBHOOK_SIGNATURE;
+use store::{LeadRow, ReportKind, Stage, StageHeard, StageReport, StatusOrigin, Store};
 use utoipa::ToSchema;
 
 use super::error::ApiError;
 use super::state::AppState;
 use super::webhooks_manager::{follow, tells_a_manager};
-use crate::crm::{Crm, Mapping};
+use crate::crm::{Crm, Mapping, Meaning};
 use crate::webhook_path::WebhookPath;
 
 /// amoCRM waits two seconds (`01-auth-limits-webhooks.md` §6.9); after this we ask it to come again.
@@ -32,23 +34,29 @@ pub(crate) struct WebhookReceipt {
     pub applied: usize,
     /// Status changes that were known already, older than what is known, or our own coming back.
     pub known: usize,
+    /// Events after which amoCRM is asked: they can be read in two ways.
+    #[serde(default)]
+    pub asked: usize,
 }
 
 /// Takes a webhook of amoCRM.
 ///
-/// Its form body, or the same as JSON. Changes of stages are stored before the answer; everything else is counted and
-/// left alone. If INTAKE_WEBHOOK_SECRET is set, only the address with the secret works.
+/// Its form body, or the same as JSON; or one event that webhook-gateway delivers: a CloudEvents 1.0 envelope, signed by the
+/// Standard Webhooks scheme with INTAKE_GATEWAY_SECRET. Changes of stages are stored before the answer; everything else is
+/// counted and left alone. If INTAKE_WEBHOOK_SECRET is set, unsigned bodies are taken only at the address with the secret.
 #[utoipa::path(
     post,
     path = "/api/webhooks/amo",
     tag = "webhooks",
     request_body(content(
         (String = "application/x-www-form-urlencoded"),
-        (Object = "application/json")
+        (Object = "application/json"),
+        (Object = "application/cloudevents+json")
     )),
     responses(
         (status = 200, description = "Stored", body = WebhookReceipt),
         (status = 400, description = "The body cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The signature is missing, wrong or old", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "It is about another account", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "The secret is missing or wrong", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not stored; send it again", body = Problem, content_type = "application/problem+json"),
@@ -59,8 +67,7 @@ pub(crate) async fn receive(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<WebhookReceipt>, ApiError> {
-    check_secret(&state, None).await?;
-    take(&state, &headers, &body).await
+    receive_any(&state, None, &headers, &body).await
 }
 
 /// Takes a webhook of amoCRM at the secret address.
@@ -81,8 +88,7 @@ pub(crate) async fn receive_secret(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<WebhookReceipt>, ApiError> {
-    check_secret(&state, Some(&secret)).await?;
-    take(&state, &headers, &body).await
+    receive_any(&state, Some(&secret), &headers, &body).await
 }
 
 /// Says that the webhook's address is reachable.
@@ -109,37 +115,92 @@ pub(crate) struct WebhookTest {
     pub message: String,
 }
 
-/// The secret in the address is all the proof there is: amoCRM does not sign webhooks.
-async fn check_secret(state: &AppState, given: Option<&str>) -> Result<(), ApiError> {
-    let path = WebhookPath::new(&state.config, state.store.clone());
-    if path.admits(given).await? {
-        return Ok(());
-    }
-    metrics::counter!("webhook_refusals_total").increment(1);
-    Err(ApiError::NotFound("there is nothing here"))
-}
-
-async fn take(
+/// One that is signed has to be right by its signature; one that is not, by its address.
+async fn receive_any(
     state: &AppState,
+    secret: Option<&str>,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Json<WebhookReceipt>, ApiError> {
-    let is_json = headers
+    let kind = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.to_ascii_lowercase().starts_with("application/json"));
-    let parsed = if is_json {
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    if headers.contains_key(WEBHOOK_SIGNATURE) || kind.starts_with(CLOUD_EVENTS_JSON) {
+        check_signature(state, headers, body)?;
+        let envelope = CloudEvent::from_json(body).map_err(|error| unreadable(&error))?;
+        let (account, events) = (envelope.account, vec![envelope.event]);
+        return take(state, &account, &events, StatusOrigin::Gateway).await;
+    }
+    check_secret(state, secret).await?;
+    let parsed = if kind.starts_with("application/json") {
         webhook::parse_json(body)
     } else {
         webhook::parse(body)
     };
-    let payload = parsed.map_err(|error| {
-        metrics::counter!("webhook_refusals_total").increment(1);
-        ApiError::from(Problem::new(StatusCode::BAD_REQUEST).detail(error.to_string()))
-    })?;
+    let payload = parsed.map_err(|error| unreadable(&error))?;
+    take(
+        state,
+        &payload.account,
+        &payload.events,
+        StatusOrigin::Webhook,
+    )
+    .await
+}
+
+/// The secret in the address is all the proof there is: amoCRM does not sign webhooks.
+async fn check_secret(state: &AppState, given: Option<&str>) -> Result<(), ApiError> {
+    let path = WebhookPath::new(&state.config, state.store.clone());
+    // Whoever uses the gateway does not want anybody else's bodies at the open address.
+    let is_open = given.is_none() && state.config.status.gateway_keys().is_some();
+    if !is_open && path.admits(given).await? {
+        return Ok(());
+    }
+    refuse("secret");
+    Err(ApiError::NotFound("there is nothing here"))
+}
+
+fn check_signature(state: &AppState, headers: &HeaderMap, body: &[u8]) -> Result<(), ApiError> {
+    let unauthorized =
+        |detail: String| ApiError::from(Problem::new(StatusCode::UNAUTHORIZED).detail(detail));
+    let Some(keys) = state.config.status.gateway_keys() else {
+        refuse("no_gateway");
+        return Err(unauthorized(
+            "signed deliveries are not expected here: set INTAKE_GATEWAY_SECRET".to_owned(),
+        ));
+    };
+    match keys.verify(headers, body, state.clock.now()) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            refuse("signature");
+            Err(unauthorized(error.to_string()))
+        }
+    }
+}
+
+fn unreadable(error: &dyn std::fmt::Display) -> ApiError {
+    refuse("body");
+    Problem::new(StatusCode::BAD_REQUEST)
+        .detail(error.to_string())
+        .into()
+}
+
+/// Counts and tells a refusal; nothing of what came is repeated.
+fn refuse(reason: &'static str) {
+    metrics::counter!("webhook_refusals_total", "reason" => reason).increment(1);
+    tracing::warn!(webhook.refusal = reason, "a webhook was refused");
+}
+
+async fn take(
+    state: &AppState,
+    account: &AccountRef,
+    events: &[Event],
+    origin: StatusOrigin,
+) -> Result<Json<WebhookReceipt>, ApiError> {
     let work = async {
-        check_account(&state.crm, &payload).await?;
-        apply_all(&state.store, &state.crm, &payload).await
+        check_account(&state.crm, account).await?;
+        hear_all(state, events, origin).await
     };
     match tokio::time::timeout(ANSWER_WITHIN, work).await {
         Ok(receipt) => receipt.map(Json),
@@ -151,12 +212,12 @@ async fn take(
 }
 
 /// A webhook of another account is none of our business.
-async fn check_account(crm: &Crm, payload: &Payload) -> Result<(), ApiError> {
-    let theirs = payload.account.id.map(AccountId::get);
+async fn check_account(crm: &Crm, account: &AccountRef) -> Result<(), ApiError> {
+    let theirs = account.id.map(AccountId::get);
     let ours = crm.account_id().await?;
     match (theirs, ours) {
         (Some(theirs), Some(ours)) if theirs != ours => {
-            metrics::counter!("webhook_refusals_total").increment(1);
+            refuse("account");
             Err(Problem::new(StatusCode::FORBIDDEN)
                 .detail("the webhook is about another account than the one we are connected to")
                 .into())
@@ -165,46 +226,48 @@ async fn check_account(crm: &Crm, payload: &Payload) -> Result<(), ApiError> {
     }
 }
 
-/// Applies the events in their order. A change that is known already changes nothing, so a repeated body is harmless.
-async fn apply_all(
-    store: &Store,
-    crm: &Arc<Crm>,
-    payload: &Payload,
+/// Takes the events. The moves are durable together, or none of them is; a repeated body changes nothing.
+async fn hear_all(
+    state: &AppState,
+    events: &[Event],
+    origin: StatusOrigin,
 ) -> Result<WebhookReceipt, ApiError> {
     let mut receipt = WebhookReceipt {
-        events: payload.events.len(),
+        events: events.len(),
         ..WebhookReceipt::default()
     };
-    let mapping = Mapping::last_known(crm).await?;
-    for event in &payload.events {
+    for event in events {
         let (entity, action) = labels(event);
         metrics::counter!("webhook_events_total", "entity" => entity, "action" => action)
             .increment(1);
-        let Event::Lead(lead) = event else {
-            continue;
-        };
-        let Some(mapping) = &mapping else {
-            continue;
-        };
-        if tells_a_manager(lead)
-            && let Some(row) = find_row(store, mapping, lead).await?
+    }
+    let Some(mapping) = Mapping::last_known(&state.crm).await? else {
+        return Ok(receipt);
+    };
+    for event in events {
+        if let Event::Lead(lead) = event
+            && tells_a_manager(lead)
+            && let Some(row) = find_row(&state.store, &mapping, lead).await?
         {
-            follow(store, crm, &row, lead).await?;
+            follow(&state.store, &state.crm, &row, lead).await?;
         }
-        if !tells_a_move(lead) {
-            continue;
-        }
-        match apply(store, crm, mapping, lead).await? {
-            Some(StatusChanged::Applied(row)) => {
-                receipt.applied += 1;
-                tracing::info!(
-                    lead.id = row.id,
-                    lead.status = row.local_status,
-                    "status follows amoCRM"
-                );
-            }
-            Some(_) => receipt.known += 1,
-            None => {}
+    }
+    let reports: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Lead(lead) => report(&state.crm, &mapping, lead, origin),
+            _ => None,
+        })
+        .collect();
+    if reports.is_empty() {
+        return Ok(receipt);
+    }
+    for heard in state.worker.hear(reports).await? {
+        match heard {
+            StageHeard::Followed(_) => receipt.applied += 1,
+            StageHeard::Known(_) | StageHeard::Stale(_) => receipt.known += 1,
+            StageHeard::Looking(_) => receipt.asked += 1,
+            StageHeard::NotOurs => {}
         }
     }
     Ok(receipt)
@@ -225,64 +288,68 @@ fn labels(event: &Event) -> (String, String) {
     (entity, action)
 }
 
-/// A plain update repeats the stage without having changed it; taking that for a move would undo a change of ours that
-/// is still on its way.
-fn tells_a_move(lead: &LeadEvent) -> bool {
-    let moved = lead.old_status_id.is_some() && lead.old_status_id != lead.status_id;
-    match lead.action {
-        Action::Status => true,
-        Action::Update => moved,
-        _ => false,
-    }
-}
-
-async fn apply(
-    store: &Store,
-    crm: &Arc<Crm>,
-    mapping: &Mapping,
-    lead: &LeadEvent,
-) -> Result<Option<StatusChanged>, ApiError> {
-    let Some(stage) = lead.status_id.map(StatusId::get) else {
-        return Ok(None);
-    };
-    let pipeline = lead.pipeline_id.map(PipelineId::get);
-    let Some(status) = mapping.stages.status(pipeline, stage) else {
-        tracing::debug!(deal.id = %lead.id, "the deal moved to a stage that means nothing to us");
-        return Ok(None);
-    };
-    let Some(row) = find_row(store, mapping, lead).await? else {
-        return Ok(None);
-    };
-    let change = StatusChange {
-        status: status.as_str().to_owned(),
-        amo_status_id: i64::try_from(stage).ok(),
-        amo_pipeline_id: pipeline.and_then(|id| i64::try_from(id).ok()),
-        changed_at: lead.updated_at.unwrap_or_else(|| crm.now()),
-        origin: StatusOrigin::Crm,
-    };
-    Ok(Some(store.leads().set_status(row.id, change, None).await?))
-}
-
 /// Our lead behind an event's deal.
 async fn find_row(
     store: &Store,
     mapping: &Mapping,
     lead: &LeadEvent,
 ) -> Result<Option<LeadRow>, ApiError> {
-    let deal = i64::try_from(lead.id.get()).unwrap_or_default();
-    // Leads that were accepted before any account was connected have no account.
-    let mut row = store
+    let Ok(deal) = i64::try_from(lead.id.get()) else {
+        return Ok(None);
+    };
+    let found = store
         .leads()
-        .find_by_amo_lead(&mapping.account, deal)
+        .find_by_amo_leads(&mapping.account, &[deal])
         .await?;
-    if row.is_none() {
-        row = store.leads().find_by_amo_lead("", deal).await?;
+    if let Some(row) = found.into_iter().next() {
+        return Ok(Some(row));
     }
-    // A robot may move a deal before we have noted that it is ours; but it says so itself.
-    if row.is_none()
-        && let Some(intake_id) = mapping.intake_id(&lead.custom_fields)
-    {
-        row = store.leads().get_by_intake(intake_id).await?;
-    }
-    Ok(row)
+    // A robot may change a deal before we have noted that it is ours; but it says so itself.
+    Ok(match mapping.intake_id(&lead.custom_fields) {
+        Some(intake_id) => store.leads().get_by_intake(intake_id).await?,
+        None => None,
+    })
+}
+
+/// What an event says of its deal's stage; `None` if nothing.
+fn report(
+    crm: &Crm,
+    mapping: &Mapping,
+    lead: &LeadEvent,
+    origin: StatusOrigin,
+) -> Option<StageReport> {
+    let has_moved = lead.old_status_id.is_some() && lead.old_status_id != lead.status_id;
+    let (pipeline, status) = (
+        lead.pipeline_id.map(PipelineId::get),
+        lead.status_id.map(StatusId::get),
+    );
+    let meaning = status.map_or(Meaning::Nothing, |status| {
+        mapping.meaning(pipeline, status, crm.now())
+    });
+    let kind = match lead.action {
+        // A stage that nobody knows may have been made a moment ago.
+        Action::Status | Action::Update if meaning == Meaning::Unknown => ReportKind::Hint,
+        Action::Status => ReportKind::Moved,
+        Action::Update if has_moved => ReportKind::Moved,
+        // A plain update repeats the stage without having changed it.
+        Action::Update | Action::Delete | Action::Restore => ReportKind::Hint,
+        _ => return None,
+    };
+    let is_there = !matches!(lead.action, Action::Delete | Action::Restore);
+    let number = |id: u64| i64::try_from(id).ok();
+    let stage = status.and_then(number).map(|status_id| Stage {
+        pipeline_id: pipeline.and_then(number),
+        status_id,
+    });
+    Some(StageReport {
+        account: mapping.account.clone(),
+        amo_lead_id: number(lead.id.get())?,
+        intake_id: mapping.intake_id(&lead.custom_fields),
+        stage: stage.filter(|_| is_there),
+        status: meaning.status().map(|status| status.as_str().to_owned()),
+        told_at: lead.updated_at,
+        kind,
+        by_user: lead.modified_user_id.and_then(|user| number(user.get())),
+        origin,
+    })
 }

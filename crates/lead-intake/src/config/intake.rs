@@ -50,6 +50,14 @@ pub struct StageNames {
     lost: String,
 }
 
+/// The number of a stage that is configured by its number, for two stages of one name: `#60000002`, or the digits alone.
+pub(crate) fn stage_number(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|id| is_number && *id > 0)
+}
+
 impl StageNames {
     /// The name of a status' stage.
     pub fn get(&self, status: LeadStatus) -> &str {
@@ -278,5 +286,10 @@ pub const INTAKE_VARIABLES: &[Variable] = &[
 ];
 
 const fn stage(name: &'static str, key: &'static str, example: &'static str) -> Variable {
-    Variable::plain(name, key, "the name of a stage of the pipeline", example)
+    Variable::plain(
+        name,
+        key,
+        "the name of a stage of the pipeline, or its number: #60000002",
+        example,
+    )
 }

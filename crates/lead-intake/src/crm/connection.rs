@@ -3,6 +3,7 @@
 mod adopt;
 mod build;
 mod consent;
+mod host;
 mod standing;
 
 use std::sync::{PoisonError, RwLock};
@@ -45,6 +46,8 @@ struct State {
     broken: Option<Broken>,
     /// When the tokens in use were received.
     obtained_at: Option<DateTime<Utc>>,
+    /// The account's host, as it is stored.
+    host: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +58,7 @@ struct Broken {
 /// A client for an account.
 #[derive(Debug, Clone)]
 pub(crate) struct Linked {
-    /// The account's host.
+    /// The account: its host when we first met it. Everything of ours is kept under this name, also after a rename.
     pub(crate) account: String,
     /// Its client.
     pub(crate) client: Client,
@@ -90,6 +93,7 @@ impl Crm {
                 return Err(CrmError::NotConnected);
             }
             self.notice(connection.as_ref());
+            self.keep_host(&linked).await;
         }
         if self.with(|state| state.broken.is_some()) {
             return Err(CrmError::Refused);
@@ -152,17 +156,22 @@ impl Crm {
         if let Some(base) = self.config.base_url() {
             return Ok(Some(base.as_str().trim_end_matches('/').to_owned()));
         }
-        let account = self.account_name().await?;
-        Ok(account.map(|account| format!("https://{account}")))
+        let Some(account) = self.account_name().await? else {
+            return Ok(None);
+        };
+        let host = self.host(&account).await?.unwrap_or(account);
+        Ok(Some(format!("https://{host}")))
     }
 
     /// Exchanges the code of a grant for tokens and begins to use them.
     pub(crate) async fn connect(&self, grant: &Grant) -> Result<Linked, CrmError> {
-        let account = self
+        let given = self
             .config
             .domain()
             .unwrap_or_else(|| grant.account.clone());
-        let linked = self.build(&account)?;
+        let account = self.first_name(given).await?;
+        let host = self.host(&account).await?;
+        let linked = self.build(&account, host.as_deref())?;
         let connection = linked.client.oauth().exchange_code(&grant.code).await?;
         self.store.meta().put(ACCOUNT_SETTING, &account).await?;
         match connection.claims.and_then(|claims| claims.account_id) {
@@ -256,7 +265,8 @@ impl Crm {
         let Some(account) = self.account().await? else {
             return Ok(None);
         };
-        let linked = self.build(&account)?;
+        let host = self.host(&account).await?;
+        let linked = self.build(&account, host.as_deref())?;
         self.with(|state| state.linked = Some(linked.clone()));
         Ok(Some(linked))
     }
@@ -264,7 +274,7 @@ impl Crm {
     /// The configured account, else the one that gave consent, else the host of the base URL.
     async fn account(&self) -> Result<Option<String>, CrmError> {
         if let Some(domain) = self.config.domain() {
-            return Ok(Some(domain));
+            return Ok(Some(self.first_name(domain).await?));
         }
         if let Some(account) = self.store.meta().get(ACCOUNT_SETTING).await? {
             return Ok(Some(account));

@@ -4,7 +4,7 @@ use amocrm_sdk::contacts::NewContact;
 use amocrm_sdk::entity::Direction;
 use amocrm_sdk::fields::{EMAIL, Field, FieldChanges, PHONE, kind};
 use amocrm_sdk::leads::{ComplexLead, Lead, LeadFilter, LeadOrder, LeadWith};
-use amocrm_sdk::{Client, ContactId, ErrorKind, LeadId, PipelineId, StatusId, UserId};
+use amocrm_sdk::{Client, ContactId, LeadId, PipelineId, StatusId, UserId};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::placing::{Leftover, Without, left_over, marks_of_contact, place};
@@ -117,48 +117,6 @@ pub(crate) async fn missing_values(
     Ok(left_over(order.form, order.fields, order.mapping, |id| {
         lead.custom_fields_values.raw(id).is_some()
     }))
-}
-
-/// Moves a deal to the stage of a status. A deal that is already there stays.
-pub(crate) async fn move_deal(
-    client: &Client,
-    mapping: &Mapping,
-    deal: LeadId,
-    status: LeadStatus,
-) -> Result<(PipelineId, StatusId), CrmError> {
-    let Some(lead) = client.leads().get(deal).await? else {
-        return Err(CrmError::Gone(format!("deal {deal} no longer exists")));
-    };
-    let pipeline = lead
-        .pipeline_id
-        .unwrap_or(PipelineId::new(mapping.stages.pipeline_id));
-    let (target_pipeline, stage) = match status {
-        // The closing stages are in every pipeline: the deal stays in its own.
-        LeadStatus::Completed => (pipeline, amocrm_sdk::leads::WON),
-        LeadStatus::Lost => (pipeline, amocrm_sdk::leads::LOST),
-        _ => mapping.stages.stage(status).ok_or_else(|| {
-            CrmError::Missing(format!(
-                "pipeline «{}» has no stage for `{status}`; make it with: lead-intake provision",
-                mapping.stages.pipeline_name
-            ))
-        })?,
-    };
-    if lead.pipeline_id == Some(target_pipeline) && lead.status_id == Some(stage) {
-        return Ok((target_pipeline, stage));
-    }
-    let moved = client
-        .leads()
-        .update(deal)
-        .pipeline(target_pipeline)
-        .status(stage)
-        .await;
-    match moved {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            Err(CrmError::Gone(format!("deal {deal} no longer exists")))
-        }
-        Err(error) => Err(error.into()),
-        Ok(_) => Ok((target_pipeline, stage)),
-    }
 }
 
 async fn send(

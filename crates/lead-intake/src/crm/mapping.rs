@@ -1,6 +1,6 @@
 //! The account's pipeline, stages and fields, as this service uses them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use amocrm_sdk::custom_fields::{CustomField, FieldOwner, NewCustomField};
@@ -8,13 +8,13 @@ use amocrm_sdk::fields::{CustomFieldValues, Field, FieldType, kind};
 use amocrm_sdk::leads::{LOST, WON};
 use amocrm_sdk::pipelines::Pipeline;
 use amocrm_sdk::{Client, PipelineId, StatusId};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Crm, CrmError, FieldDef, FieldSet, Linked};
-use crate::config::IntakeConfig;
+use crate::config::{IntakeConfig, stage_number};
 use crate::lead::LeadStatus;
 
 /// Code of the field that tells which deal is which lead. Without it a lost answer could mean a second deal.
@@ -26,6 +26,32 @@ pub(crate) const INTAKE_FIELD_NAME: &str = "Intake ID";
 const FRESH_FOR: Duration = Duration::from_mins(10);
 /// The same while the configured pipeline is missing, which somebody may be about to mend.
 const FALLBACK_FRESH_FOR: Duration = Duration::from_secs(30);
+
+/// A stage that we have not heard of is a reason to read the account again, but not more often than this.
+const REREAD_AFTER: TimeDelta = TimeDelta::seconds(10);
+/// The same for a stage that meant nothing to us when we read the account: it may have been renamed since.
+const REREAD_MEANINGLESS_AFTER: TimeDelta = TimeDelta::minutes(1);
+
+/// What a stage of amoCRM means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// Our status.
+    Status(LeadStatus),
+    /// Nothing to us.
+    Nothing,
+    /// Nobody knows before the account is read again.
+    Unknown,
+}
+
+impl Meaning {
+    /// Our status, if it means one.
+    pub(crate) fn status(self) -> Option<LeadStatus> {
+        match self {
+            Self::Status(status) => Some(status),
+            Self::Nothing | Self::Unknown => None,
+        }
+    }
+}
 
 /// What was read from the account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +78,9 @@ pub(crate) struct Stages {
     pub(crate) by_status: BTreeMap<LeadStatus, u64>,
     /// Every stage with deals that are being worked on, also those that mean nothing to us.
     pub(crate) open: Vec<u64>,
+    /// All stages of the pipeline.
+    #[serde(default)]
+    pub(crate) all: BTreeSet<u64>,
 }
 
 impl Stages {
@@ -61,13 +90,7 @@ impl Stages {
             let id = match status {
                 LeadStatus::Completed => WON,
                 LeadStatus::Lost => LOST,
-                _ => {
-                    let name = config.stages.get(status).trim().to_lowercase();
-                    let named = |stage: &&amocrm_sdk::pipelines::Status| {
-                        stage.name.trim().to_lowercase() == name
-                    };
-                    pipeline.statuses().iter().find(named)?.id
-                }
+                _ => find_stage(pipeline, config.stages.get(status))?,
             };
             Some((status, id.get()))
         });
@@ -81,6 +104,11 @@ impl Stages {
                 .statuses()
                 .iter()
                 .filter(|stage| !stage.is_unsorted() && stage.id != WON && stage.id != LOST)
+                .map(|stage| stage.id.get())
+                .collect(),
+            all: pipeline
+                .statuses()
+                .iter()
                 .map(|stage| stage.id.get())
                 .collect(),
         }
@@ -118,7 +146,50 @@ impl Stages {
     }
 }
 
+/// The stage of this name, or of this number if no name is like it: `#60000002`.
+fn find_stage(pipeline: &Pipeline, wanted: &str) -> Option<StatusId> {
+    let wanted = wanted.trim();
+    let name = wanted.to_lowercase();
+    let named = pipeline
+        .statuses()
+        .iter()
+        .find(|stage| stage.name.trim().to_lowercase() == name);
+    let number = stage_number(wanted);
+    named
+        .or_else(|| {
+            pipeline
+                .statuses()
+                .iter()
+                .find(|stage| Some(stage.id.get()) == number)
+        })
+        .map(|stage| stage.id)
+}
+
 impl Mapping {
+    /// What a stage of amoCRM means, and whether that is known for sure at `now`.
+    pub(crate) fn meaning(&self, pipeline: Option<u64>, stage: u64, now: DateTime<Utc>) -> Meaning {
+        if let Some(status) = self.stages.status(pipeline, stage) {
+            return Meaning::Status(status);
+        }
+        let is_elsewhere = pipeline.is_some_and(|pipeline| pipeline != self.stages.pipeline_id);
+        let is_known = self.stages.all.contains(&stage)
+            && (now - self.read_at).abs() < REREAD_MEANINGLESS_AFTER;
+        if is_elsewhere || is_known {
+            Meaning::Nothing
+        } else {
+            Meaning::Unknown
+        }
+    }
+
+    /// How long the account is not to be read again for a stage that nobody knows.
+    pub(crate) fn rests_for(&self, now: DateTime<Utc>) -> Option<Duration> {
+        let age = (now - self.read_at).abs();
+        (REREAD_AFTER - age)
+            .to_std()
+            .ok()
+            .filter(|rest| !rest.is_zero())
+    }
+
     /// What is known, read from the account if that was long ago.
     ///
     /// It is kept in the database and not in memory, so that `lead-intake provision` is noticed at once by every process.

@@ -266,7 +266,7 @@ fn plan(form: &LeadForm, config: &FieldsConfig, fields: &FieldSet) -> Vec<Planne
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use chrono::DateTime;
     use serde_json::json;
@@ -304,6 +304,7 @@ mod tests {
                 first: None,
                 by_status: BTreeMap::new(),
                 open: Vec::new(),
+                all: BTreeSet::new(),
             },
             fields: FieldSet(fields),
             contact_fields: FieldSet::default(),

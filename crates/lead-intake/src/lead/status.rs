@@ -44,6 +44,12 @@ impl LeadStatus {
         Self::Lost,
     ];
 
+    /// All words, for people who used another: `expected one of new, …`.
+    pub(crate) fn words() -> String {
+        let words: Vec<_> = Self::ALL.iter().map(|status| status.as_str()).collect();
+        format!("expected one of {}", words.join(", "))
+    }
+
     /// The word of the API and of the database.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -73,9 +79,6 @@ impl FromStr for LeadStatus {
         Self::ALL
             .into_iter()
             .find(|status| status.as_str() == text)
-            .ok_or_else(|| {
-                let words: Vec<_> = Self::ALL.iter().map(|status| status.as_str()).collect();
-                format!("expected one of {}", words.join(", "))
-            })
+            .ok_or_else(Self::words)
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use amocrm_sdk::{ContactId, PipelineId};
+use amocrm_sdk::{ContactId, PipelineId, StatusId};
 use store::{
-    Ack, Claimed, ContactClaim, Delivered, DeliveryState, Identity, LeadRow, RetryAfter,
-    StatusChange, StatusOrigin, StoreError,
+    Ack, Claimed, ContactClaim, Delivered, DeliveryState, Identity, LeadRow, ReportKind,
+    RetryAfter, Stage, StageReport, StatusOrigin, StoreError,
 };
 
 use super::Worker;
@@ -70,7 +70,7 @@ impl Worker {
             Ok(End::Found(deal, finish, status)) => {
                 // First, because a crash after the job's end would lose it.
                 if let Some(status) = status {
-                    self.follow(&row, deal, status).await?;
+                    self.follow(linked, &row, deal, status).await?;
                 }
                 self.delivered(job, &row, deal, finish).await
             }
@@ -262,25 +262,30 @@ impl Worker {
         Ok(())
     }
 
-    /// Takes over the stage that a deal has reached while its lead was not known to be delivered. Whoever set a status
-    /// here has a job of their own.
+    /// Takes over the stage that a deal has reached while its lead was not known to be delivered.
     async fn follow(
         &self,
+        linked: &Linked,
         row: &LeadRow,
         deal: Deal,
         status: LeadStatus,
     ) -> Result<(), StoreError> {
-        if row.local_status != LeadStatus::New.as_str() || status == LeadStatus::New {
-            return Ok(());
-        }
-        let change = StatusChange {
-            status: status.as_str().to_owned(),
-            amo_status_id: deal.status.map(|id| raw(id.get())),
-            amo_pipeline_id: deal.pipeline.map(|id| raw(id.get())),
-            changed_at: self.crm.now(),
-            origin: StatusOrigin::Crm,
+        let stage = |status: StatusId| Stage {
+            pipeline_id: deal.pipeline.map(|id| raw(id.get())),
+            status_id: raw(status.get()),
         };
-        self.store.leads().set_status(row.id, change, None).await?;
+        let report = StageReport {
+            account: linked.account.clone(),
+            amo_lead_id: raw(deal.id.get()),
+            intake_id: Some(row.intake_id),
+            stage: deal.status.map(stage),
+            status: Some(status.as_str().to_owned()),
+            told_at: deal.updated_at,
+            kind: ReportKind::Read,
+            by_user: None,
+            origin: StatusOrigin::Delivery,
+        };
+        self.hear(vec![report]).await?;
         Ok(())
     }
 
@@ -349,6 +354,16 @@ impl Worker {
                 .jobs()
                 .enqueue(Job::Finish(finish).spec()?)
                 .await?;
+        }
+        if row.is_move_pending
+            && let Ok(status) = row.local_status.parse()
+        {
+            // The job that was added with the status ran in vain if an earlier delivery was given up.
+            let job = Job::Move {
+                lead: row.id,
+                status,
+            };
+            self.store.jobs().enqueue(job.spec()?).await?;
         }
         if deal.contact.is_none() {
             // Somebody unlinked it before we looked: there is no contact to remember.

@@ -1,5 +1,8 @@
 //! What is in the queue.
 
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use store::{Claimed, JobSpec, LeadJob, StoreError};
 
@@ -16,9 +19,14 @@ pub(crate) const MOVE: &str = "lead.move";
 
 /// What the name of a lead's lane begins with.
 const LANE: &str = "lead/";
+/// Asks amoCRM for a deal's stage.
+pub(crate) const LOOK: &str = "lead.look";
 
 /// All kinds, the most urgent first.
-pub(crate) const KINDS: &[&str] = &[DELIVER, MOVE, FINISH, CONTACT];
+pub(crate) const KINDS: &[&str] = &[DELIVER, MOVE, LOOK, FINISH, CONTACT];
+
+/// How long after a doubt amoCRM is asked: the second that the doubt is about has to be over.
+const LOOK_AFTER: Duration = Duration::from_secs(2);
 
 /// A job of ours.
 #[derive(Debug, Clone)]
@@ -27,6 +35,25 @@ pub(crate) enum Job {
     Finish(Finish),
     Contact { lead: i64, contact: u64 },
     Move { lead: i64, status: LeadStatus },
+    Look(Look),
+}
+
+/// A deal to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Look {
+    pub(crate) lead: i64,
+    /// The second in doubt.
+    pub(crate) heard: Option<DateTime<Utc>>,
+}
+
+/// The job that looks at a lead's deal.
+pub(crate) fn look(lead: i64, heard: Option<DateTime<Utc>>) -> Result<JobSpec, StoreError> {
+    Job::Look(Look { lead, heard }).spec()
+}
+
+/// The lane of a lead's jobs.
+pub(crate) fn lane(lead: i64) -> String {
+    format!("{LANE}{lead}")
 }
 
 /// What is left to do for a deal.
@@ -65,6 +92,7 @@ impl Job {
                 let Move { lead, status } = job.payload()?;
                 Self::Move { lead, status }
             }
+            LOOK => Self::Look(job.payload()?),
             _ => Self::Deliver {
                 lead: job.payload()?,
             },
@@ -77,7 +105,8 @@ impl Job {
     }
 
     /// The job as it is stored. The jobs of a lead run one after another, and so do those that change a contact: amoCRM
-    /// takes a field's values only together, and of two that append at once one would be lost.
+    /// takes a field's values only together, and of two that append at once one would be lost. Those that
+    /// only look wait for nobody.
     pub(crate) fn spec(&self) -> Result<JobSpec, StoreError> {
         let (spec, lead) = match self {
             Self::Deliver { lead } => (JobSpec::new(DELIVER, lead)?, *lead),
@@ -97,7 +126,8 @@ impl Job {
                 };
                 (JobSpec::new(MOVE, &payload)?, *lead)
             }
+            Self::Look(look) => return Ok(JobSpec::new(LOOK, look)?.delay(LOOK_AFTER)),
         };
-        Ok(spec.lane(format!("{LANE}{lead}")))
+        Ok(spec.lane(lane(lead)))
     }
 }

@@ -17,6 +17,7 @@ mod managers;
 mod operations;
 mod pictures;
 mod provision;
+mod rename;
 mod resilience;
 mod secrets;
 mod status;

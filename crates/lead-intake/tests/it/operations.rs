@@ -5,6 +5,7 @@ use std::path::Path;
 use lead_intake::provision::{self, Arguments};
 use lead_intake::{
     Config, DASHBOARD_VARIABLES, FIELDS_VARIABLES, INTAKE_VARIABLES, MANAGER_VARIABLES,
+    STATUS_VARIABLES,
 };
 use serde_json::Value;
 use service_kit::config::{COMMON_VARIABLES, Environment};
@@ -39,6 +40,7 @@ fn the_example_file_names_every_variable_and_can_be_used_as_it_is() {
             .chain(DASHBOARD_VARIABLES)
             .chain(MANAGER_VARIABLES)
             .chain(FIELDS_VARIABLES)
+            .chain(STATUS_VARIABLES)
         {
             assert!(
                 text.contains(&format!("{}{what}", variable.name)),

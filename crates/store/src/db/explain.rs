@@ -15,7 +15,8 @@ use super::sql::Value;
 use crate::{
     Accepted, AssignManager, Claimed, DeadLetterFilter, Delivered, DeliveryState, IdempotencyKey,
     Identity, JobSpec, Keyring, LeadFilter, LeadJob, LeadOrder, ManagerPool, ManagerReason,
-    ManagerStrategy, NewLeadRow, Options, RetryAfter, StatusChange, StatusOrigin, Store, Utm,
+    ManagerStrategy, Moved, NewLeadRow, Options, ReportKind, RetryAfter, Stage, StageReport,
+    StatusChange, StatusOrigin, Store, Turn, Utm,
 };
 use crate::{
     Begin, Channel, End, Enrolment, FUNNEL_ENTER, FUNNEL_NOTE, FunnelLimits, Heard, NewFunnelNote,
@@ -188,16 +189,14 @@ async fn live_leads(store: &Store) {
     leads.get(1).await.unwrap();
     leads.get_by_intake(lead.intake_id).await.unwrap();
     leads.find_by_amo_lead("acme", 2).await.unwrap();
+    leads.find_by_amo_leads("acme", &[2]).await.unwrap();
     let change = StatusChange {
         status: "completed".into(),
-        amo_status_id: Some(142),
-        amo_pipeline_id: None,
-        changed_at: lead.created_at + second,
-        origin: StatusOrigin::Crm,
+        origin: StatusOrigin::Api,
     };
     leads.set_status(lead.id, change, None).await.unwrap();
-    leads.history(lead.id, 5).await.unwrap();
     live_funnels(store, lead.id).await;
+    live_status(store, lead.id).await;
     leads.count(DeliveryState::Queued).await.unwrap();
     for order in [LeadOrder::Newest, LeadOrder::Oldest] {
         let all = LeadFilter::new().order(order);
@@ -336,6 +335,78 @@ async fn live_funnels(store: &Store, lead_id: i64) {
         let id = job.payload().unwrap();
         let _ = funnels.begin(id, limits, &job).await.unwrap();
     }
+}
+
+async fn live_status(store: &Store, id: i64) {
+    let second = Duration::from_secs(1);
+    let leads = store.leads();
+    let worker = store.jobs().worker("w");
+    let look = |id: i64, _: Option<_>| JobSpec::new("look", &id);
+    let stage = Stage {
+        pipeline_id: Some(1),
+        status_id: 142,
+    };
+    let now = store.inner.db.time.clock.now();
+    let change = StatusChange {
+        status: "won".into(),
+        origin: StatusOrigin::Api,
+    };
+    let job = JobSpec::new("move", &id).unwrap().lane("l");
+    leads.set_status(id, change, Some(job)).await.unwrap();
+    let job = worker.claim(&["move"], 1, second).await.unwrap().remove(0);
+    leads.begin_move(id, "won", stage, &job).await.unwrap();
+    let moved = Moved {
+        status: "won".into(),
+        stage,
+        told_at: Some(now),
+    };
+    let _ = leads.end_move(id, moved, &job, look).await.unwrap();
+    leads
+        .resend(
+            0,
+            now + second,
+            |id| format!("lead/{id}"),
+            |_| JobSpec::new("move", &1),
+        )
+        .await
+        .unwrap();
+    let report = StageReport {
+        account: "acme".into(),
+        amo_lead_id: 2,
+        intake_id: None,
+        stage: Some(stage),
+        status: Some("lost".into()),
+        told_at: Some(now + second * 5),
+        kind: ReportKind::Settled,
+        by_user: Some(0),
+        origin: StatusOrigin::Webhook,
+    };
+    let hint = StageReport {
+        kind: ReportKind::Hint,
+        stage: None,
+        ..report.clone()
+    };
+    let stranger = StageReport {
+        amo_lead_id: 3,
+        intake_id: Some(Uuid::new_v4()),
+        ..report.clone()
+    };
+    leads.set_gone(id, StatusOrigin::Reconcile).await.unwrap();
+    leads
+        .hear(vec![hint, report, stranger], look)
+        .await
+        .unwrap();
+    let job = worker.claim(&["look"], 1, second).await.unwrap().remove(0);
+    leads.begin_look(id, &job).await.unwrap();
+    leads.history(id, None, 5).await.unwrap();
+
+    let schedules = store.schedules();
+    let Turn::Taken(run) = schedules.take("s", second).await.unwrap() else {
+        panic!()
+    };
+    schedules.take_now("s", second).await.unwrap();
+    let _ = schedules.note(&run, &1, second).await.unwrap();
+    let _ = schedules.end(&run, second, "done").await.unwrap();
 }
 
 /// The list of connected accounts is short and wanted whole.

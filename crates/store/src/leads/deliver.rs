@@ -117,10 +117,13 @@ impl Operation for Finish {
         let now = tx.now().await?;
         match &self.end {
             End::Delivered(made) => {
+                // A webhook may have told of a later stage before we knew whose deal it is.
                 let row = tx
                     .query(
                         "UPDATE leads SET delivery_state = 'delivered', amo_contact_id = $2, amo_lead_id = $3,
-                             amo_pipeline_id = $4, amo_status_id = $5, delivered_at = $6, updated_at = $6,
+                             amo_pipeline_id = CASE WHEN amo_seen_at IS NULL THEN $4 ELSE amo_pipeline_id END,
+                             amo_status_id = CASE WHEN amo_seen_at IS NULL THEN $5 ELSE amo_status_id END,
+                             delivered_at = $6, updated_at = $6,
                              last_error = NULL
                          WHERE id = $1 RETURNING created_at",
                     )

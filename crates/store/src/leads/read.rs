@@ -149,6 +149,30 @@ impl Leads {
         row.as_ref().map(lead).transpose()
     }
 
+    /// The leads behind deals of amoCRM, in the order of the deals; those of others are left out.
+    pub async fn find_by_amo_leads(
+        &self,
+        account: &str,
+        amo_lead_ids: &[i64],
+    ) -> Result<Vec<LeadRow>> {
+        let mut tx = self.inner.db.read().await?;
+        let mut leads = Vec::new();
+        for id in amo_lead_ids {
+            let row = tx
+                .query(concat!(
+                    "SELECT ",
+                    lead_columns!(),
+                    " FROM leads WHERE account IN ($1, '') AND amo_lead_id = $2"
+                ))
+                .bind(account)
+                .bind(*id)
+                .fetch_optional()
+                .await?;
+            leads.extend(row.as_ref().map(lead).transpose()?);
+        }
+        Ok(leads)
+    }
+
     /// A page of leads.
     pub async fn list(&self, filter: LeadFilter) -> Result<Vec<LeadRow>> {
         use LeadOrder::{Newest, Oldest};

@@ -109,9 +109,6 @@ async fn enrol(store: &Store, stops: Stops) -> Enrolled {
 async fn move_to(store: &Store, lead: &LeadRow, status: &str) {
     let change = StatusChange {
         status: status.into(),
-        amo_status_id: None,
-        amo_pipeline_id: None,
-        changed_at: lead.created_at,
         origin: StatusOrigin::Api,
     };
     store

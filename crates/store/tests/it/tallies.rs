@@ -142,12 +142,9 @@ async fn accept_from(store: &Store, source: Option<&str>) -> (i64, DateTime<Utc>
     }
 }
 
-async fn set_status(store: &Store, lead: i64, status: &str, at: DateTime<Utc>) -> bool {
+async fn set_status(store: &Store, lead: i64, status: &str) -> bool {
     let change = StatusChange {
         status: status.to_owned(),
-        amo_status_id: None,
-        amo_pipeline_id: None,
-        changed_at: at,
         origin: StatusOrigin::Api,
     };
     let outcome = store.leads().set_status(lead, change, None).await.unwrap();
@@ -196,7 +193,7 @@ async fn follow(db: TestDb, zone: FixedOffset, steps: Vec<Step>) {
                     continue;
                 };
                 let lead = &mut model.leads[lead.min(last)];
-                if set_status(&store, lead.id, STATUSES[status], now).await {
+                if set_status(&store, lead.id, STATUSES[status]).await {
                     lead.had.insert(STATUSES[status]);
                 }
             }

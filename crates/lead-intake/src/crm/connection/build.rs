@@ -15,8 +15,8 @@ use crate::crm::CrmError;
 const CALL_DEADLINE: Duration = Duration::from_mins(1);
 
 impl Crm {
-    /// A client for `account`, with the right that is configured.
-    pub(super) fn build(&self, account: &str) -> Result<Linked, CrmError> {
+    /// A client for `account`, which lives at `host` if it was renamed, with the right that is configured.
+    pub(super) fn build(&self, account: &str, host: Option<&str>) -> Result<Linked, CrmError> {
         let clock = Arc::clone(&self.clock);
         let limits =
             Limits::per_integration(self.config.integration_rps).account(self.config.account_rps);
@@ -32,6 +32,9 @@ impl Crm {
             .deadline(CALL_DEADLINE)
             .user_agent(concat!("lead-intake/", env!("CARGO_PKG_VERSION")))
             .clock(amocrm_sdk::Clock::new(move || clock.now()));
+        if let Some(host) = host {
+            builder = builder.host(host);
+        }
         if let Some(base) = self.config.base_url() {
             builder = builder.base_url(base);
         }

@@ -62,7 +62,12 @@ impl Crm {
 
     /// Whether a grant of this account may be taken: the configured one, or any of the vendor's.
     pub(crate) fn accepts(&self, account: &str) -> Result<(), String> {
+        let is_renamed = self.with(|state| {
+            let linked = state.linked.as_ref();
+            linked.is_some_and(|linked| linked.client.domain() == account)
+        });
         match self.config.domain() {
+            Some(_) if is_renamed => Ok(()),
             Some(domain) if domain != account && self.config.base_url().is_none() => Err(format!(
                 "consent was given by {account}, but AMOCRM_DOMAIN is {domain}"
             )),

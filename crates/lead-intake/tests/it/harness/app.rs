@@ -102,8 +102,25 @@ impl TestApp {
         settings: &[(&str, &str)],
         clock: Option<Clock>,
     ) -> Self {
+        Self::begin(TestCrm::start().await, database, settings, clock).await
+    }
+
+    /// Another process, after the last one: same amoCRM, same database, perhaps other settings.
+    pub(crate) async fn again(
+        crm: TestCrm,
+        database: TestDatabase,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        Self::begin(crm, database, settings, None).await
+    }
+
+    async fn begin(
+        crm: TestCrm,
+        database: TestDatabase,
+        settings: &[(&str, &str)],
+        clock: Option<Clock>,
+    ) -> Self {
         super::log::capture();
-        let crm = TestCrm::start().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let settings = all_settings(&crm, &database, &url, settings);
@@ -236,7 +253,13 @@ impl TestApp {
         let jobs = self.app.store().jobs();
         eventually("the queue runs empty", || async {
             let mut depth = 0;
-            for kind in ["lead.deliver", "lead.move", "lead.finish", "lead.contact"] {
+            for kind in [
+                "lead.deliver",
+                "lead.move",
+                "lead.look",
+                "lead.finish",
+                "lead.contact",
+            ] {
                 depth += jobs.stats(kind).await.unwrap().depth;
             }
             (depth == 0).then_some(())
@@ -295,6 +318,8 @@ pub(crate) fn all_settings(
         ("INTAKE_RETRY_BASE_MS", "20"),
         ("INTAKE_RETRY_MAX_MS", "200"),
         ("INTAKE_SETTLE_MS", "200"),
+        // Stories that want it say when.
+        ("INTAKE_RECONCILE_MINUTES", "0"),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -92,6 +92,31 @@ impl TestCrm {
         self.call(Method::PATCH, path, Some(body)).await
     }
 
+    /// A manager puts a deal into the trash.
+    pub(crate) async fn trash_deal(&self, deal: i64) {
+        let url = format!("{}/ajax/leads/multiple/delete/", self.emulator.base_url());
+        let answer = self
+            .http
+            .post(url)
+            .bearer_auth(self.emulator.long_lived_token())
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(format!("ID[]={deal}"))
+            .send()
+            .await
+            .unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
+    }
+
+    /// Webhooks are sent no more.
+    pub(crate) async fn unsubscribe_all(&self) {
+        let found = self.get("/api/v4/webhooks").await;
+        for hook in found["_embedded"]["webhooks"].as_array().unwrap() {
+            let body = json!({"destination": hook["destination"]});
+            self.call(Method::DELETE, "/api/v4/webhooks", Some(body))
+                .await;
+        }
+    }
+
     pub(crate) async fn delete(&self, path: &str) {
         self.call(Method::DELETE, path, None).await;
     }
