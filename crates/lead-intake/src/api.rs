@@ -1,5 +1,6 @@
 //! The HTTP interface.
 
+mod access;
 mod auth;
 mod auth_page;
 mod dead_letters;
@@ -14,14 +15,14 @@ mod view_manager;
 mod webhooks;
 mod webhooks_manager;
 
+use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::Redirect;
 use axum::routing::{get, post};
-use axum::{Router, middleware};
 use service_kit::dashboard::stylesheet;
 use service_kit::health::Health;
 use service_kit::http::{
-    AdminAccess, StackConfig, WEBHOOK_BODY_LIMIT, documentation, operations, require_admin,
+    AdminAccess, RouteGuard, StackConfig, WEBHOOK_BODY_LIMIT, documentation, operations,
     with_stack, without_trailing_slash,
 };
 use service_kit::metrics::Metrics;
@@ -32,6 +33,7 @@ use utoipa_axum::routes;
 use crate::dashboard;
 
 pub(crate) use self::error::ApiError;
+pub use self::access::OPEN as OPEN_ROUTES;
 pub(crate) use self::state::AppState;
 
 #[derive(OpenApi)]
@@ -53,17 +55,14 @@ struct ApiDoc;
 /// All routes, with the middleware around them.
 pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Router {
     let admin = AdminAccess::new(state.config.security.admin_token.clone());
-    // What a landing page, amoCRM and a person coming back from its consent page may call.
-    let public = OpenApiRouter::new()
-        .routes(routes!(leads::create))
-        .routes(routes!(auth::callback))
-        .routes(routes!(auth::disabled));
     let hooks = OpenApiRouter::new()
         .routes(routes!(webhooks::receive))
         .routes(routes!(webhooks::receive_secret))
         .routes(routes!(webhooks::test))
         .layer(DefaultBodyLimit::max(WEBHOOK_BODY_LIMIT));
-    let guarded = OpenApiRouter::new()
+    // All need ADMIN_TOKEN but those that `access` opens.
+    let (routes, mut api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .routes(routes!(leads::create))
         .routes(routes!(leads_read::list))
         .routes(routes!(leads_read::get))
         .routes(routes!(leads_status::update))
@@ -74,20 +73,19 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .routes(routes!(dead_letters::remove))
         .routes(routes!(dashboard::stats))
         .routes(routes!(auth::start))
+        .routes(routes!(auth::callback))
         .routes(routes!(auth::status))
         .routes(routes!(auth::test))
         .routes(routes!(auth::refresh))
         .routes(routes!(auth::revoke))
+        .routes(routes!(auth::disabled))
         // A page, which the description of the API need not tell.
         .route(dashboard::PATH, get(dashboard::page))
         .route(dashboard::RETRY_PATH, post(dashboard::retry))
-        .route_layer(middleware::from_fn_with_state(admin.clone(), require_admin));
-    let (routes, api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
-        .merge(public)
         .merge(hooks)
-        .merge(guarded)
         .with_state(state.clone())
         .split_for_parts();
+    access::describe(&mut api);
     let gauges_state = state.clone();
     let gauges = move || {
         let state = gauges_state.clone();
@@ -97,12 +95,13 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .route("/", get(|| async { Redirect::to("/docs/") }))
         .merge(stylesheet())
         .merge(documentation(api))
-        .merge(operations(health, metrics, admin, gauges));
+        .merge(operations(health, metrics, admin.clone(), gauges));
     without_trailing_slash(with_stack(
         routes,
         &StackConfig {
             request_timeout: state.config.server.request_timeout(),
             origins: state.config.server.frontend_origins(),
+            guard: RouteGuard::new(admin, access::OPEN),
         },
     ))
 }

@@ -23,6 +23,7 @@ pub mod reconcile;
 mod webhook_path;
 mod worker;
 
+pub use self::api::OPEN_ROUTES;
 pub use self::app::App;
 pub use self::config::DeliveryConfig;
 pub use self::config::{

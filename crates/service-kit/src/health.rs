@@ -2,6 +2,7 @@
 
 mod probe;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -19,7 +20,37 @@ pub use self::probe::probe;
 const PART_TIMEOUT: Duration = Duration::from_secs(2);
 
 type Check =
-    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, String>> + Send>> + Send + Sync>;
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Finding, Finding>> + Send>> + Send + Sync>;
+
+/// What a look at a part found: a sentence for people, and figures for programs. A text is a finding without figures.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Finding {
+    detail: String,
+    figures: BTreeMap<&'static str, f64>,
+}
+
+impl Finding {
+    /// A sentence for people.
+    pub fn new(detail: impl Into<String>) -> Self {
+        Self {
+            detail: detail.into(),
+            figures: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a figure.
+    #[must_use]
+    pub fn figure(mut self, name: &'static str, value: f64) -> Self {
+        self.figures.insert(name, value);
+        self
+    }
+}
+
+impl From<String> for Finding {
+    fn from(detail: String) -> Self {
+        Self::new(detail)
+    }
+}
 
 /// The parts of a service that are asked by `GET /health`.
 #[derive(Clone, Default)]
@@ -55,6 +86,9 @@ pub struct PartReport {
     pub status: HealthStatus,
     /// A sentence for people.
     pub detail: String,
+    /// Figures for programs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub figures: BTreeMap<String, f64>,
     /// How long it took to find out.
     pub duration_ms: u64,
 }
@@ -80,20 +114,22 @@ impl Health {
 
     /// Adds a part without which the service cannot work. The check says how the part is, in a sentence.
     #[must_use]
-    pub fn needs<F, R>(self, name: &'static str, check: F) -> Self
+    pub fn needs<F, R, T>(self, name: &'static str, check: F) -> Self
     where
         F: Fn() -> R + Send + Sync + 'static,
-        R: Future<Output = Result<String, String>> + Send + 'static,
+        R: Future<Output = Result<T, T>> + Send + 'static,
+        T: Into<Finding>,
     {
         self.part(name, true, check)
     }
 
     /// Adds a part that the service can do without for a while.
     #[must_use]
-    pub fn uses<F, R>(self, name: &'static str, check: F) -> Self
+    pub fn uses<F, R, T>(self, name: &'static str, check: F) -> Self
     where
         F: Fn() -> R + Send + Sync + 'static,
-        R: Future<Output = Result<String, String>> + Send + 'static,
+        R: Future<Output = Result<T, T>> + Send + 'static,
+        T: Into<Finding>,
     {
         self.part(name, false, check)
     }
@@ -120,15 +156,19 @@ impl Health {
         }
     }
 
-    fn part<F, R>(mut self, name: &'static str, needed: bool, check: F) -> Self
+    fn part<F, R, T>(mut self, name: &'static str, needed: bool, check: F) -> Self
     where
         F: Fn() -> R + Send + Sync + 'static,
-        R: Future<Output = Result<String, String>> + Send + 'static,
+        R: Future<Output = Result<T, T>> + Send + 'static,
+        T: Into<Finding>,
     {
         self.parts.push(Part {
             name,
             needed,
-            check: Arc::new(move || Box::pin(check())),
+            check: Arc::new(move || {
+                let looking = check();
+                Box::pin(async move { looking.await.map(Into::into).map_err(Into::into) })
+            }),
         });
         self
     }
@@ -138,18 +178,22 @@ impl Part {
     async fn report(&self) -> PartReport {
         let started = Instant::now();
         let outcome = tokio::time::timeout(PART_TIMEOUT, (self.check)()).await;
-        let (status, detail) = match outcome {
-            Ok(Ok(detail)) => (HealthStatus::Ok, detail),
-            Ok(Err(detail)) => (HealthStatus::Down, detail),
+        let (status, finding) = match outcome {
+            Ok(Ok(finding)) => (HealthStatus::Ok, finding),
+            Ok(Err(finding)) => (HealthStatus::Down, finding),
             Err(_) => (
                 HealthStatus::Down,
-                format!("no answer within {} s", PART_TIMEOUT.as_secs()),
+                format!("no answer within {} s", PART_TIMEOUT.as_secs()).into(),
             ),
         };
+        let figures = finding.figures.into_iter();
         PartReport {
             name: self.name.to_owned(),
             status,
-            detail,
+            detail: finding.detail,
+            figures: figures
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
             duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         }
     }

@@ -1,18 +1,26 @@
 //! HTTP as every service speaks it.
 
 mod admin;
+mod client_address;
 mod docs;
 mod extract;
+mod guard;
+mod language;
 mod operations;
 mod problem;
+mod rate_limit;
 mod server;
 mod stack;
 
 pub use self::admin::{AdminAccess, require_admin};
+pub use self::client_address::{Client, TrustedProxies};
 pub use self::docs::documentation;
 pub use self::extract::{ApiJson, ApiPath, ApiQuery};
+pub use self::guard::{OpenRoute, RouteGuard};
+pub use self::language::Language;
 pub use self::operations::operations;
 pub use self::problem::{FieldError, PROBLEM_JSON, Problem};
+pub use self::rate_limit::{Rate, RateLimit};
 pub use self::server::{bind, serve};
 pub use self::stack::{
     FORM_BODY_LIMIT, StackConfig, WEBHOOK_BODY_LIMIT, with_stack, without_trailing_slash,

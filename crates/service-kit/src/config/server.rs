@@ -7,6 +7,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{Problems, Section, SecurityConfig};
+use crate::http::TrustedProxies;
 
 /// `[server]`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -22,6 +23,9 @@ pub struct ServerConfig {
     /// Origins whose pages may call the API, separated by commas.
     #[serde(default)]
     pub frontend_url: Option<String>,
+    /// Proxies whose word about their clients is believed, separated by commas.
+    #[serde(default)]
+    pub trusted_proxies: Option<String>,
     /// A request that takes longer is answered with 503.
     pub request_timeout_ms: u64,
     /// How long work in flight may take to end after SIGTERM.
@@ -71,6 +75,11 @@ impl ServerConfig {
             .collect()
     }
 
+    /// The proxies whose word about their clients is believed.
+    pub fn proxies(&self) -> TrustedProxies {
+        self.read_proxies().unwrap_or_default()
+    }
+
     /// [`request_timeout_ms`](Self::request_timeout_ms) as a duration.
     pub fn request_timeout(&self) -> Duration {
         Duration::from_millis(self.request_timeout_ms)
@@ -93,6 +102,10 @@ impl ServerConfig {
                 ),
             );
         }
+    }
+
+    fn read_proxies(&self) -> Result<TrustedProxies, String> {
+        self.trusted_proxies.as_deref().unwrap_or_default().parse()
     }
 
     fn frontend_urls(&self) -> impl Iterator<Item = &str> {
@@ -122,6 +135,20 @@ impl Section for ServerConfig {
         }
         for url in self.frontend_urls().filter(|url| web_url(url).is_none()) {
             problems.report_value("server.frontend_url", &url, "is no origin");
+        }
+        match self.read_proxies() {
+            Err(part) => {
+                problems.report_value(
+                    "server.trusted_proxies",
+                    &part,
+                    "is neither an address nor a network",
+                );
+            }
+            Ok(proxies) if proxies.trust_everybody() => problems.report(
+                "server.trusted_proxies",
+                "trusts everybody, so that anybody could choose the address he is counted under",
+            ),
+            Ok(_) => {}
         }
         problems.range(
             "server.request_timeout_ms",

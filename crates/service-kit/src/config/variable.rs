@@ -82,6 +82,12 @@ pub const COMMON_VARIABLES: &[Variable] = &[
         "http://localhost:3000",
     ),
     Variable::plain(
+        "TRUSTED_PROXIES",
+        "server.trusted_proxies",
+        "addresses or networks of your proxies, separated by commas, or none",
+        "127.0.0.1, 172.16.0.0/12",
+    ),
+    Variable::plain(
         "SERVER_REQUEST_TIMEOUT_MS",
         "server.request_timeout_ms",
         "milliseconds from 1000 to 600000",

@@ -26,6 +26,11 @@ impl AdminAccess {
         Self { token }
     }
 
+    /// Whether these headers hold the token; without a token to compare with, nobody does.
+    pub fn proves(&self, headers: &HeaderMap) -> bool {
+        self.token.is_some() && self.admits(headers)
+    }
+
     /// Whether these headers open the door.
     pub fn admits(&self, headers: &HeaderMap) -> bool {
         let Some(token) = &self.token else {
@@ -44,7 +49,23 @@ pub async fn require_admin(
     request: Request,
     next: Next,
 ) -> Response {
-    if !access.admits(request.headers()) {
+    match check(&access, request.method(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal,
+    }
+}
+
+/// Lets the administrator through, or says why not.
+#[expect(
+    clippy::result_large_err,
+    reason = "the error is the answer, and is sent as it is"
+)]
+pub(super) fn check(
+    access: &AdminAccess,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<(), Response> {
+    if !access.admits(headers) {
         metrics::counter!("admin_refusals_total").increment(1);
         let mut response = Problem::new(StatusCode::UNAUTHORIZED)
             .detail("this endpoint needs ADMIN_TOKEN: send the header Authorization: Bearer TOKEN")
@@ -53,15 +74,16 @@ pub async fn require_admin(
             header::WWW_AUTHENTICATE,
             HeaderValue::from_static("Basic realm=\"administrator\", charset=\"UTF-8\""),
         );
-        return response;
+        return Err(response);
     }
-    // A browser sends a remembered password, or reaches a loopback address, on behalf of any page. It also says so.
-    if changes_something(request.method()) && is_cross_site(request.headers()) {
-        return Problem::new(StatusCode::FORBIDDEN)
+    // A browser sends a remembered password, or reaches a loopback address, on behalf of any page. It also says so. A
+    // bearer token is never sent by itself: a page that has it was given it.
+    if changes_something(method) && is_cross_site(headers) && !is_bearer(headers) {
+        return Err(Problem::new(StatusCode::FORBIDDEN)
             .detail("this endpoint cannot be called from a page of another site")
-            .into_response();
+            .into_response());
     }
-    next.run(request).await
+    Ok(())
 }
 
 fn given_token(headers: &HeaderMap) -> Option<String> {
@@ -84,9 +106,28 @@ fn changes_something(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// `Sec-Fetch-Site` cannot be forged by a page; programs that are no browsers do not send it.
+/// `Sec-Fetch-Site` cannot be forged by a page; programs that are no browsers do not send it. A browser too old to send
+/// it says at least where the page is from.
 fn is_cross_site(headers: &HeaderMap) -> bool {
+    match headers.get("sec-fetch-site") {
+        Some(site) => site == "cross-site",
+        None => {
+            let origin = headers.get(header::ORIGIN).and_then(|it| it.to_str().ok());
+            let host = headers.get(header::HOST).and_then(|it| it.to_str().ok());
+            match (origin.and_then(|origin| origin.split_once("://")), host) {
+                (Some((_, origin)), Some(host)) => !origin.eq_ignore_ascii_case(host),
+                // `Origin: null` is a page that hides where it is from.
+                (None, _) => origin.is_some(),
+                (Some(_), None) => false,
+            }
+        }
+    }
+}
+
+fn is_bearer(headers: &HeaderMap) -> bool {
     headers
-        .get("sec-fetch-site")
-        .is_some_and(|value| value == "cross-site")
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
 }

@@ -16,7 +16,8 @@ use crate::metrics::Metrics;
 
 type Gauges = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// Routes `GET /health`, open to everybody, and `GET /metrics`, for the administrator.
+/// Routes `GET /health` (can requests be served?) and `GET /health/live` (does the process live?), open to everybody,
+/// and `GET /metrics`, for the administrator.
 ///
 /// `gauges` is awaited before every rendering; it sets what is measured rather than counted, such as the length of a
 /// queue, and must be cheap.
@@ -37,7 +38,14 @@ where
         .route_layer(middleware::from_fn_with_state(admin, require_admin));
     Router::new()
         .route("/health", get(report).with_state(health))
+        .route("/health/live", get(live))
         .merge(metrics)
+}
+
+/// The process answers: a supervisor that restarts what is not alive asks this. A database that is away is no reason to
+/// restart anything.
+async fn live() -> Json<serde_json::Value> {
+    Json(serde_json::json!({"live": true}))
 }
 
 async fn report(State(health): State<Health>) -> Response {

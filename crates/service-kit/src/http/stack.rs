@@ -18,6 +18,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tracing::Instrument as _;
 
 use super::Problem;
+use super::guard::{RouteGuard, guard};
 use crate::telemetry::panic_text;
 
 /// Largest body of a form or of the API.
@@ -38,6 +39,8 @@ pub struct StackConfig {
     pub request_timeout: Duration,
     /// Origins whose pages may call the API.
     pub origins: Vec<String>,
+    /// Who may call what.
+    pub guard: RouteGuard,
 }
 
 /// Puts the stack around a service's routes. The first layer sees the request first.
@@ -54,6 +57,7 @@ pub fn with_stack(routes: Router, config: &StackConfig) -> Router {
         .layer(SetSensitiveRequestHeadersLayer::new([
             header::AUTHORIZATION,
             header::COOKIE,
+            HeaderName::from_static("x-form-key"),
         ]))
         // Outside the timeout and the panic, so that both are logged and counted with their status.
         .layer(middleware::from_fn(trace))
@@ -76,6 +80,8 @@ pub fn with_stack(routes: Router, config: &StackConfig) -> Router {
             config.request_timeout,
             time_out,
         ))
+        // Inside CORS, whose preflights carry no token; outside everything that reads a body.
+        .layer(middleware::from_fn_with_state(config.guard.clone(), guard))
         // Routes for webhooks raise it with a layer of their own.
         .layer(DefaultBodyLimit::max(FORM_BODY_LIMIT));
     routes
@@ -203,12 +209,15 @@ fn cors(origins: &[String]) -> CorsLayer {
         .filter_map(|origin| HeaderValue::from_str(origin).ok());
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::POST, Method::PUT])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers([
             header::CONTENT_TYPE,
             header::AUTHORIZATION,
             HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("x-form-key"),
         ])
+        // A browser asks again after ten minutes, not before every form.
+        .max_age(Duration::from_mins(10))
         .expose_headers([
             REQUEST_ID.clone(),
             HeaderName::from_static("idempotency-replayed"),

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use service_kit::config::ServerConfig;
 use service_kit::health::{Health, probe};
 use service_kit::http::{
-    AdminAccess, ApiJson, FORM_BODY_LIMIT, Problem, StackConfig, operations, require_admin,
-    with_stack, without_trailing_slash,
+    AdminAccess, ApiJson, FORM_BODY_LIMIT, OpenRoute, Problem, RouteGuard, StackConfig, operations,
+    require_admin, with_stack, without_trailing_slash,
 };
 use service_kit::metrics::Metrics;
 use tower::util::ServiceExt as _;
@@ -35,8 +35,25 @@ async fn fall() {
     panic!("{number:?} of a secret");
 }
 
+fn admin_access(token: Option<&str>) -> AdminAccess {
+    AdminAccess::new(token.map(SecretString::from))
+}
+
+const OPEN: &[OpenRoute] = &[
+    OpenRoute {
+        method: "GET",
+        path: "/health",
+        why: "a test",
+    },
+    OpenRoute {
+        method: "GET",
+        path: "/api/open/{id}",
+        why: "a test",
+    },
+];
+
 fn app(token: Option<&str>) -> Router {
-    let admin = AdminAccess::new(token.map(SecretString::from));
+    let admin = admin_access(token);
     let guarded = Router::new()
         .route("/api/orders", post(take))
         .route_layer(from_fn_with_state(admin.clone(), require_admin));
@@ -49,13 +66,21 @@ fn app(token: Option<&str>) -> Router {
     let routes = Router::new()
         .route("/api/hang", get(hang))
         .route("/api/fall", get(fall))
+        .route(
+            "/api/open/{id}",
+            get(|| async { "open" }).post(|| async { "closed" }),
+        )
         .merge(guarded)
         .merge(operations(health, Metrics::install(), admin, || async {}));
     without_trailing_slash(with_stack(
         routes,
         &StackConfig {
             request_timeout: Duration::from_secs(5),
-            origins: vec!["http://localhost:3000".to_owned()],
+            origins: vec![
+                "http://localhost:3000".to_owned(),
+                "https://www.example.ru".to_owned(),
+            ],
+            guard: RouteGuard::new(admin_access(token), OPEN),
         },
     ))
 }
@@ -138,6 +163,102 @@ async fn only_the_token_opens_the_door_and_a_foreign_page_never() {
             .headers_mut()
             .insert("sec-fetch-site", "cross-site".parse().unwrap());
         assert_eq!(problem(app, foreign).await.status, 403);
+    }
+}
+
+#[tokio::test]
+async fn a_route_is_closed_unless_it_was_opened_by_name() {
+    let ask = |method: &str, path: &str| {
+        Request::builder()
+            .method(method)
+            .uri(path)
+            .body(Body::empty())
+            .unwrap()
+    };
+    for (method, path, status) in [
+        ("GET", "/api/open/5", 200),
+        ("HEAD", "/api/open/5", 200),
+        ("POST", "/api/open/5", 401),
+        ("PUT", "/api/open/5", 401),
+        ("GET", "/api/hang", 401),
+        ("GET", "/metrics", 401),
+        ("GET", "/health", 200),
+        ("GET", "/health/live", 401),
+        ("GET", "/nothing", 404),
+        ("GET", "/api/open", 404),
+    ] {
+        let (response, _) = send(app(Some("0123456789abcdef")), ask(method, path)).await;
+        assert_eq!(response.status(), status, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_holds_the_token_may_use_it_and_a_page_that_borrows_a_password_may_not() {
+    // printf 'admin:0123456789abcdef' | base64
+    let basic = "Basic YWRtaW46MDEyMzQ1Njc4OWFiY2RlZg==";
+    let bearer = "Bearer 0123456789abcdef";
+    for (authorization, header, value, status) in [
+        (bearer, "sec-fetch-site", "cross-site", 200),
+        (basic, "sec-fetch-site", "same-origin", 200),
+        (basic, "sec-fetch-site", "none", 200),
+        (basic, "origin", "https://evil.example", 403),
+        (basic, "origin", "null", 403),
+        (basic, "origin", "https://crm.example.ru", 200),
+        (basic, "x-nothing", "", 200),
+    ] {
+        let request = order("")
+            .header(header::AUTHORIZATION, authorization)
+            .header(header::HOST, "crm.example.ru")
+            .header(header, value)
+            .body(Body::from(r#"{"amount": 7}"#))
+            .unwrap();
+        let (response, _) = send(app(Some("0123456789abcdef")), request).await;
+        assert_eq!(
+            response.status(),
+            status,
+            "{authorization} {header}: {value}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn only_pages_of_the_named_origins_may_ask_and_none_gets_credentials() {
+    let preflight = |origin: &str| {
+        Request::options("/api/orders")
+            .header(header::ORIGIN, origin)
+            .header("access-control-request-method", "POST")
+            .header(
+                "access-control-request-headers",
+                "content-type,idempotency-key,x-form-key",
+            )
+            .body(Body::empty())
+            .unwrap()
+    };
+    for origin in ["http://localhost:3000", "https://www.example.ru"] {
+        // A preflight carries no token, and is answered all the same.
+        let (answer, _) = send(app(Some("0123456789abcdef")), preflight(origin)).await;
+        let headers = answer.headers();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(headers["access-control-allow-origin"], origin);
+        let allowed = headers["access-control-allow-headers"].to_str().unwrap();
+        assert!(
+            allowed.contains("x-form-key") && allowed.contains("idempotency-key"),
+            "{allowed}"
+        );
+        assert!(!headers.contains_key("access-control-allow-credentials"));
+        assert!(headers["vary"].to_str().unwrap().contains("origin"));
+    }
+    for origin in [
+        "https://evil.example",
+        "http://www.example.ru",
+        "https://www.example.ru.evil.example",
+        "null",
+    ] {
+        let (answer, _) = send(app(None), preflight(origin)).await;
+        assert!(
+            !answer.headers().contains_key("access-control-allow-origin"),
+            "{origin}"
+        );
     }
 }
 

@@ -1,0 +1,73 @@
+//! Which routes are open: the rest needs the administrator's token, and so does a route that nobody thought about.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::Method;
+
+use super::admin::{AdminAccess, check};
+
+/// A route that anybody may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenRoute {
+    /// The method; `GET` opens `HEAD` too.
+    pub method: &'static str,
+    /// The route's pattern, as the router knows it: `/api/leads/{id}`.
+    pub path: &'static str,
+    /// Why it is open, and what protects it instead.
+    pub why: &'static str,
+}
+
+/// The rule for a whole router: what is not named as open needs the administrator's token.
+///
+/// It stands in front of every route at once, so a route that is added later is closed until somebody names it here.
+/// Addresses without a route are not guarded: there is nothing behind them.
+#[derive(Clone)]
+pub struct RouteGuard {
+    admin: AdminAccess,
+    open: Arc<[OpenRoute]>,
+}
+
+impl RouteGuard {
+    /// Opens these routes, and the others to whoever `admin` admits.
+    pub fn new(admin: AdminAccess, open: &[OpenRoute]) -> Self {
+        Self {
+            admin,
+            open: open.into(),
+        }
+    }
+
+    fn is_open(&self, method: &Method, path: &str) -> bool {
+        let method = match *method {
+            Method::HEAD => "GET",
+            _ => method.as_str(),
+        };
+        self.open
+            .iter()
+            .any(|route| route.method == method && route.path == path)
+    }
+}
+
+impl fmt::Debug for RouteGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.open.iter()).finish()
+    }
+}
+
+pub(super) async fn guard(
+    State(guard): State<RouteGuard>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_open = request
+        .extensions()
+        .get::<MatchedPath>()
+        .is_none_or(|path| guard.is_open(request.method(), path.as_str()));
+    if !is_open && let Err(refusal) = check(&guard.admin, request.method(), request.headers()) {
+        return refusal;
+    }
+    next.run(request).await
+}
