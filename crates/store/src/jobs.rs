@@ -298,6 +298,6 @@ pub(crate) fn depth_counter(kind: &str) -> String {
 }
 
 /// The counter of dead letters of a kind.
-fn dead_counter(kind: &str) -> String {
+pub(crate) fn dead_counter(kind: &str) -> String {
     format!("jobs.dead/{kind}")
 }

@@ -29,6 +29,7 @@ use crate::store::Inner;
 mod accept;
 mod arrivals;
 mod deliver;
+mod erase;
 mod identities;
 mod moves;
 mod read;
@@ -37,9 +38,13 @@ mod stage;
 mod status;
 mod warnings;
 
+pub(crate) use self::accept::accept_within;
 pub use self::accept::{Accepted, IDEMPOTENCY_LIFE, IdempotencyKey, LeadJob};
 pub(crate) use self::arrivals::Arrivals;
+pub(crate) use self::erase::{Person, wipe};
+
 pub use self::deliver::Delivered;
+pub use self::erase::Erased;
 pub use self::identities::{ContactClaim, Identity, IdentityKind};
 pub use self::moves::{Moved, UnsentLead, UnsentPage};
 pub use self::read::{LeadFilter, LeadOrder};

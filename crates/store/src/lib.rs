@@ -58,7 +58,9 @@ mod managers;
 mod meta;
 mod migrate;
 mod owner;
+mod quarantine;
 mod quota;
+mod retention;
 mod schedules;
 mod store;
 mod tallies;
@@ -79,7 +81,7 @@ pub use self::jobs::{
 };
 pub use self::keyring::Keyring;
 pub use self::leads::{
-    Accepted, ContactClaim, Delivered, DeliveryState, HistoryEvent, IDEMPOTENCY_LIFE,
+    Accepted, ContactClaim, Delivered, DeliveryState, Erased, HistoryEvent, IDEMPOTENCY_LIFE,
     IdempotencyKey, Identity, IdentityKind, LeadFilter, LeadHistory, LeadJob, LeadOrder, LeadRow,
     LeadWarning, Leads, Moved, NewLeadRow, ReportKind, Stage, StageHeard, StageReport,
     StatusChange, StatusChanged, StatusOrigin, UnsentLead, UnsentPage, Utm, WarnedField,
@@ -90,7 +92,9 @@ pub use self::managers::{
     ManagerReason, ManagerStrategy, Managers,
 };
 pub use self::meta::Meta;
+pub use self::quarantine::{Quarantine, Suspect};
 pub use self::quota::StoreQuota;
+pub use self::retention::{Retention, Swept};
 pub use self::schedules::{Run, Schedules, Turn};
 pub use self::store::{DiskSpace, Options, Store};
 pub use self::tallies::{

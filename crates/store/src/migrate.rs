@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = migrations![
     3 "0003_managers",
     4 "0004_funnels",
     5 "0005_tallies",
+    6 "0006_access",
     7 "0007_provision",
     8 "0008_takeover",
 ];

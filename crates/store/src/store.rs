@@ -22,6 +22,7 @@ use crate::managers::Managers;
 use crate::meta::Meta;
 use crate::migrate;
 use crate::owner::Owner;
+use crate::quarantine::Quarantine;
 use crate::quota::StoreQuota;
 use crate::schedules::Schedules;
 use crate::tallies::{self, Tallies};
@@ -260,6 +261,11 @@ impl Store {
         Schedules::new(Arc::clone(&self.inner))
     }
 
+    /// Submissions that look like a machine's.
+    pub fn quarantine(&self) -> Quarantine {
+        Quarantine::new(Arc::clone(&self.inner))
+    }
+
     /// Small settings and single-use states.
     pub fn meta(&self) -> Meta {
         Meta::new(Arc::clone(&self.inner))
@@ -285,6 +291,11 @@ impl Store {
             .fetch_one()
             .await?;
         Ok(())
+    }
+
+    /// Whether the database takes writes: a full disk, or a lock that somebody holds, is not seen by reading.
+    pub async fn check_writable(&self) -> Result<()> {
+        self.inner.db.write(Probe).await
     }
 
     /// Reads the whole SQLite file and tells what is damaged: an empty list is good news. For `doctor`, not for
@@ -388,6 +399,24 @@ fn sqlite_path(url: &str) -> Option<Result<PathBuf>> {
     } else {
         Ok(PathBuf::from(path))
     })
+}
+
+struct Probe;
+
+impl Operation for Probe {
+    type Output = ();
+
+    async fn run(&self, tx: &mut Tx) -> Result<()> {
+        let now = tx.now().await?;
+        tx.query(
+            "INSERT INTO settings (key, value, updated_at) VALUES ('store.probe', 'null', $1)
+             ON CONFLICT (key) DO UPDATE SET updated_at = excluded.updated_at",
+        )
+        .bind(now)
+        .execute()
+        .await?;
+        Ok(())
+    }
 }
 
 struct Prune;

@@ -9,7 +9,9 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 use service_kit::http::{FieldError, Problem};
-use store::{Accepted, DeliveryState, IdempotencyKey, LeadRow, NewLeadRow, Store, Utm};
+use store::{
+    Accepted, DeliveryState, IDEMPOTENCY_LIFE, IdempotencyKey, LeadRow, NewLeadRow, Store, Utm,
+};
 use tokio::time::{Instant, timeout};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -197,6 +199,7 @@ fn idempotency_key(
     Ok(Some(IdempotencyKey {
         key: format!("leads/{key}"),
         fingerprint: form.fingerprint(),
+        life: IDEMPOTENCY_LIFE,
     }))
 }
 

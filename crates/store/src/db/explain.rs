@@ -13,10 +13,10 @@ use uuid::Uuid;
 
 use super::sql::Value;
 use crate::{
-    Accepted, AssignManager, Claimed, DeadLetterFilter, Delivered, DeliveryState, IdempotencyKey,
-    Identity, JobSpec, Keyring, LeadFilter, LeadJob, LeadOrder, ManagerPool, ManagerReason,
-    ManagerStrategy, Moved, NewLeadRow, Options, ReportKind, RetryAfter, Stage, StageReport,
-    StatusChange, StatusOrigin, Store, Turn, Utm,
+    Accepted, AssignManager, Claimed, DeadLetterFilter, Delivered, DeliveryState, IDEMPOTENCY_LIFE,
+    IdempotencyKey, Identity, JobSpec, Keyring, LeadFilter, LeadJob, LeadOrder, ManagerPool,
+    ManagerReason, ManagerStrategy, Moved, NewLeadRow, Options, ReportKind, Retention, RetryAfter,
+    Stage, StageReport, StatusChange, StatusOrigin, Store, Turn, Utm,
 };
 use crate::{
     Begin, Channel, End, Enrolment, FUNNEL_ENTER, FUNNEL_NOTE, FunnelLimits, Heard, NewFunnelNote,
@@ -137,6 +137,7 @@ async fn live_leads(store: &Store) {
     let idempotency = IdempotencyKey {
         key: "k".into(),
         fingerprint: "f".into(),
+        life: IDEMPOTENCY_LIFE,
     };
     let spec = || LeadJob::new("lead").lane("lead/");
     let accept = leads.accept(new.clone(), Some(idempotency.clone()), spec());
@@ -195,6 +196,34 @@ async fn live_leads(store: &Store) {
         origin: StatusOrigin::Api,
     };
     leads.set_status(lead.id, change, None).await.unwrap();
+    let quarantine = store.quarantine();
+    for _ in 0..2 {
+        quarantine
+            .put(Uuid::new_v4(), &json!({}), "r")
+            .await
+            .unwrap();
+    }
+    quarantine.get(1).await.unwrap();
+    quarantine.list(None, 5).await.unwrap();
+    quarantine.count().await.unwrap();
+    quarantine.discard(1).await.unwrap();
+    let found_out = NewLeadRow {
+        intake_id: Uuid::new_v4(),
+        phone: Some("+7".into()),
+        ..new.clone()
+    };
+    quarantine.release(2, found_out, spec()).await.unwrap();
+    let everything = Some(Duration::ZERO);
+    let retention = Retention {
+        personal: everything,
+        history: everything,
+        quarantine: everything,
+        dead_letters: everything,
+        dead_letter_kinds: vec!["k"],
+    };
+    store.sweep(&retention).await.unwrap();
+    leads.erase(lead.id, "acme").await.unwrap();
+    store.check_writable().await.unwrap();
     live_funnels(store, lead.id).await;
     live_status(store, lead.id).await;
     leads.count(DeliveryState::Queued).await.unwrap();

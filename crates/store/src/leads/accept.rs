@@ -14,7 +14,7 @@ use crate::error::{Result, StoreError, StoreErrorKind};
 use crate::funnels;
 use crate::jobs::depth_counter;
 
-/// How long an `Idempotency-Key` is remembered.
+/// How long an `Idempotency-Key` is remembered, usually.
 pub const IDEMPOTENCY_LIFE: Duration = Duration::from_hours(24);
 
 /// How long the outcome of a commit is asked for after its answer was lost.
@@ -27,6 +27,8 @@ pub struct IdempotencyKey {
     pub key: String,
     /// A hash of the body. The same key with another fingerprint is [`Accepted::KeyReused`].
     pub fingerprint: String,
+    /// How long it is remembered; [`IDEMPOTENCY_LIFE`] for what a client has promised to be unique.
+    pub life: Duration,
 }
 
 impl fmt::Debug for IdempotencyKey {
@@ -65,9 +67,9 @@ impl LeadJob {
 pub enum Accepted {
     /// It is durable, and so is the job that delivers it.
     Created(LeadRow),
-    /// The same request was here within the last 24 hours: this is its lead, as it is now.
+    /// The same request was here within the key's life: this is its lead, as it is now.
     Replayed(LeadRow),
-    /// The key was used for another body within the last 24 hours: nothing was stored. Answer 422.
+    /// The key was used for another body within its life: nothing was stored. Answer 422.
     KeyReused,
 }
 
@@ -190,6 +192,23 @@ impl Accept {
     }
 }
 
+/// Stores a lead and the job that delivers it in the transaction of whatever made it one.
+pub(crate) async fn accept_within(
+    tx: &mut Tx,
+    new: &NewLeadRow,
+    job: &LeadJob,
+    funnels: bool,
+) -> Result<Accepted> {
+    let accept = Accept {
+        payload: new.payload.to_string(),
+        new: new.clone(),
+        key: None,
+        job: job.clone(),
+        funnels,
+    };
+    accept.run(tx).await
+}
+
 impl Operation for Accept {
     type Output = Accepted;
 
@@ -233,7 +252,7 @@ async fn reserve(tx: &mut Tx, key: &IdempotencyKey, now: i64) -> Result<Option<A
         )
         .bind(&key.key)
         .bind(&key.fingerprint)
-        .bind(now.saturating_add(micros(IDEMPOTENCY_LIFE)))
+        .bind(now.saturating_add(micros(key.life)))
         .execute()
         .await?;
     if taken > 0 {

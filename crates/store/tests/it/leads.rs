@@ -43,6 +43,7 @@ fn key(fingerprint: &str) -> IdempotencyKey {
     IdempotencyKey {
         key: "K".into(),
         fingerprint: fingerprint.into(),
+        life: IDEMPOTENCY_LIFE,
     }
 }
 
