@@ -7,11 +7,16 @@ mod dead_letters;
 mod error;
 mod leads;
 mod leads_amo;
+mod leads_erase;
 mod leads_read;
 mod leads_status;
+mod page;
+mod quarantine;
+mod reply;
 mod state;
 mod view;
 mod view_manager;
+mod visitor;
 mod webhooks;
 mod webhooks_manager;
 
@@ -32,9 +37,10 @@ use utoipa_axum::routes;
 
 use crate::dashboard;
 
-pub(crate) use self::error::ApiError;
 pub use self::access::OPEN as OPEN_ROUTES;
+pub(crate) use self::error::ApiError;
 pub(crate) use self::state::AppState;
+pub(crate) use self::visitor::Visitors;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -65,6 +71,10 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .routes(routes!(leads::create))
         .routes(routes!(leads_read::list))
         .routes(routes!(leads_read::get))
+        .routes(routes!(leads_erase::erase))
+        .routes(routes!(quarantine::list))
+        .routes(routes!(quarantine::release))
+        .routes(routes!(quarantine::discard))
         .routes(routes!(leads_status::update))
         .routes(routes!(leads_status::history))
         .routes(routes!(leads_amo::get))

@@ -7,7 +7,6 @@ use anyhow::Context as _;
 use axum::Router;
 use service_kit::clock::{SharedClock, SystemClock};
 use service_kit::config::DatabaseUrl;
-use service_kit::health::Health;
 use service_kit::http::{bind, serve};
 use service_kit::metrics::Metrics;
 use store::{JobsOptions, Keyring, Options, Store, StoreError, StoreErrorKind};
@@ -15,9 +14,11 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, AppState};
+use crate::api::{self, AppState, Visitors};
 use crate::config::Config;
 use crate::crm::Crm;
+use crate::figures::FIGURES;
+use crate::health::health;
 use crate::worker::{Deliveries, Worker};
 
 /// The store gives up a job a little after the worker would have: only if workers die so fast that none can report it.
@@ -60,6 +61,7 @@ impl App {
             store.clone(),
             Arc::clone(&clock),
         ));
+        let visitors = Visitors::new(&config);
         let deliveries = Deliveries::new();
         let worker = Worker::new(
             Arc::clone(&config),
@@ -75,6 +77,7 @@ impl App {
                 deliveries,
                 worker,
                 clock,
+                visitors,
             },
         }
     }
@@ -91,7 +94,10 @@ impl App {
 
     /// The HTTP interface, without workers.
     pub fn router(&self) -> Router {
-        api::routes(&self.state, self.health(), Metrics::install())
+        let metrics = Metrics::install();
+        metrics.describe(FIGURES);
+        let health = health(&self.state.store, &self.state.crm);
+        api::routes(&self.state, health, metrics)
     }
 
     /// Delivers leads until the token is cancelled.
@@ -151,38 +157,26 @@ impl App {
         &self.state.worker
     }
 
-    fn health(&self) -> Health {
-        let store = self.state.store.clone();
-        let crm = Arc::clone(&self.state.crm);
-        Health::new()
-            .needs("database", move || {
-                let store = store.clone();
-                async move {
-                    match store.ping().await {
-                        Ok(()) => Ok(format!("{} answers", store.backend())),
-                        Err(error) => Err(error.to_string()),
-                    }
-                }
-            })
-            // Leads are taken without it: they wait in the queue.
-            .uses("amocrm", move || {
-                let crm = Arc::clone(&crm);
-                async move {
-                    match crm.linked().await {
-                        Ok(linked) => Ok(format!("connected to {}", linked.account)),
-                        Err(error) => Err(error.to_string()),
-                    }
-                }
-            })
-    }
-
     async fn say_hello(&self) {
         let config = &self.state.config;
         tracing::info!(database = %config.database, "database open");
+        warn_of_the_public(config);
         match self.state.crm.linked().await {
             Ok(linked) => tracing::info!(account.host = linked.account, "connected to amoCRM"),
             Err(error) => tracing::warn!("leads are taken and wait in the queue: {error}"),
         }
+    }
+}
+
+/// What is allowed and yet unwise on an address that strangers reach.
+fn warn_of_the_public(config: &Config) {
+    if config.server.is_loopback() {
+        return;
+    }
+    if config.access.rate().is_none() {
+        tracing::warn!(
+            "INTAKE_RATE_LIMIT is off: one address can fill the queue and the account with leads"
+        );
     }
 }
 

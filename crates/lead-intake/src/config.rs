@@ -1,10 +1,12 @@
 //! The service's settings: the common sections and its own.
 
+mod access;
 mod dashboard;
 mod delivery;
 mod fields;
 mod intake;
 mod managers;
+mod retention;
 mod status;
 
 use std::path::Path;
@@ -14,6 +16,8 @@ use service_kit::config::{
     LogConfig, SecurityConfig, ServerConfig,
 };
 
+pub use self::access::{ACCESS_VARIABLES, AccessConfig};
+pub(crate) use self::access::{FormKey, is_page, page_url};
 pub use self::dashboard::{DASHBOARD_VARIABLES, DashboardConfig};
 use self::delivery::DELIVERY_VARIABLES;
 pub use self::delivery::DeliveryConfig;
@@ -23,6 +27,7 @@ pub use self::intake::{INTAKE_VARIABLES, IntakeConfig, StageNames};
 pub use self::managers::{
     AssignmentStrategy, KeepClients, MANAGER_VARIABLES, ManagerRule, ManagersConfig, UserList,
 };
+pub use self::retention::{RETENTION_VARIABLES, RetentionConfig};
 pub use self::status::{STATUS_VARIABLES, StatusConfig};
 
 /// lead-intake's own defaults, over service-kit's.
@@ -55,6 +60,10 @@ pub struct Config {
     pub delivery: DeliveryConfig,
     /// Statuses in step with amoCRM.
     pub status: StatusConfig,
+    /// What strangers may do.
+    pub access: AccessConfig,
+    /// How long things are kept.
+    pub retention: RetentionConfig,
 }
 
 impl Config {
@@ -72,6 +81,8 @@ impl Config {
             .variables(FIELDS_VARIABLES)
             .variables(DELIVERY_VARIABLES)
             .variables(STATUS_VARIABLES)
+            .variables(ACCESS_VARIABLES)
+            .variables(RETENTION_VARIABLES)
             .file(file)
             .load()?;
         let mut problems = settings.problems();
@@ -91,12 +102,18 @@ impl Config {
             fields: settings.section(&mut problems),
             delivery: settings.section(&mut problems),
             status: settings.section(&mut problems),
+            access: settings.section(&mut problems),
+            retention: settings.section(&mut problems),
             server,
         };
         config
             .server
             .check_exposure(&config.security, &mut problems);
         config.intake.check_patience(&config.server, &mut problems);
+        let webhook = config.intake.webhook_secret.as_ref();
+        config
+            .access
+            .check_secrets(&config.security, webhook, &mut problems);
         problems.into_result()?;
         Ok(config)
     }

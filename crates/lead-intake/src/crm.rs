@@ -7,6 +7,7 @@ mod error;
 mod fields;
 mod load;
 mod mapping;
+mod meter;
 mod note;
 mod placing;
 mod stage;

@@ -13,10 +13,10 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-pub(crate) use self::body::{BodyRules, read_json};
+pub(crate) use self::body::{BodyRules, Read, read_json};
 pub use self::field::DealField;
 pub(crate) use self::field::letters;
-pub(crate) use self::form::read_form;
+pub(crate) use self::form::{FormError, read_form, read_multipart};
 pub use self::status::LeadStatus;
 
 /// A lead as it was accepted: every value checked and normalised. This is what is stored and delivered.
@@ -58,14 +58,18 @@ impl LeadForm {
     /// A hash that is equal for equal leads: it decides whether an `Idempotency-Key` came back with another body.
     pub(crate) fn fingerprint(&self) -> String {
         // Maps are sorted and fields in order, so the text is the same for the same lead.
-        let text = serde_json::to_vec(self).unwrap_or_default();
-        Sha256::digest(&text)
-            .iter()
-            .fold(String::with_capacity(64), |mut hex, byte| {
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            })
+        hash(&serde_json::to_string(self).unwrap_or_default())
     }
+}
+
+/// SHA-256 in hexadecimal.
+pub(crate) fn hash(text: &str) -> String {
+    Sha256::digest(text)
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
 /// Only which values are there: the values are somebody's phone and name.

@@ -15,7 +15,9 @@ mod crm;
 mod dashboard;
 pub mod dead_letters;
 pub mod doctor;
+mod figures;
 mod gauges;
+mod health;
 mod lead;
 mod managers;
 pub mod provision;
@@ -27,8 +29,10 @@ pub use self::api::OPEN_ROUTES;
 pub use self::app::App;
 pub use self::config::DeliveryConfig;
 pub use self::config::{
-    AssignmentStrategy, Config, DASHBOARD_VARIABLES, DEFAULT_TOML, DashboardConfig,
-    FIELDS_VARIABLES, FieldsConfig, INTAKE_VARIABLES, IntakeConfig, KeepClients, MANAGER_VARIABLES,
-    ManagerRule, ManagersConfig, STATUS_VARIABLES, StageNames, StatusConfig, UserList,
+    ACCESS_VARIABLES, AccessConfig, AssignmentStrategy, Config, DASHBOARD_VARIABLES, DEFAULT_TOML,
+    DashboardConfig, FIELDS_VARIABLES, FieldsConfig, INTAKE_VARIABLES, IntakeConfig, KeepClients,
+    MANAGER_VARIABLES, ManagerRule, ManagersConfig, RETENTION_VARIABLES, RetentionConfig,
+    STATUS_VARIABLES, StageNames, StatusConfig, UserList,
 };
+pub use self::figures::FIGURES;
 pub use self::lead::{DealField, LeadForm, LeadStatus, UTM_MARKS};

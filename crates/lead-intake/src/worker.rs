@@ -12,6 +12,7 @@ mod job;
 mod look;
 mod manager;
 mod moved;
+mod sweep;
 mod trust;
 mod warn;
 
@@ -24,7 +25,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::job::{DELIVER, Job, KINDS, lane};
+pub(crate) use self::job::{DELIVER, Job, KINDS, OPTIONAL_KINDS, lane};
 pub(crate) use self::look::meaning;
 
 use self::gate::Gate;
@@ -397,6 +398,7 @@ impl Worker {
             if let Err(error) = self.store.prune().await {
                 tracing::warn!("expired rows could not be deleted: {error}");
             }
+            self.sweep().await;
         }
     }
 }

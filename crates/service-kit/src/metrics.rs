@@ -12,6 +12,68 @@ const SECONDS: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];
 
+/// What every service counts.
+pub const COMMON_FIGURES: &[Figure] = &[
+    Figure::counter(
+        "http_requests_total",
+        "Requests by method, route and status",
+    ),
+    Figure::histogram(
+        "http_request_duration_seconds",
+        "Time of an answer by method and route",
+    ),
+    Figure::counter(
+        "rate_limited_total",
+        "Requests of addresses that sent too many",
+    ),
+    Figure::counter(
+        "admin_refusals_total",
+        "Requests that needed ADMIN_TOKEN and did not have it",
+    ),
+    Figure::counter("panics_total", "Requests that met a bug"),
+    Figure::counter(
+        "log_lines_left_out_total",
+        "Warnings and errors that said again what had been said within a second",
+    ),
+];
+
+/// A metric's name, and what it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Figure {
+    /// The name, with its unit at the end.
+    pub name: &'static str,
+    /// What it means, in a sentence.
+    pub help: &'static str,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+impl Figure {
+    /// Something that only grows.
+    pub const fn counter(name: &'static str, help: &'static str) -> Self {
+        let kind = Kind::Counter;
+        Self { name, help, kind }
+    }
+
+    /// Something that is measured.
+    pub const fn gauge(name: &'static str, help: &'static str) -> Self {
+        let kind = Kind::Gauge;
+        Self { name, help, kind }
+    }
+
+    /// Something of which each is of a size.
+    pub const fn histogram(name: &'static str, help: &'static str) -> Self {
+        let kind = Kind::Histogram;
+        Self { name, help, kind }
+    }
+}
+
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 
 /// Reader of this process's counters.
@@ -37,6 +99,18 @@ impl Metrics {
         });
         Self {
             handle: handle.clone(),
+        }
+    }
+
+    /// Adds what these figures mean to what is rendered; the common ones need not be given.
+    pub fn describe(&self, figures: &[Figure]) {
+        for figure in COMMON_FIGURES.iter().chain(figures) {
+            let (name, help) = (figure.name, figure.help);
+            match figure.kind {
+                Kind::Counter => metrics::describe_counter!(name, help),
+                Kind::Gauge => metrics::describe_gauge!(name, help),
+                Kind::Histogram => metrics::describe_histogram!(name, help),
+            }
         }
     }
 

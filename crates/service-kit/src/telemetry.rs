@@ -3,6 +3,8 @@
 //! What is logged is decided where it is written: no tokens, bodies, phones, e-mails or query strings. This module
 //! only chooses the form, and keeps panics from printing what they were formatted with.
 
+mod repeats;
+
 use std::any::Any;
 use std::panic::PanicHookInfo;
 use std::path::Path;
@@ -15,6 +17,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry};
 
+use self::repeats::OncePerSecond;
 use crate::config::{LogConfig, LogFormat};
 
 /// How many daily files are kept.
@@ -53,6 +56,7 @@ pub fn init(config: &LogConfig, service: &str) -> anyhow::Result<TelemetryGuard>
     tracing_subscriber::registry()
         .with(layers)
         .with(filter(&config.filter))
+        .with(OncePerSecond::default())
         .try_init()?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(TelemetryGuard { _files: files })

@@ -1,9 +1,59 @@
-//! Schemas that tests make and drop, so that SQL stays in this crate.
+//! What tests need of a database, so that SQL stays in this crate: schemas to drop, a disk that is full, a lock.
 
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use std::path::Path;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, SqliteConnection};
 use uuid::Uuid;
 
+use crate::db::{Operation, Sql, Tx};
 use crate::error::Result;
+use crate::store::Store;
+
+/// Has the disk under a SQLite database be full, or no longer.
+///
+/// It may not grow by a page, which SQLite reports as it does a full disk.
+pub async fn fill_disk(store: &Store, is_full: bool) -> Result<()> {
+    store.inner.db.write(Disk(is_full)).await
+}
+
+struct Disk(bool);
+
+impl Operation for Disk {
+    type Output = ();
+
+    async fn run(&self, tx: &mut Tx) -> Result<()> {
+        // Less than there are means as many as there are.
+        let sql = if self.0 {
+            Sql::from("PRAGMA max_page_count = 1")
+        } else {
+            Sql::from("PRAGMA max_page_count = 1073741823")
+        };
+        tx.query(sql).fetch_optional().await?;
+        Ok(())
+    }
+}
+
+/// Another program that writes to a SQLite file, and takes its time.
+#[derive(Debug)]
+pub struct Locked {
+    conn: SqliteConnection,
+}
+
+impl Locked {
+    /// Takes the write lock.
+    pub async fn take(file: &Path) -> Result<Self> {
+        let mut conn = SqliteConnectOptions::new().filename(file).connect().await?;
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut conn).await?;
+        Ok(Self { conn })
+    }
+
+    /// Gives it back.
+    pub async fn release(mut self) -> Result<()> {
+        sqlx::query("ROLLBACK").execute(&mut self.conn).await?;
+        Ok(self.conn.close().await?)
+    }
+}
 
 /// A PostgreSQL schema of one test's own, on a server that others use too.
 #[derive(Clone)]

@@ -39,12 +39,13 @@ const STATE_BYTES: usize = 24;
 pub(crate) async fn start(
     State(store): State<Store>,
     State(crm): State<Arc<Crm>>,
+    State(config): State<Arc<Config>>,
 ) -> Result<Response, ApiError> {
     let state = random_state()?;
     let url = crm.authorize_url(&state)?;
     store
         .meta()
-        .put_state(&setting(&state), &(), STATE_LIFE)
+        .put_state(&setting(&state), &Bound::to(&config), STATE_LIFE)
         .await?;
     // Not `Redirect::to`, which is a 303: 302 is what documentation and scripts of OAuth expect here.
     Ok((
@@ -314,11 +315,31 @@ pub(crate) async fn disabled(
     Ok(StatusCode::OK)
 }
 
+/// What a state was made for. Only an administrator gets one; it is worth nothing for another integration, which may
+/// share the database or have been configured since.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Bound {
+    client_id: Option<String>,
+    redirect_uri: Option<String>,
+}
+
+impl Bound {
+    fn to(config: &Config) -> Self {
+        Self {
+            client_id: config.amocrm.credentials().map(|keys| keys.client_id),
+            redirect_uri: config.amocrm.redirect_uri().map(str::to_owned),
+        }
+    }
+}
+
 /// Whether the consent was asked for by us. A widget's installation carries no state: it is believed only for the
 /// account that is configured, or a stranger's account could receive our leads.
 async fn is_ours(store: &Store, config: &Config, grant: &Grant) -> Result<bool, ApiError> {
     if let Some(state) = &grant.state {
-        return Ok(store.meta().take_state(&setting(state)).await?.is_some());
+        let bound = store.meta().take_state(&setting(state)).await?;
+        return Ok(bound.is_some_and(|bound| {
+            serde_json::from_value::<Bound>(bound).is_ok_and(|bound| bound == Bound::to(config))
+        }));
     }
     Ok(grant.from_widget && config.amocrm.domain().as_deref() == Some(grant.account.as_str()))
 }

@@ -1,15 +1,15 @@
 //! The page an administrator sees after consent, in both languages and without scripts.
 
 use askama::Template;
-use axum::response::{Html, IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 
-/// Only the style inside the page.
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+use super::page::{STYLE, render};
 
 #[derive(Debug, Template)]
 #[template(path = "callback.html")]
 pub(crate) struct Page {
+    style: &'static str,
     ok: bool,
     title_ru: &'static str,
     title_en: &'static str,
@@ -20,6 +20,7 @@ pub(crate) struct Page {
 impl Page {
     pub(crate) fn connected(account: &str) -> Self {
         Self {
+            style: STYLE,
             ok: true,
             title_ru: "Подключено",
             title_en: "Connected",
@@ -59,6 +60,7 @@ impl Page {
 
     fn not_connected(text_ru: String, text_en: String) -> Self {
         Self {
+            style: STYLE,
             ok: false,
             title_ru: "Не подключено",
             title_en: "Not connected",
@@ -75,14 +77,6 @@ impl IntoResponse for Page {
         } else {
             StatusCode::BAD_REQUEST
         };
-        let Ok(html) = self.render() else {
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        };
-        let mut response = (status, Html(html)).into_response();
-        response.headers_mut().insert(
-            header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static(PAGE_POLICY),
-        );
-        response
+        render(status, &self)
     }
 }

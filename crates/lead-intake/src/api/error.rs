@@ -25,16 +25,22 @@ pub(crate) enum ApiError {
 /// How long a caller is asked to wait for our database.
 const DATABASE_RETRY_SECONDS: u64 = 2;
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let problem = match self {
+impl ApiError {
+    /// The failure as the caller is told of it, counted and logged.
+    pub(crate) fn into_problem(self) -> Problem {
+        match self {
             Self::Fields(errors) => Problem::fields(errors),
             Self::NotFound(what) => Problem::new(StatusCode::NOT_FOUND).detail(what),
             Self::Crm(CrmError::Store(error)) | Self::Store(error) => store_problem(&error),
             Self::Crm(error) => crm_problem(&error),
             Self::Problem(problem) => *problem,
-        };
-        problem.into_response()
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        self.into_problem().into_response()
     }
 }
 
@@ -48,10 +54,14 @@ fn store_problem(error: &StoreError) -> Problem {
         } else {
             tracing::warn!("the database cannot serve: {error}");
         }
+        let detail = match error.kind() {
+            StoreErrorKind::Full => {
+                "the disk is full: nothing was stored; an operator has to make room, then send it again"
+            }
+            _ => "the database is away for a moment; send it again, best with an Idempotency-Key",
+        };
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE)
-            .detail(
-                "the database is away for a moment; send it again, best with an Idempotency-Key",
-            )
+            .detail(detail)
             .retry_after(DATABASE_RETRY_SECONDS);
     }
     tracing::error!("the database failed: {error}");

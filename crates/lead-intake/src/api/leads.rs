@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::State;
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest as _, Request, State};
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
@@ -17,15 +18,23 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::error::ApiError;
+use super::reply::Reply;
 use super::state::AppState;
 use super::view::Receipt;
-use crate::lead::{BodyRules, LeadForm, LeadStatus, read_form, read_json};
+use super::visitor::take_text;
+use crate::lead::{
+    BodyRules, FormError, LeadForm, LeadStatus, Read, hash, read_form, read_json, read_multipart,
+};
 use crate::worker::Job;
 
 /// How often a waiting request looks at the database, for deliveries by another process.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Longest `Idempotency-Key`.
 const MAX_KEY: usize = 255;
+/// Field of a form that is new for each visitor.
+const TOKEN: &str = "_token";
+/// How long the same content of a form is the same submission.
+const DOUBLE_SUBMIT: Duration = Duration::from_mins(10);
 /// Says that the answer is about an earlier request.
 const REPLAYED: &str = "idempotency-replayed";
 
@@ -81,7 +90,10 @@ pub(crate) struct NewLead {
 /// Takes a lead.
 ///
 /// The lead is durable before the answer is sent. 201 says that amoCRM has it; 202 that it is on its way. Sending the
-/// same `Idempotency-Key` again gives the same lead, for 24 hours. An HTML form may be posted as well.
+/// same `Idempotency-Key` again gives the same lead, for 24 hours.
+///
+/// An HTML form may be posted as well, urlencoded or multipart; a browser is then sent to `_redirect` or shown a page,
+/// and the same form sent twice is one lead.
 #[utoipa::path(
     post,
     path = "/api/leads",
@@ -89,41 +101,113 @@ pub(crate) struct NewLead {
     request_body(
         content(
             (NewLead = "application/json"),
-            (NewLead = "application/x-www-form-urlencoded")
+            (NewLead = "application/x-www-form-urlencoded"),
+            (NewLead = "multipart/form-data")
         )
     ),
-    params(("Idempotency-Key" = Option<String>, Header, description = "Any text that is new for a new lead")),
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "Any text that is new for a new lead"),
+        ("X-Form-Key" = Option<String>, Header, description = "A key of INTAKE_FORM_KEY, if that is set; the field form_key does the same"),
+    ),
     responses(
         (status = 201, description = "amoCRM has it", body = Receipt),
         (status = 202, description = "Stored; it is delivered as soon as amoCRM takes it", body = Receipt),
+        (status = 303, description = "A browser that posted a form is sent to its next page"),
         (status = 400, description = "The body cannot be read", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The form's key is missing or wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is larger than 64 KiB", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The body is of a type that is not taken", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "Fields are wrong, or the key was used for another body", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests from this address", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The database is away; send it again, best with an Idempotency-Key", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(crate) async fn create(
-    State(state): State<AppState>,
-    headers: HeaderMap,
-    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+pub(crate) async fn create(State(state): State<AppState>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let mut reply = Reply::of(&state.config, &parts.headers);
+    let outcome = take(&state, parts, body, &mut reply).await;
+    reply.answer(outcome)
+}
+
+async fn take(
+    state: &AppState,
+    parts: Parts,
+    body: Body,
+    reply: &mut Reply,
 ) -> Result<Response, ApiError> {
-    let body = body.map_err(|rejection| {
-        ApiError::from(Problem::new(rejection.status()).detail(rejection.body_text()))
-    })?;
+    state.visitors.admit(&parts)?;
+    let headers = parts.headers.clone();
+    // The parts hold the limit of the body.
+    let body = Bytes::from_request(Request::from_parts(parts, body), &())
+        .await
+        .map_err(|rejection| {
+            ApiError::from(Problem::new(rejection.status()).detail(rejection.body_text()))
+        })?;
+    let mut body = read_body(&headers, body).await?;
+    reply.read_redirects(&mut body);
+    let token = if reply.is_form() {
+        take_text(&mut body, TOKEN)
+    } else {
+        None
+    };
+    let source = state.visitors.check_key(&headers, &mut body)?;
+    let is_suspect = state.visitors.is_suspect(&headers, &mut body);
     let rules = BodyRules {
         region: state.config.intake.phone_region(),
     };
-    let read = read_json(read_body(&headers, &body)?, rules).map_err(ApiError::Fields)?;
-    let key = idempotency_key(&headers, &read.form)?;
+    let Read { mut form, ignored } = read_json(body, rules).map_err(ApiError::Fields)?;
+    if let Some(source) = source
+        && !form.tags.contains(&source)
+    {
+        form.tags.push(source);
+    }
+    if is_suspect {
+        return put_aside(state, &form, ignored).await;
+    }
+    let key = match idempotency_key(&headers, &form)? {
+        None if reply.is_form() => Some(double_submit_key(token.as_deref(), &form)),
+        key => key,
+    };
+    accept(state, form, key, ignored).await
+}
 
+/// What fills a field that nobody sees is answered like everybody, and not delivered. It is kept, because a browser or
+/// a clumsy form may have done it for a person.
+async fn put_aside(
+    state: &AppState,
+    form: &LeadForm,
+    ignored: Vec<String>,
+) -> Result<Response, ApiError> {
+    let payload = serde_json::to_value(form).map_err(|_| ApiError::from(Problem::internal()))?;
+    let quarantine = state.store.quarantine();
+    let suspect = quarantine
+        .put(
+            Uuid::now_v7(),
+            &payload,
+            "a field that people do not see was filled",
+        )
+        .await?;
+    metrics::counter!("leads_quarantined_total").increment(1);
+    tracing::info!(
+        suspect.id = suspect.id,
+        "a submission filled the honeypot and was put aside"
+    );
+    let receipt = Receipt::of_suspect(&suspect, ignored);
+    Ok((StatusCode::ACCEPTED, Json(receipt)).into_response())
+}
+
+async fn accept(
+    state: &AppState,
+    form: LeadForm,
+    key: Option<IdempotencyKey>,
+    ignored: Vec<String>,
+) -> Result<Response, ApiError> {
     // Listening begins before the job exists, so that no delivery is missed.
     let mut deliveries = state.deliveries.subscribe();
     let account = state.crm.account_name().await?.unwrap_or_default();
-    let accepted = state
-        .store
-        .leads()
-        .accept(new_row(read.form, account)?, key, Job::delivery())
-        .await?;
-    let (row, replayed) = match accepted {
+    let new = new_row(Uuid::now_v7(), form, account)?;
+    let leads = state.store.leads();
+    let (row, replayed) = match leads.accept(new, key, Job::delivery()).await? {
         Accepted::Created(row) => {
             metrics::counter!("leads_accepted_total").increment(1);
             tracing::info!(lead.id = row.id, "lead accepted");
@@ -145,25 +229,29 @@ pub(crate) async fn create(
     let row = wait_for_delivery(&state.store, &mut deliveries, row, wait).await;
     // The lead is durable: whatever fails from here on is no reason to say otherwise.
     let site = state.crm.site().await.unwrap_or_default();
-    Ok(answer(
-        &row,
-        &Receipt::of(&row, &site, read.ignored),
-        replayed,
-    ))
+    Ok(answer(&row, &Receipt::of(&row, &site, ignored), replayed))
 }
 
-fn read_body(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, ApiError> {
-    let media_type = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .unwrap_or("application/json")
-        .trim()
-        .to_ascii_lowercase();
-    match media_type.as_str() {
-        "application/x-www-form-urlencoded" => Ok(read_form(body)),
+async fn read_body(headers: &HeaderMap, body: Bytes) -> Result<Map<String, Value>, ApiError> {
+    let text_of = |name| {
+        headers
+            .get(name)
+            .and_then(|it: &HeaderValue| it.to_str().ok())
+    };
+    if text_of(header::CONTENT_ENCODING).is_some_and(|it| !it.eq_ignore_ascii_case("identity")) {
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+            .detail("send the body as it is, without Content-Encoding")
+            .into());
+    }
+    let content_type = text_of(header::CONTENT_TYPE).unwrap_or("application/json");
+    let media_type = content_type.split(';').next().unwrap_or_default();
+    match media_type.trim().to_ascii_lowercase().as_str() {
+        "application/x-www-form-urlencoded" => read_form(&body).map_err(form_problem),
+        "multipart/form-data" => read_multipart(content_type, body)
+            .await
+            .map_err(form_problem),
         // `text/plain` is what a browser sends for JSON when a page avoids the preflight.
-        "application/json" | "text/plain" => match serde_json::from_slice(body) {
+        "application/json" | "text/plain" => match serde_json::from_slice(&body) {
             Ok(Value::Object(object)) => Ok(object),
             Ok(_) => Err(Problem::new(StatusCode::BAD_REQUEST)
                 .detail("the body has to be a JSON object such as {\"phone\": \"+79001234567\"}")
@@ -177,8 +265,38 @@ fn read_body(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, Api
                 .into()),
         },
         _ => Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-            .detail("send application/json or application/x-www-form-urlencoded")
+            .detail(
+                "send application/json, application/x-www-form-urlencoded or multipart/form-data",
+            )
             .into()),
+    }
+}
+
+fn form_problem(error: FormError) -> ApiError {
+    match error {
+        FormError::TooManyFields => Problem::new(StatusCode::PAYLOAD_TOO_LARGE)
+            .detail("the form has more than 1000 fields")
+            .into(),
+        FormError::Malformed => Problem::new(StatusCode::BAD_REQUEST)
+            .detail("the body is not multipart/form-data with a boundary")
+            .into(),
+    }
+}
+
+/// Recognises a form that was sent twice: by a double click, by reloading, by going back. The content is always part
+/// of it, because a page that is not made anew for each visitor gives all of them one token. With a token the same
+/// content is the same lead for a day; without one for some minutes, after which a person may well ask again.
+fn double_submit_key(token: Option<&str>, form: &LeadForm) -> IdempotencyKey {
+    let fingerprint = form.fingerprint();
+    let (prefix, life) = match token {
+        Some(_) => ("token", IDEMPOTENCY_LIFE),
+        None => ("same", DOUBLE_SUBMIT),
+    };
+    let token = token.map(hash).unwrap_or_default();
+    IdempotencyKey {
+        key: format!("form/{prefix}/{token}/{fingerprint}"),
+        fingerprint,
+        life,
     }
 }
 
@@ -203,11 +321,15 @@ fn idempotency_key(
     }))
 }
 
-fn new_row(form: LeadForm, account: String) -> Result<NewLeadRow, ApiError> {
+pub(super) fn new_row(
+    intake_id: Uuid,
+    form: LeadForm,
+    account: String,
+) -> Result<NewLeadRow, ApiError> {
     let payload = serde_json::to_value(&form).map_err(|_| ApiError::from(Problem::internal()))?;
     let mark = |name: &str| form.utm.get(name).cloned();
     Ok(NewLeadRow {
-        intake_id: Uuid::now_v7(),
+        intake_id,
         account,
         utm: Utm {
             source: mark("source"),

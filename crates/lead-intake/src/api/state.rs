@@ -6,6 +6,7 @@ use axum::extract::FromRef;
 use service_kit::clock::SharedClock;
 use store::Store;
 
+use super::visitor::Visitors;
 use crate::config::Config;
 use crate::crm::Crm;
 use crate::worker::{Deliveries, Worker};
@@ -19,4 +20,5 @@ pub(crate) struct AppState {
     pub(crate) deliveries: Deliveries,
     pub(crate) worker: Worker,
     pub(crate) clock: SharedClock,
+    pub(crate) visitors: Visitors,
 }

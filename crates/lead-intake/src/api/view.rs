@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use store::{DeliveryState, LeadHistory, LeadRow, LeadWarning};
+use store::{DeliveryState, LeadHistory, LeadRow, LeadWarning, Suspect};
 use utoipa::ToSchema;
 
 use super::view_manager::ManagerView;
 use crate::crm::Why;
-use crate::lead::{DealField, LeadForm};
+use crate::lead::{DealField, LeadForm, LeadStatus};
 
 /// How a lead's delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -253,6 +253,25 @@ impl Receipt {
             },
             amocrm: amocrm(row, site),
             created_at: row.created_at,
+            ignored,
+        }
+    }
+}
+
+impl Receipt {
+    /// Looks like that of a lead which waits.
+    pub(crate) fn of_suspect(suspect: &Suspect, ignored: Vec<String>) -> Self {
+        Self {
+            id: suspect.id,
+            status: LeadStatus::New.as_str().to_owned(),
+            delivery: DeliveryView {
+                state: Delivery::Queued,
+                attempts: 0,
+                last_error: None,
+                delivered_at: None,
+            },
+            amocrm: None,
+            created_at: suspect.created_at,
             ignored,
         }
     }

@@ -44,8 +44,6 @@ struct State {
     linked: Option<Linked>,
     /// The grant that amoCRM refuses: nothing is sent until there is another.
     broken: Option<Broken>,
-    /// When the tokens in use were received.
-    obtained_at: Option<DateTime<Utc>>,
     /// The account's host, as it is stored.
     host: Option<String>,
 }
@@ -288,18 +286,10 @@ impl Crm {
             .and_then(|url| url.host_str().map(str::to_owned)))
     }
 
-    /// Counts renewals, which happen by themselves and in any process; and a grant other than the refused one
-    /// deserves a try.
+    /// A grant other than the refused one, which another process may have received, deserves a try.
     fn notice(&self, connection: Option<&Connection>) {
         let obtained_at = connection.map(|connection| connection.obtained_at);
         self.with(|state| {
-            if state.obtained_at.is_some()
-                && obtained_at.is_some()
-                && state.obtained_at != obtained_at
-            {
-                metrics::counter!("amocrm_renewals_total").increment(1);
-            }
-            state.obtained_at = obtained_at.or(state.obtained_at);
             if state
                 .broken
                 .as_ref()

@@ -28,6 +28,10 @@ pub(crate) const KINDS: &[&str] = &[DELIVER, MOVE, LOOK, FINISH, CONTACT];
 /// How long after a doubt amoCRM is asked: the second that the doubt is about has to be over.
 const LOOK_AFTER: Duration = Duration::from_secs(2);
 
+/// Kinds whose dead letters nobody misses after a while: the deal is in amoCRM, with a note less or at another stage. A
+/// lead that was not delivered is kept for ever.
+pub(crate) const OPTIONAL_KINDS: &[&str] = &[MOVE, FINISH];
+
 /// A job of ours.
 #[derive(Debug, Clone)]
 pub(crate) enum Job {

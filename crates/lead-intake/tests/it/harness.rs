@@ -8,7 +8,7 @@ mod log;
 use std::future::Future;
 use std::time::Duration;
 
-pub(crate) use self::app::{TestApp, all_settings};
+pub(crate) use self::app::{Answer, TestApp, all_settings};
 pub(crate) use self::crm::{TestCrm, field};
 pub(crate) use self::database::TestDatabase;
 pub(crate) use self::log::captured_log;

@@ -1,16 +1,10 @@
 //! Real processes, killed without warning.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Stdio;
-use std::time::Duration;
 
-use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
-
-use crate::harness::{TestApp, TestCrm, TestDatabase, all_settings, eventually, field};
+use crate::harness::{TestApp, TestDatabase, eventually, field};
 use crate::managers::{TEAM, hire};
+use crate::process::Service;
 
 const LEADS: usize = 100;
 const KILLS: usize = 4;
@@ -57,19 +51,18 @@ async fn killed(database: TestDatabase) {
 
     // Let it deliver, and kill it in the middle of whatever it does, again and again.
     for kill in 1..=KILLS {
-        let mut service = Service::start(&crm, &database).await;
+        let service = Service::start(&crm, &database, &MANAGERS).await;
         eventually("some leads are delivered", || async {
             (crm.deals().await.len() >= kill * LEADS / 8).then_some(())
         })
         .await;
-        service.child.start_kill().unwrap();
-        service.child.wait().await.unwrap();
+        service.kill().await;
     }
     assert!(
         crm.deals().await.len() < LEADS,
         "it was killed too late to prove anything"
     );
-    let service = Service::start(&crm, &database).await;
+    let service = Service::start(&crm, &database, &MANAGERS).await;
     service.queue_is_empty().await;
     service.stop().await;
 
@@ -120,89 +113,4 @@ async fn killed(database: TestDatabase) {
         "one task for each deal"
     );
     database.drop_schema().await;
-}
-
-/// The binary, running.
-struct Service {
-    child: Child,
-    url: String,
-    http: reqwest::Client,
-}
-
-impl Service {
-    async fn start(crm: &TestCrm, database: &TestDatabase) -> Self {
-        let mut more = vec![("SERVER_PORT", "0"), ("LOG_DIR", "logs")];
-        more.extend(MANAGERS);
-        let settings = all_settings(crm, database, "http://127.0.0.1:1", &more);
-        let mut child = Command::new(Path::new(env!("CARGO_BIN_EXE_lead-intake")))
-            .env_clear()
-            .envs(settings)
-            .current_dir(database.folder.path())
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        // The log says where it listens; it is read to its end, or the process would block.
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (tell, told) = tokio::sync::oneshot::channel();
-        tokio::spawn(async move {
-            let mut tell = Some(tell);
-            while let Ok(Some(line)) = lines.next_line().await {
-                if let Some((_, address)) = line.split_once("server.address=")
-                    && let Some(tell) = tell.take()
-                {
-                    let _ = tell.send(format!("http://{}", address.trim()));
-                }
-            }
-        });
-        let url = tokio::time::timeout(Duration::from_secs(30), told)
-            .await
-            .unwrap()
-            .unwrap();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { child, url, http }
-    }
-
-    async fn queue_is_empty(&self) {
-        eventually("the queue runs empty", || async {
-            let answer = self
-                .http
-                .get(format!("{}/metrics", self.url))
-                .send()
-                .await
-                .unwrap();
-            let text = answer.text().await.unwrap();
-            let mut depths = text.lines().filter(|line| line.starts_with("queue_depth"));
-            depths.all(|line| line.ends_with(" 0")).then_some(())
-        })
-        .await;
-        let failed = format!("{}/api/leads?state=failed", self.url);
-        let failed = self
-            .http
-            .get(failed)
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap();
-        let failed: Value = serde_json::from_str(&failed).unwrap();
-        assert_eq!(failed["leads"], serde_json::json!([]));
-    }
-
-    async fn stop(mut self) {
-        let id = self.child.id().unwrap().to_string();
-        let status = Command::new("kill")
-            .args(["-TERM", &id])
-            .status()
-            .await
-            .unwrap();
-        assert!(status.success());
-        let ended = tokio::time::timeout(Duration::from_secs(25), self.child.wait()).await;
-        assert!(
-            ended.unwrap().unwrap().success(),
-            "SIGTERM ends it in good order"
-        );
-    }
 }

@@ -5,19 +5,24 @@
     reason = "a test that cannot go on should say where"
 )]
 
+mod access;
 mod auth;
 mod contacts;
 mod dashboard;
 mod dead_letters;
 mod fields;
+mod forms;
 mod harness;
+mod hostile;
 mod intake;
 mod kill;
 mod managers;
 mod operations;
 mod pictures;
+mod process;
 mod provision;
 mod rename;
 mod resilience;
+mod running;
 mod secrets;
 mod status;

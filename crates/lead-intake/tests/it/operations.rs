@@ -4,8 +4,8 @@ use std::path::Path;
 
 use lead_intake::provision::{self, Arguments};
 use lead_intake::{
-    Config, DASHBOARD_VARIABLES, FIELDS_VARIABLES, INTAKE_VARIABLES, MANAGER_VARIABLES,
-    STATUS_VARIABLES,
+    ACCESS_VARIABLES, Config, DASHBOARD_VARIABLES, FIELDS_VARIABLES, INTAKE_VARIABLES,
+    MANAGER_VARIABLES, RETENTION_VARIABLES, STATUS_VARIABLES,
 };
 use serde_json::Value;
 use service_kit::config::{COMMON_VARIABLES, Environment};
@@ -41,6 +41,8 @@ fn the_example_file_names_every_variable_and_can_be_used_as_it_is() {
             .chain(MANAGER_VARIABLES)
             .chain(FIELDS_VARIABLES)
             .chain(STATUS_VARIABLES)
+            .chain(ACCESS_VARIABLES)
+            .chain(RETENTION_VARIABLES)
         {
             assert!(
                 text.contains(&format!("{}{what}", variable.name)),
@@ -120,7 +122,7 @@ async fn the_doctor_says_what_to_do_and_is_content_only_when_all_is_well() {
     app.connect().await;
     let (well, said) = app.examine().await;
     assert!(
-        !well && said.contains("✘ fields") && said.contains("Field not found: «INTAKE_ID»"),
+        !well && said.contains("✘ fields") && said.contains("Field not found: «"),
         "{said}"
     );
     app.provision().await;

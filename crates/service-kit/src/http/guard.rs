@@ -15,7 +15,8 @@ use super::admin::{AdminAccess, check};
 pub struct OpenRoute {
     /// The method; `GET` opens `HEAD` too.
     pub method: &'static str,
-    /// The route's pattern, as the router knows it: `/api/leads/{id}`.
+    /// The route's pattern, as the router knows it: `/api/leads/{id}`. With `*` at its end every pattern that begins so;
+    /// for files whose names change with their content.
     pub path: &'static str,
     /// Why it is open, and what protects it instead.
     pub why: &'static str,
@@ -47,7 +48,17 @@ impl RouteGuard {
         };
         self.open
             .iter()
-            .any(|route| route.method == method && route.path == path)
+            .any(|route| route.method == method && route.is(path))
+    }
+}
+
+impl OpenRoute {
+    /// Whether this is the route with that pattern.
+    pub fn is(&self, pattern: &str) -> bool {
+        match self.path.strip_suffix('*') {
+            Some(beginning) => pattern.starts_with(beginning),
+            None => self.path == pattern,
+        }
     }
 }
 

@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_million_addresses_take_no_more_memory_than_the_limit_and_shut_nobody_out() {
-        let (limit, clock) = limit("5/min");
+        let (limit, _) = limit("5/min");
         let known = || limit.inner.addresses.read().unwrap().len();
         for number in 0..1_000_000_u32 {
             limit

@@ -82,6 +82,8 @@ pub fn with_stack(routes: Router, config: &StackConfig) -> Router {
         ))
         // Inside CORS, whose preflights carry no token; outside everything that reads a body.
         .layer(middleware::from_fn_with_state(config.guard.clone(), guard))
+        // Who says that he will send more than anybody may is not waited for.
+        .layer(middleware::from_fn(refuse_giants))
         // Routes for webhooks raise it with a layer of their own.
         .layer(DefaultBodyLimit::max(FORM_BODY_LIMIT));
     routes
@@ -191,6 +193,20 @@ fn method_label(method: &Method) -> &str {
         | Method::OPTIONS => method.as_str(),
         _ => "other",
     }
+}
+
+async fn refuse_giants(request: Request, next: Next) -> Response {
+    let length = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok())
+        .and_then(|length| length.parse::<usize>().ok());
+    if length.is_some_and(|length| length > WEBHOOK_BODY_LIMIT) {
+        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE)
+            .detail("the body is longer than is taken here")
+            .into_response();
+    }
+    next.run(request).await
 }
 
 async fn time_out(State(limit): State<Duration>, request: Request, next: Next) -> Response {

@@ -9,4 +9,5 @@ mod config;
 mod dashboard;
 mod doctor;
 mod http;
+mod logs;
 mod signature;

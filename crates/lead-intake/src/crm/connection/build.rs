@@ -9,7 +9,7 @@ use amocrm_sdk::quota::Limits;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Crm, Linked};
-use crate::crm::CrmError;
+use crate::crm::{CrmError, meter};
 
 /// A whole call of a delivery with its retries; the lease of a job outlives it.
 const CALL_DEADLINE: Duration = Duration::from_mins(1);
@@ -31,6 +31,7 @@ impl Crm {
             .blocked_for(self.times.block_pause())
             .deadline(CALL_DEADLINE)
             .user_agent(concat!("lead-intake/", env!("CARGO_PKG_VERSION")))
+            .metrics(meter::record)
             .clock(amocrm_sdk::Clock::new(move || clock.now()));
         if let Some(host) = host {
             builder = builder.host(host);
