@@ -177,7 +177,7 @@ async fn live_leads(store: &Store) {
     }
     let alone = NewLeadRow {
         intake_id: Uuid::new_v4(),
-        ..new
+        ..new.clone()
     };
     leads.accept(alone, None, spec()).await.unwrap();
     leads.forget_contact("acme", 1).await.unwrap();
