@@ -84,7 +84,7 @@ impl Channel {
     }
 
     /// The kind of the jobs that send; their payload is the message's number.
-    pub fn job(self) -> &'static str {
+    pub const fn job(self) -> &'static str {
         match self {
             Self::Email => "funnel.email",
             Self::Whatsapp => "funnel.whatsapp",
