@@ -5,6 +5,7 @@ mod auth;
 mod auth_page;
 mod dead_letters;
 mod error;
+mod funnels;
 mod leads;
 mod leads_amo;
 mod leads_erase;
@@ -14,11 +15,14 @@ mod page;
 mod quarantine;
 mod reply;
 mod state;
+mod unsubscribe;
 mod view;
 mod view_manager;
 mod visitor;
 mod webhooks;
+mod webhooks_answers;
 mod webhooks_manager;
+mod webhooks_whatsapp;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -53,6 +57,7 @@ pub(crate) use self::visitor::Visitors;
         (name = "leads", description = "Leads / Заявки"),
         (name = "dead letters", description = "What nobody could do / Что не удалось сделать"),
         (name = "auth", description = "Connection to amoCRM / Подключение к amoCRM"),
+        (name = "funnels", description = "Messages to clients / Письма и сообщения клиентам"),
         (name = "webhooks", description = "Webhooks of amoCRM / Вебхуки amoCRM"),
     )
 )]
@@ -65,6 +70,10 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .routes(routes!(webhooks::receive))
         .routes(routes!(webhooks::receive_secret))
         .routes(routes!(webhooks::test))
+        .routes(routes!(
+            webhooks_whatsapp::verify,
+            webhooks_whatsapp::receive
+        ))
         .layer(DefaultBodyLimit::max(WEBHOOK_BODY_LIMIT));
     // All need ADMIN_TOKEN but those that `access` opens.
     let (routes, mut api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
@@ -82,6 +91,9 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .routes(routes!(dead_letters::retry))
         .routes(routes!(dead_letters::remove))
         .routes(routes!(dashboard::stats))
+        .routes(routes!(funnels::overview))
+        .routes(routes!(funnels::reply))
+        .routes(routes!(unsubscribe::ask, unsubscribe::unsubscribe))
         .routes(routes!(auth::start))
         .routes(routes!(auth::callback))
         .routes(routes!(auth::status))

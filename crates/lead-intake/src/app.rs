@@ -18,6 +18,7 @@ use crate::api::{self, AppState, Visitors};
 use crate::config::Config;
 use crate::crm::Crm;
 use crate::figures::FIGURES;
+use crate::funnel::Sender;
 use crate::health::health;
 use crate::worker::{Deliveries, Worker};
 
@@ -32,6 +33,7 @@ const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub struct App {
     state: AppState,
+    sender: Option<Sender>,
 }
 
 impl App {
@@ -69,7 +71,9 @@ impl App {
             Arc::clone(&crm),
             deliveries.clone(),
         );
+        let sender = Sender::new(Arc::clone(&config), store.clone(), Arc::clone(&clock));
         Self {
+            sender,
             state: AppState {
                 config,
                 store,
@@ -100,7 +104,7 @@ impl App {
         api::routes(&self.state, health, metrics)
     }
 
-    /// Delivers leads until the token is cancelled.
+    /// Delivers leads, and sends messages if there are funnels, until the token is cancelled.
     pub async fn work(&self, shutdown: CancellationToken) {
         let drain = self.state.config.server.drain();
         let worker = &self.state.worker;
@@ -109,7 +113,16 @@ impl App {
                 crate::reconcile::keep(worker, every, shutdown.clone()).await;
             }
         };
-        tokio::join!(worker.clone().run(shutdown.clone(), drain), reconcile);
+        let messages = async {
+            if let Some(sender) = self.sender.clone() {
+                sender.run(shutdown.clone(), drain).await;
+            }
+        };
+        tokio::join!(
+            worker.clone().run(shutdown.clone(), drain),
+            reconcile,
+            messages
+        );
     }
 
     /// Listens, serves and delivers until the token is cancelled; then lets what is in flight end.
@@ -216,7 +229,8 @@ pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
     let options = Options::new()
         .keyring(keyring)
         .jobs(jobs)
-        .time_zone(config.dashboard.time_zone());
+        .time_zone(config.dashboard.time_zone())
+        .funnels(config.funnels.is_some());
     Store::open(&config.database.to_secret(), options)
         .await
         .with_context(|| {

@@ -4,12 +4,14 @@ mod access;
 mod dashboard;
 mod delivery;
 mod fields;
+mod funnels;
 mod intake;
 mod managers;
 mod retention;
 mod status;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use service_kit::config::{
     AmocrmConfig, ConfigErrors, DatabaseConfig, DatabaseUrl, Environment, EventsConfig, Loader,
@@ -22,6 +24,9 @@ pub use self::dashboard::{DASHBOARD_VARIABLES, DashboardConfig};
 use self::delivery::DELIVERY_VARIABLES;
 pub use self::delivery::DeliveryConfig;
 pub use self::fields::{FIELDS_VARIABLES, FieldsConfig};
+pub use self::funnels::{
+    FUNNEL_VARIABLES, FunnelsConfig, SmtpConfig, SmtpServer, SmtpTls, WhatsappConfig,
+};
 pub(crate) use self::intake::stage_number;
 pub use self::intake::{INTAKE_VARIABLES, IntakeConfig, StageNames};
 pub use self::managers::{
@@ -29,6 +34,8 @@ pub use self::managers::{
 };
 pub use self::retention::{RETENTION_VARIABLES, RetentionConfig};
 pub use self::status::{STATUS_VARIABLES, StatusConfig};
+
+use crate::funnel::Funnels;
 
 /// lead-intake's own defaults, over service-kit's.
 pub const DEFAULT_TOML: &str = include_str!("../config.default.toml");
@@ -64,6 +71,12 @@ pub struct Config {
     pub access: AccessConfig,
     /// How long things are kept.
     pub retention: RetentionConfig,
+    /// Where e-mails go out.
+    pub smtp: SmtpConfig,
+    /// Where WhatsApp messages go out.
+    pub whatsapp: WhatsappConfig,
+    /// Messages to clients; `None` unless `INTAKE_FUNNELS` names a file.
+    pub funnels: Option<Arc<Funnels>>,
 }
 
 impl Config {
@@ -83,11 +96,16 @@ impl Config {
             .variables(STATUS_VARIABLES)
             .variables(ACCESS_VARIABLES)
             .variables(RETENTION_VARIABLES)
+            .variables(FUNNEL_VARIABLES)
             .file(file)
             .load()?;
         let mut problems = settings.problems();
         let server: ServerConfig = settings.section(&mut problems);
         let database: DatabaseConfig = settings.section(&mut problems);
+        let smtp: SmtpConfig = settings.section(&mut problems);
+        let whatsapp: WhatsappConfig = settings.section(&mut problems);
+        let funnels: FunnelsConfig = settings.section(&mut problems);
+        let funnels = funnels.load(&smtp, &whatsapp, &server, &mut problems);
         let config = Self {
             database: database
                 .url()
@@ -104,6 +122,9 @@ impl Config {
             status: settings.section(&mut problems),
             access: settings.section(&mut problems),
             retention: settings.section(&mut problems),
+            smtp,
+            whatsapp,
+            funnels: funnels.map(Arc::new),
             server,
         };
         config

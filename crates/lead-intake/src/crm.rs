@@ -27,7 +27,7 @@ pub(crate) use self::mapping::{
     INTAKE_FIELD_CODE, Mapping, Meaning, Stages, create_intake_field, find_pipeline,
     read_contact_fields, read_fields, read_stages,
 };
-pub(crate) use self::note::{add_note_once, note_text};
+pub(crate) use self::note::{add_marked_note, add_note_once, note_text};
 pub(crate) use self::placing::{Leftover, Why, Without};
 pub(crate) use self::stage::{DealNow, last_move, move_deal, read_deal, target};
 pub(crate) use self::task::add_task_once;

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 pub(crate) use self::since::read_since;
 use crate::App;
-use crate::worker::{DELIVER, KINDS};
+use crate::worker::{DELIVER, FUNNEL_KINDS, KINDS};
 
 /// Letters read at once.
 const PAGE: u32 = 200;
@@ -236,6 +236,7 @@ impl Filter {
 pub(crate) fn known_kind(name: &str) -> Result<&'static str, String> {
     KINDS
         .iter()
+        .chain(&FUNNEL_KINDS)
         .find(|kind| **kind == name || kind.split_once('.').is_some_and(|(_, short)| short == name))
         .copied()
         .ok_or_else(|| format!("kind: expected one of {}", KINDS.join(", ")))

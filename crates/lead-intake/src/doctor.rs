@@ -113,6 +113,7 @@ async fn examine(config: Config) -> Report {
     check!("pipeline", &["connection"], account::pipeline);
     check!("fields", &["connection"], account::fields);
     check!("managers", &["connection"], managers::check);
+    check!("funnels", &["database"], crate::funnel::check);
     check!("webhook", &["connection"], webhook::subscription);
     check!("public address", &["database"], webhook::reachable);
     let report = doctor.examine().await;

@@ -3,7 +3,7 @@
 use store::{DeliveryState, Store};
 
 use crate::health::float;
-use crate::worker::KINDS;
+use crate::worker::{FUNNEL_KINDS, KINDS};
 
 /// Reads counters and the ends of indexes; nothing here counts rows.
 pub(crate) async fn measure(store: &Store) {
@@ -14,6 +14,18 @@ pub(crate) async fn measure(store: &Store) {
             metrics::gauge!("queue_oldest_age_seconds", "kind" => *kind)
                 .set(stats.oldest_age.as_secs_f64());
             metrics::gauge!("queue_lag_seconds", "kind" => *kind).set(stats.lag.as_secs_f64());
+        }
+    }
+    for kind in FUNNEL_KINDS {
+        if let Ok(stats) = store.jobs().stats(kind).await {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a queue of more than 2^52 jobs does not fit any disk"
+            )]
+            let (depth, dead) = (stats.depth as f64, stats.dead as f64);
+            metrics::gauge!("queue_depth", "kind" => kind).set(depth);
+            metrics::gauge!("queue_dead_letters", "kind" => kind).set(dead);
+            metrics::gauge!("queue_lag_seconds", "kind" => kind).set(stats.lag.as_secs_f64());
         }
     }
     for state in [

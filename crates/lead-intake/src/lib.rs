@@ -16,6 +16,7 @@ mod dashboard;
 pub mod dead_letters;
 pub mod doctor;
 mod figures;
+mod funnel;
 mod gauges;
 mod health;
 mod lead;
@@ -30,9 +31,11 @@ pub use self::app::App;
 pub use self::config::DeliveryConfig;
 pub use self::config::{
     ACCESS_VARIABLES, AccessConfig, AssignmentStrategy, Config, DASHBOARD_VARIABLES, DEFAULT_TOML,
-    DashboardConfig, FIELDS_VARIABLES, FieldsConfig, INTAKE_VARIABLES, IntakeConfig, KeepClients,
-    MANAGER_VARIABLES, ManagerRule, ManagersConfig, RETENTION_VARIABLES, RetentionConfig,
-    STATUS_VARIABLES, StageNames, StatusConfig, UserList,
+    DashboardConfig, FIELDS_VARIABLES, FUNNEL_VARIABLES, FieldsConfig, FunnelsConfig,
+    INTAKE_VARIABLES, IntakeConfig, KeepClients, MANAGER_VARIABLES, ManagerRule, ManagersConfig,
+    RETENTION_VARIABLES, RetentionConfig, STATUS_VARIABLES, SmtpConfig, SmtpServer, SmtpTls,
+    StageNames, StatusConfig, UserList, WhatsappConfig,
 };
 pub use self::figures::FIGURES;
+pub use self::funnel::{FileError, Funnels};
 pub use self::lead::{DealField, LeadForm, LeadStatus, UTM_MARKS};

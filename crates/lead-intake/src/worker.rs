@@ -12,6 +12,7 @@ mod job;
 mod look;
 mod manager;
 mod moved;
+mod note;
 mod sweep;
 mod trust;
 mod warn;
@@ -19,16 +20,16 @@ mod warn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{Ack, Claimed, RetryAfter, Store, StoreError};
+use store::{Ack, Claimed, FUNNEL_NOTE, RetryAfter, Store, StoreError};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::job::{DELIVER, Job, KINDS, OPTIONAL_KINDS, lane};
+pub(crate) use self::gate::Gate;
+pub(crate) use self::job::{DELIVER, FUNNEL_KINDS, Job, KINDS, OPTIONAL_KINDS, lane};
 pub(crate) use self::look::meaning;
 
-use self::gate::Gate;
 use self::trust::Trust;
 use self::warn::Told;
 use crate::config::Config;
@@ -274,6 +275,8 @@ impl Worker {
 
     async fn work(&self, linked: &Linked, job: &Claimed) {
         let outcome = match Job::read(job) {
+            // The store makes these, beside what they tell of.
+            _ if job.kind() == FUNNEL_NOTE => self.note(linked, job).await,
             Ok(read) if job.claims() > MAX_CLAIMS => self.give_up(job, &read).await,
             Ok(Job::Deliver { lead }) => {
                 let outcome = self.deliver(linked, job, lead).await;

@@ -37,6 +37,26 @@ pub const OPEN: &[OpenRoute] = &[
         "/api/webhooks/amo/test",
         "says only that the address is reachable",
     ),
+    open(
+        "GET",
+        "/api/webhooks/whatsapp",
+        "WhatsApp's question when the webhook is set up; it knows WHATSAPP_VERIFY_TOKEN",
+    ),
+    open(
+        "POST",
+        "/api/webhooks/whatsapp",
+        "WhatsApp's webhooks; their signature is checked",
+    ),
+    open(
+        "GET",
+        "/u/{token}",
+        "a client's way out of messages; the link is signed",
+    ),
+    open(
+        "POST",
+        "/u/{token}",
+        "a client's way out of messages; the link is signed",
+    ),
     open("GET", "/health", "load balancers ask; tells no data"),
     open("GET", "/health/live", "supervisors ask; tells nothing"),
     open("GET", "/", "leads to the documentation"),

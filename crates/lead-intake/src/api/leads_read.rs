@@ -116,5 +116,7 @@ pub(crate) async fn get(
     let warnings = store.leads().warnings(id).await?;
     view.warnings = warnings.into_iter().map(Into::into).collect();
     view.history = Some(lines.into_iter().map(HistoryView::from).collect());
+    let messages = store.funnels().messages_of(id).await?;
+    view.messages = messages.into_iter().map(Into::into).collect();
     Ok(Json(view))
 }

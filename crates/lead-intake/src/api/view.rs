@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use store::{DeliveryState, LeadHistory, LeadRow, LeadWarning, Suspect};
 use utoipa::ToSchema;
 
+use super::funnels::MessageView;
 use super::view_manager::ManagerView;
 use crate::crm::Why;
 use crate::lead::{DealField, LeadForm, LeadStatus};
@@ -196,6 +197,9 @@ pub(crate) struct LeadView {
     /// Who is responsible for it, as far as that was decided or heard here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manager: Option<ManagerView>,
+    /// Messages of funnels; only when one lead is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<MessageView>,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
     /// When anything of it changed.
@@ -287,6 +291,7 @@ impl LeadView {
             delivery: delivery(&row),
             amocrm: amocrm(&row, site),
             manager: ManagerView::of(&row),
+            messages: Vec::new(),
             status: row.local_status,
             status_changed_at: row.status_changed_at,
             name: row.name,

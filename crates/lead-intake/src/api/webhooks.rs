@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 
 use super::error::ApiError;
 use super::state::AppState;
+use super::webhooks_answers::hear;
 use super::webhooks_manager::{follow, tells_a_manager};
 use crate::crm::{Crm, Mapping, Meaning};
 use crate::webhook_path::WebhookPath;
@@ -200,6 +201,7 @@ async fn take(
 ) -> Result<Json<WebhookReceipt>, ApiError> {
     let work = async {
         check_account(&state.crm, account).await?;
+        hear(state, events).await?;
         hear_all(state, events, origin).await
     };
     match tokio::time::timeout(ANSWER_WITHIN, work).await {

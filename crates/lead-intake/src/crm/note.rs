@@ -35,14 +35,23 @@ pub(crate) async fn add_note_once(
     text: String,
     intake_id: &str,
 ) -> Result<(), CrmError> {
-    let marker = marker(intake_id);
+    add_marked_note(client, deal, text, &marker(intake_id)).await
+}
+
+/// Adds a note whose text holds `marker`, unless one is there already.
+pub(crate) async fn add_marked_note(
+    client: &Client,
+    deal: LeadId,
+    text: String,
+    marker: &str,
+) -> Result<(), CrmError> {
     let mut notes = client
         .notes(deal)
         .list()
         .filter(NoteFilter::new().types([NoteType::Common]))
         .stream();
     while let Some(note) = notes.try_next().await? {
-        if note.text().is_some_and(|text| text.contains(&marker)) {
+        if note.text().is_some_and(|text| text.contains(marker)) {
             return Ok(());
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use store::{Claimed, JobSpec, LeadJob, StoreError};
+use store::{Channel, Claimed, FUNNEL_ENTER, FUNNEL_NOTE, JobSpec, LeadJob, StoreError};
 
 use crate::lead::LeadStatus;
 
@@ -22,8 +22,12 @@ const LANE: &str = "lead/";
 /// Asks amoCRM for a deal's stage.
 pub(crate) const LOOK: &str = "lead.look";
 
-/// All kinds, the most urgent first.
-pub(crate) const KINDS: &[&str] = &[DELIVER, MOVE, LOOK, FINISH, CONTACT];
+/// All kinds that need amoCRM, the most urgent first.
+pub(crate) const KINDS: &[&str] = &[DELIVER, MOVE, LOOK, FINISH, CONTACT, FUNNEL_NOTE];
+
+/// Kinds that do without amoCRM: those of funnels. They are planned far ahead, so their age says nothing.
+pub(crate) const FUNNEL_KINDS: [&str; 3] =
+    [FUNNEL_ENTER, Channel::Email.job(), Channel::Whatsapp.job()];
 
 /// How long after a doubt amoCRM is asked: the second that the doubt is about has to be over.
 const LOOK_AFTER: Duration = Duration::from_secs(2);
@@ -134,4 +138,9 @@ impl Job {
         };
         Ok(spec.lane(lane(lead)))
     }
+}
+
+/// The lane of everything that is done for a lead in amoCRM.
+pub(crate) fn lane(lead: i64) -> String {
+    format!("{LANE}{lead}")
 }

@@ -4,14 +4,18 @@ mod app;
 mod crm;
 mod database;
 mod log;
+mod smtp;
+mod whatsapp;
 
 use std::future::Future;
 use std::time::Duration;
 
-pub(crate) use self::app::{Answer, TestApp, all_settings};
+pub(crate) use self::app::{Answer, TestApp, TestClock, all_settings};
 pub(crate) use self::crm::{TestCrm, field};
 pub(crate) use self::database::TestDatabase;
 pub(crate) use self::log::captured_log;
+pub(crate) use self::smtp::{Mood, TestSmtp};
+pub(crate) use self::whatsapp::{Mishap, NUMBER, TOKEN, TestWhatsapp};
 
 /// The lead of the user's guide.
 pub(crate) const LEAD: &str = r#"{

@@ -1,16 +1,17 @@
 //! The service itself, and the visitor and the administrator before it.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use lead_intake::provision::{self, Arguments};
 use lead_intake::{App, Config, doctor};
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::Value;
-use service_kit::clock::SystemClock;
+use service_kit::clock::{Clock as _, SystemClock};
 use service_kit::config::Environment;
-use store::{Clock, Keyring, Options, Store};
+use store::{Clock, Keyring, Options, Store, TimeSource};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -145,6 +146,44 @@ impl TestApp {
         }
     }
 
+    /// Not connected yet, with the funnels that the settings name and a clock of the test's.
+    pub(crate) async fn start_with_funnels(
+        clock: &TestClock,
+        database: TestDatabase,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        super::log::capture();
+        let crm = TestCrm::start().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let settings = all_settings(&crm, &database, &url, settings);
+        let config = Config::load(Environment::from_pairs(settings), None).unwrap();
+        let hands = clock.clone();
+        let options = Options::new()
+            .clock(Clock::new(move || hands.now()))
+            .time_source(TimeSource::Process)
+            .funnels(true)
+            .keyring(Keyring::parse(&SecretString::from(KEY)).unwrap());
+        let url_of_store = SecretString::from(database.url.as_str());
+        let store = Store::open(&url_of_store, options).await.unwrap();
+        store.migrate().await.unwrap();
+        let app = App::with_store(config, store, Arc::new(clock.clone()));
+        let shutdown = CancellationToken::new();
+        let server = tokio::spawn({
+            let (app, shutdown) = (app.clone(), shutdown.clone());
+            async move { app.run_on(listener, shutdown).await }
+        });
+        Self {
+            crm,
+            app,
+            url,
+            database,
+            http: browser(),
+            shutdown,
+            server,
+        }
+    }
+
     /// Stops the service as SIGTERM would.
     pub(crate) async fn stop(self) -> (TestCrm, TestDatabase) {
         self.shutdown.cancel();
@@ -259,6 +298,8 @@ impl TestApp {
                 "lead.look",
                 "lead.finish",
                 "lead.contact",
+                "funnel.enter",
+                "funnel.note",
             ] {
                 depth += jobs.stats(kind).await.unwrap().depth;
             }
@@ -274,6 +315,32 @@ impl TestApp {
             (lead.pointer(path).and_then(Value::as_str) == Some(wanted)).then_some(lead)
         })
         .await
+    }
+}
+
+/// The machine's clock, until a test moves it on. Clones share the hands.
+#[derive(Debug, Clone)]
+pub(crate) struct TestClock {
+    machine: Clock,
+    ahead: Arc<Mutex<TimeDelta>>,
+}
+
+impl TestClock {
+    pub(crate) fn new() -> Self {
+        Self {
+            machine: Clock::system(),
+            ahead: Arc::default(),
+        }
+    }
+
+    pub(crate) fn advance(&self, by: TimeDelta) {
+        *self.ahead.lock().unwrap() += by;
+    }
+}
+
+impl service_kit::clock::Clock for TestClock {
+    fn now(&self) -> DateTime<Utc> {
+        self.machine.now() + *self.ahead.lock().unwrap()
     }
 }
 

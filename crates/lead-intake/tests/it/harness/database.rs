@@ -1,6 +1,8 @@
 //! A database of a test's own, on either backend.
 
+use secrecy::SecretString;
 use store::throwaway::Schema;
+use store::{Options, Store};
 use tempfile::TempDir;
 
 /// Reads a variable: where PostgreSQL is, and whether it may be missing.
@@ -47,6 +49,15 @@ impl TestDatabase {
             folder: tempfile::tempdir().unwrap(),
             schema: Some(schema),
         })
+    }
+
+    /// The database itself, migrated.
+    pub(crate) async fn open(&self, options: Options) -> Store {
+        let store = Store::open(&SecretString::from(self.url.as_str()), options)
+            .await
+            .unwrap();
+        store.migrate().await.unwrap();
+        store
     }
 
     pub(crate) async fn drop_schema(&self) {
