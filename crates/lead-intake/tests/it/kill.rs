@@ -1,6 +1,7 @@
 //! Real processes, killed without warning.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::harness::{TestApp, TestDatabase, eventually, field};
 use crate::managers::{TEAM, hire};
@@ -112,5 +113,61 @@ async fn killed(database: TestDatabase) {
         (LEADS, LEADS),
         "one task for each deal"
     );
+    database.drop_schema().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_frozen_past_its_lease_sends_nothing_when_it_thaws() {
+    frozen(TestDatabase::sqlite()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_frozen_past_its_lease_sends_nothing_when_it_thaws_on_postgres() {
+    if let Some(database) = TestDatabase::postgres().await {
+        frozen(database).await;
+    }
+}
+
+/// The shortest lease that is allowed, and requests that are slow enough for the freeze to find some under way.
+async fn frozen(database: TestDatabase) {
+    const FEW: usize = 24;
+    let times = [
+        ("INTAKE_CALL_TIMEOUT_MS", "1000"),
+        ("INTAKE_LEASE_MS", "16000"),
+        ("INTAKE_SETTLE_MS", "1500"),
+    ];
+    let app = TestApp::ready_on(database, &[("INTAKE_SHORT_WAIT_MS", "0")]).await;
+    app.crm.emulator.fault(
+        amocrm_emulator::Fault::server_error(503)
+            .path("/leads/complex")
+            .always(),
+    );
+    for number in 0..FEW {
+        let body = serde_json::json!({"email": format!("v{number}@example.com"), "comment": "please call"});
+        let answer = app.submit(&body.to_string()).await;
+        assert_eq!(answer.status, 202, "{}", answer.text);
+    }
+    let (crm, database) = app.stop().await;
+    crm.emulator.clear_faults();
+    crm.emulator
+        .fault(amocrm_emulator::Fault::slow(300).always());
+    let first = Service::start(&crm, &database, &times).await;
+    eventually("some leads are delivered", || async {
+        (crm.deals().await.len() >= 4).then_some(())
+    })
+    .await;
+    first.signal("STOP").await;
+    let second = Service::start(&crm, &database, &times).await;
+    tokio::time::sleep(Duration::from_millis(17_500)).await;
+    first.signal("CONT").await;
+    second.queue_is_empty().await;
+    first.stop().await;
+    second.stop().await;
+    let deals = crm.deals().await;
+    assert_eq!(deals.len(), FEW, "one deal for each lead");
+    assert_eq!(crm.contacts().await.len(), FEW);
+    for deal in &deals {
+        assert_eq!(crm.notes(deal["id"].as_i64().unwrap()).await.len(), 1);
+    }
     database.drop_schema().await;
 }

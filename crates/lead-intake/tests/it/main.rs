@@ -8,6 +8,7 @@
 mod access;
 mod auth;
 mod contacts;
+mod contention;
 mod dashboard;
 mod dead_letters;
 mod fields;

@@ -90,14 +90,19 @@ impl Service {
         self.child.wait().await.unwrap();
     }
 
-    pub(crate) async fn stop(mut self) {
+    /// Sends it a signal: `STOP` freezes it, `CONT` thaws it.
+    pub(crate) async fn signal(&self, name: &str) {
         let id = self.child.id().unwrap().to_string();
         let status = Command::new("kill")
-            .args(["-TERM", &id])
+            .args([format!("-{name}"), id])
             .status()
             .await
             .unwrap();
         assert!(status.success());
+    }
+
+    pub(crate) async fn stop(mut self) {
+        self.signal("TERM").await;
         let ended = tokio::time::timeout(Duration::from_secs(25), self.child.wait()).await;
         assert!(
             ended.unwrap().unwrap().success(),

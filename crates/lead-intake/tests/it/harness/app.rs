@@ -97,6 +97,18 @@ impl TestApp {
         Self::start_by(database, settings, Some(clock)).await
     }
 
+    /// Connected and provisioned, beside an amoCRM of the caller's.
+    pub(crate) async fn ready_beside(
+        crm: TestCrm,
+        database: TestDatabase,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let app = Self::begin(crm, database, settings, None).await;
+        app.connect().await;
+        app.provision().await;
+        app
+    }
+
     /// The same with a clock of the test's own.
     pub(crate) async fn start_by(
         database: TestDatabase,

@@ -1,5 +1,7 @@
 //! amoCRM as its own users see it: asked directly, not through lead-intake.
 
+use std::time::Duration;
+
 use amocrm_emulator::{Emulator, Seed};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -13,9 +15,15 @@ pub(crate) struct TestCrm {
 
 impl TestCrm {
     pub(crate) async fn start() -> Self {
+        Self::start_with_slow_search(Duration::ZERO).await
+    }
+
+    /// The search finds what was just made only after `delay`, as the real one.
+    pub(crate) async fn start_with_slow_search(delay: Duration) -> Self {
         let emulator = Emulator::builder()
             .seed(Seed::Empty)
             .rate_limit(None)
+            .index_delay(delay)
             .start()
             .await
             .unwrap();
