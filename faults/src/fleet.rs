@@ -1,9 +1,10 @@
 //! Processes that do the same work, and what happens to them.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::calm::{Disturbance, wall_clock};
 use crate::plan::Blow;
 use crate::process::{Process, Program};
 
@@ -20,7 +21,8 @@ pub(crate) struct Slot {
 pub(crate) struct Record {
     /// When it was killed, by the clock on the wall, in seconds.
     pub(crate) kills: Vec<f64>,
-    pub(crate) freezes: usize,
+    /// When it was frozen: a permit that it held is used when it thaws.
+    pub(crate) freezes: Vec<Disturbance>,
     pub(crate) stops: usize,
     /// What it did that nobody asked for.
     pub(crate) wrong: Vec<String>,
@@ -52,8 +54,9 @@ impl Slot {
             }
             let down = match blow {
                 Blow::Freeze(pause) => {
+                    let from = wall_clock();
                     self.process.freeze(pause).await?;
-                    self.record.freezes += 1;
+                    self.record.freezes.push((from, wall_clock()));
                     continue;
                 }
                 Blow::Kill(down) => {
@@ -85,15 +88,4 @@ impl Slot {
         }
         self.record
     }
-}
-
-/// Seconds since 1970, as the emulator's journal has them.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "what was done is compared with what other processes wrote down"
-)]
-fn wall_clock() -> f64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0.0, |since| since.as_secs_f64())
 }

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use self::ledger::{Books, Ledger};
 use self::people::{Person, Post};
 use self::visitor::{Receipt, Site};
+use crate::calm::Metronome;
 use crate::database::{Database, Server};
 use crate::emulator::Emulator;
 use crate::findings::Findings;
@@ -88,6 +89,7 @@ pub(crate) async fn run(seed: u64, leads: u32, server: Option<Server>) -> anyhow
         length,
     };
 
+    let metronome = Metronome::start();
     let storm = storm(&run, slots, seed, &plan).await?;
     println!(
         "  the storm is over after {:.0} s; the queue runs empty",
@@ -102,6 +104,7 @@ pub(crate) async fn run(seed: u64, leads: u32, server: Option<Server>) -> anyhow
     run.emulator.lift_limits().await?;
     let moved = managers_move(&run, &store, &storm.receipts, &mut findings).await?;
     let journal = run.emulator.journal().await?;
+    let mut disturbances = metronome.stop();
     let mut records = join_all(storm.slots.into_iter().map(Slot::stop)).await;
     let books = Books::read(&run.emulator, &store).await?;
     let ledger = Ledger {
@@ -111,13 +114,14 @@ pub(crate) async fn run(seed: u64, leads: u32, server: Option<Server>) -> anyhow
         moved: &moved,
     };
     ledger.check(&mut findings);
-    ledger::check_journal(
-        &journal,
-        &kills(&records),
-        BLOCK_PAUSE,
-        BUDGET,
-        &mut findings,
-    );
+    for record in &records {
+        disturbances.extend(&record.freezes);
+    }
+    let calm_peak = ledger::calm_peak(&journal, &disturbances, BUDGET);
+    findings.expect(calm_peak <= BUDGET, || {
+        format!("{calm_peak} requests within a second")
+    });
+    ledger::check_journal(&journal, &kills(&records), BLOCK_PAUSE, &mut findings);
     let integrity = store.check_integrity().await?;
     findings.expect(integrity.is_empty(), || {
         format!("the database is damaged: {integrity:?}")
@@ -141,7 +145,7 @@ pub(crate) async fn run(seed: u64, leads: u32, server: Option<Server>) -> anyhow
         "faults",
         hit.count() + storm.restarts + storm.cut + storm.expired,
     );
-    figures.count("freezes", count(|record| record.freezes));
+    figures.count("freezes", count(|record| record.freezes.len()));
     figures.count("rolling", count(|record| record.stops));
     figures.count("restarts", storm.restarts);
     figures.count("cut", storm.cut);
@@ -153,7 +157,9 @@ pub(crate) async fn run(seed: u64, leads: u32, server: Option<Server>) -> anyhow
             .count(),
     );
     figures.count("requests", journal.len());
-    figures.peak("peak", ledger::peak(&journal));
+    figures.peak("peak", calm_peak);
+    figures.peak("peak_disturbed", ledger::peak(&journal));
+    figures.count("disturbances", disturbances.len());
     let slowest = storm.receipts.iter().map(|receipt| receipt.took).max();
     figures.peak(
         "slowest_ms",

@@ -10,6 +10,7 @@
     reason = "telling figures is what this program does"
 )]
 
+mod calm;
 mod database;
 mod emulator;
 mod findings;
