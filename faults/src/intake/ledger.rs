@@ -229,10 +229,6 @@ pub(super) fn check_journal(
     pause: Duration,
     findings: &mut Findings,
 ) {
-    let peak = peak(journal);
-    findings.expect(peak <= budget, || {
-        format!("{peak} requests within a second")
-    });
     let pause_ms = pause.as_secs_f64() * 1_000.0;
     for block in journal.iter().filter(|it| it.status == Some(403)) {
         let answered = block.at_ms + block.duration_ms.unwrap_or_default();

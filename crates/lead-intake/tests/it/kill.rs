@@ -152,12 +152,13 @@ async fn frozen(database: TestDatabase) {
     crm.emulator
         .fault(amocrm_emulator::Fault::slow(300).always());
     let first = Service::start(&crm, &database, &times).await;
+    // Before the freeze, which on SQLite may catch the first one with the file's lock in its hands.
+    let second = Service::start(&crm, &database, &times).await;
     eventually("some leads are delivered", || async {
         (crm.deals().await.len() >= 4).then_some(())
     })
     .await;
     first.signal("STOP").await;
-    let second = Service::start(&crm, &database, &times).await;
     tokio::time::sleep(Duration::from_millis(17_500)).await;
     first.signal("CONT").await;
     second.queue_is_empty().await;
