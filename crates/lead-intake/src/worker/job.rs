@@ -139,8 +139,3 @@ impl Job {
         Ok(spec.lane(lane(lead)))
     }
 }
-
-/// The lane of everything that is done for a lead in amoCRM.
-pub(crate) fn lane(lead: i64) -> String {
-    format!("{LANE}{lead}")
-}
