@@ -115,7 +115,7 @@ impl App {
         };
         let messages = async {
             if let Some(sender) = self.sender.clone() {
-                sender.run(shutdown.clone(), drain).await;
+                Box::pin(sender.run(shutdown.clone(), drain)).await;
             }
         };
         tokio::join!(

@@ -25,7 +25,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// One command and its answer. All of them and the text end before the job's lease does.
 const COMMAND: Duration = Duration::from_secs(15);
 /// The text and its answer: servers look into letters before they take them.
-const TEXT: Duration = Duration::from_secs(60);
+const TEXT: Duration = Duration::from_mins(1);
 /// Closing a conversation that did not come to its end.
 const GOODBYE: Duration = Duration::from_secs(1);
 /// "Service not available, closing channel": nothing to do with this letter.

@@ -170,7 +170,8 @@ struct Metadata {
 #[derive(Deserialize)]
 struct Status {
     id: String,
-    status: String,
+    #[serde(rename = "status")]
+    word: String,
     biz_opaque_callback_data: Option<String>,
     #[serde(default)]
     errors: Vec<StatusError>,
@@ -230,14 +231,14 @@ pub(crate) async fn hear_whatsapp(
                 .biz_opaque_callback_data
                 .as_deref()
                 .and_then(number_of_callback);
-            if !["sent", "delivered", "read", "failed"].contains(&status.status.as_str()) {
+            if !["sent", "delivered", "read", "failed"].contains(&status.word.as_str()) {
                 continue;
             }
             let code = status.errors.first().and_then(|error| error.code);
             let receipt = Receipt {
                 message,
                 external_id: status.id,
-                word: status.status,
+                word: status.word,
                 reason: code.map(|code| format!("WhatsApp reports error {code}")),
             };
             let word = receipt.word.clone();

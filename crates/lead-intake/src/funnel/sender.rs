@@ -194,7 +194,7 @@ impl Sender {
             for (job, permit) in claimed.into_iter().zip(permits) {
                 let sender = self.clone();
                 tasks.spawn(async move {
-                    sender.work(channel, &job).await;
+                    Box::pin(sender.work(channel, &job)).await;
                     drop(permit);
                 });
             }
@@ -328,14 +328,12 @@ impl Sender {
                 Channel::Whatsapp => self.send_whatsapp(job, &errand).await?,
             },
         };
-        match end {
-            Some(end) => self.finish(job, &message, end).await,
-            // Stopped, or somebody else's.
-            None => {
-                let _ = store.jobs().complete(job).await?;
-                Ok(())
-            }
+        if let Some(end) = end {
+            return self.finish(job, &message, end).await;
         }
+        // Stopped, or somebody else's.
+        let _ = store.jobs().complete(job).await?;
+        Ok(())
     }
 
     /// Whether this message is to be sent now.

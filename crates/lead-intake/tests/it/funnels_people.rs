@@ -124,7 +124,7 @@ async fn an_answer_or_a_change_of_the_status_stops_what_waits() {
             }
             "mail" => reply(json!({"in_reply_to": letter.header("Message-ID").unwrap()})).await,
             "sender" => {
-                reply(json!({"from": lead["email"].as_str().unwrap().to_uppercase()})).await
+                reply(json!({"from": lead["email"].as_str().unwrap().to_uppercase()})).await;
             }
             "message" => {
                 tell_amo(format!(

@@ -380,7 +380,7 @@ async fn live_status(store: &Store, id: i64) {
         status: "won".into(),
         origin: StatusOrigin::Api,
     };
-    let job = JobSpec::new("move", &id).unwrap().lane("l");
+    let job = JobSpec::new("move", &id).unwrap().lane("m");
     leads.set_status(id, change, Some(job)).await.unwrap();
     let job = worker.claim(&["move"], 1, second).await.unwrap().remove(0);
     leads.begin_move(id, "won", stage, &job).await.unwrap();

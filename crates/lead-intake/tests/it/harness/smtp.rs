@@ -158,10 +158,10 @@ async fn converse(stream: TcpStream, state: &State) -> std::io::Result<()> {
                     &mut writer,
                     "250-test.example\r\n250-AUTH PLAIN LOGIN\r\n250 8BITMIME",
                 )
-                .await?
+                .await?;
             }
             "AUTH" if talk.mood == Some(Mood::Login) => {
-                say(&mut writer, "535 5.7.8 no such person").await?
+                say(&mut writer, "535 5.7.8 no such person").await?;
             }
             "AUTH" => say(&mut writer, "235 welcome").await?,
             "MAIL" => {
