@@ -87,10 +87,10 @@ impl Operation for Sweep {
 async fn leads(tx: &mut Tx, before: i64) -> Result<u64> {
     let sql = Sql::either(
         "SELECT id, account, phone, email FROM leads
-         WHERE wiped_at IS NULL AND delivery_state = 'delivered' AND delivered_at <= $1
+         WHERE wiped_at IS NULL AND delivered_at <= $1
          ORDER BY delivered_at LIMIT $2",
         "SELECT id, account, phone, email FROM leads
-         WHERE wiped_at IS NULL AND delivery_state = 'delivered' AND delivered_at <= $1
+         WHERE wiped_at IS NULL AND delivered_at <= $1
          ORDER BY delivered_at LIMIT $2 FOR UPDATE SKIP LOCKED",
     );
     let rows = tx.query(sql).bind(before).bind(BATCH).fetch_all().await?;

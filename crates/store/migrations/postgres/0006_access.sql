@@ -10,7 +10,7 @@ CREATE INDEX quarantine_age ON quarantine (created_at);
 
 -- When a lead's personal data was deleted; its row stays, for the figures.
 ALTER TABLE leads ADD COLUMN wiped_at BIGINT;
-CREATE INDEX leads_unwiped ON leads (delivered_at) WHERE wiped_at IS NULL AND delivery_state = 'delivered';
+CREATE INDEX leads_unwiped ON leads (delivered_at) WHERE wiped_at IS NULL;
 
 CREATE INDEX lead_history_age ON lead_history (at);
 CREATE INDEX dead_letters_age ON dead_letters (kind, died_at);
