@@ -178,11 +178,11 @@ impl House {
             ("AMOCRM_CLIENT_SECRET", credentials.client_secret.clone()),
             ("AMOCRM_REDIRECT_URI", callback(address)),
         ]);
-        let app = App::open(Config::load(environment, None)?).await?;
+        let app = Box::pin(App::open(Config::load(environment, None)?)).await?;
         let stop = CancellationToken::new();
         let task = tokio::spawn({
             let (app, stop) = (app.clone(), stop.clone());
-            async move { app.run_on(listener, stop).await }
+            async move { Box::pin(app.run_on(listener, stop)).await }
         });
         self.intake = Some(Intake {
             app,

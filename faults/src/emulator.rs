@@ -18,7 +18,7 @@ use crate::process::Program;
 /// The most amoCRM gives on a page.
 const PAGE: usize = 250;
 /// How long it may take to start on a busy machine.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// A running emulator; it ends with the value.
 #[derive(Debug)]

@@ -51,7 +51,7 @@ const BLOCK_PAUSE: Duration = Duration::from_secs(3);
 const INDEX_DELAY: Duration = Duration::from_secs(4);
 
 /// How long the queue may take to run empty once everything is well again, on top of the leases of the last killed.
-const DRAIN: Duration = Duration::from_secs(240);
+const DRAIN: Duration = Duration::from_mins(4);
 /// The kinds of jobs that leads make.
 const KINDS: [&str; 4] = ["lead.deliver", "lead.move", "lead.finish", "lead.contact"];
 

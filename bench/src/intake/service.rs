@@ -15,7 +15,7 @@ const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// Nobody listens there: the "discard" service of 1983.
 const NOBODY: &str = "http://127.0.0.1:9";
 /// How long it may take to notice that amoCRM is away.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// An answer that waits for a delivery takes longer than this.
 const AT_ONCE: Duration = Duration::from_millis(500);
 
@@ -144,7 +144,7 @@ fn announced(log: std::process::ChildStderr) -> anyhow::Result<SocketAddr> {
         if let Some((_, address)) = line.split_once("server.address=") {
             let address = address.trim().parse().context("where does it listen?")?;
             std::thread::spawn(move || {
-                let mut buffer = [0; 64 * 1024];
+                let mut buffer = vec![0; 64 * 1024];
                 while matches!(log.read(&mut buffer), Ok(1..)) {}
             });
             return Ok(address);

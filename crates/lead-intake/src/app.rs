@@ -110,7 +110,7 @@ impl App {
         let worker = &self.state.worker;
         let reconcile = async {
             if let Some(every) = self.state.config.status.reconcile_every() {
-                crate::reconcile::keep(worker, every, shutdown.clone()).await;
+                Box::pin(crate::reconcile::keep(worker, every, shutdown.clone())).await;
             }
         };
         let messages = async {
@@ -119,7 +119,7 @@ impl App {
             }
         };
         tokio::join!(
-            worker.clone().run(shutdown.clone(), drain),
+            Box::pin(worker.clone().run(shutdown.clone(), drain)),
             reconcile,
             messages
         );
@@ -150,7 +150,7 @@ impl App {
         tokio::task::spawn_blocking(crate::lead::phone::load_table);
         let work = tokio::spawn({
             let (app, token) = (self.clone(), shutdown.clone());
-            async move { app.work(token).await }
+            async move { Box::pin(app.work(token)).await }
         });
         let drain = self.state.config.server.drain();
         let served = serve(listener, self.router(), shutdown.clone(), drain).await;

@@ -55,10 +55,13 @@ pub(crate) fn health(store: &Store, crm: &Arc<Crm>) -> Health {
     health.uses("disk", move || std::future::ready(disk(&disk_store)))
 }
 
+/// When it was looked, and what was found.
+type Looked = (Instant, Result<String, String>);
+
 #[derive(Clone)]
 struct Writable {
     store: Store,
-    last: Arc<Mutex<Option<(Instant, Result<String, String>)>>>,
+    last: Arc<Mutex<Option<Looked>>>,
 }
 
 impl Writable {

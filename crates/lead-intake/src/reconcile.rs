@@ -139,7 +139,7 @@ const FAR_AWAY: Duration = Duration::from_hours(24 * 365);
 pub(crate) async fn keep(worker: &Worker, every: Duration, shutdown: CancellationToken) {
     let turns = async {
         loop {
-            let pause = match attempt(worker, every).await {
+            let pause = match Box::pin(attempt(worker, every)).await {
                 Ok(pause) => pause,
                 Err(error) => {
                     tracing::warn!("statuses cannot be reconciled: {error}");

@@ -164,11 +164,11 @@ async fn provisioned(language: Language, stage: &Stage<'_>) -> Step<Pipeline> {
     let app = stage.house.app().expecting(expected)?;
     // What `lead-intake provision` does and prints.
     let mut printed = Vec::new();
-    lead_intake::provision::run(
+    Box::pin(lead_intake::provision::run(
         app,
         &lead_intake::provision::Arguments::default(),
         &mut printed,
-    )
+    ))
     .await
     .expecting(expected)?;
     tracing::info!(

@@ -56,9 +56,10 @@ pub(super) fn plan(seed: u64, leads: usize, length: Duration) -> (Vec<Person>, V
         let is_repeated = !persons.is_empty() && number % 10 >= 7;
         let (person, at) = if is_repeated {
             let earlier = &posts[chances.usize(0..posts.len())];
-            let at = match chances.bool() {
-                true => earlier.at,
-                false => earlier.at + between(&mut chances, 0, until / 4),
+            let at = if chances.bool() {
+                earlier.at
+            } else {
+                earlier.at + between(&mut chances, 0, until / 4)
             };
             (earlier.person, at.min(length))
         } else {
@@ -116,7 +117,7 @@ fn new_person(chances: &mut fastrand::Rng, seed: u64, index: usize) -> Person {
     let email = format!("guest{index}.{}@faults.example", seed % 10_000);
     Person {
         phone: (kind < 6).then_some(phone),
-        email: (kind == 5 || kind > 5).then_some(email),
+        email: (kind >= 5).then_some(email),
         more_emails: Vec::new(),
         name: format!("Гость{index}й Проверкин"),
     }

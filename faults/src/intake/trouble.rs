@@ -24,7 +24,7 @@ const COMPLEX: &str = "/api/v4/leads/complex";
 const TOKEN: &str = "/oauth2/access_token";
 /// Slow answers add up when they meet, and what is slower than the settling time may make a second deal, as it would
 /// with amoCRM: so each is forgotten before the next may come.
-const BRIEF: Duration = Duration::from_millis(2_000);
+const BRIEF: Duration = Duration::from_secs(2);
 /// Others may wait for their request.
 const LONG: Duration = Duration::from_secs(8);
 

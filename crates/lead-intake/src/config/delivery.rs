@@ -14,6 +14,10 @@ const SPARE_MS: u64 = 5_000;
 /// `[delivery]`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the unit is part of a setting's name"
+)]
 pub struct DeliveryConfig {
     call_timeout_ms: u64,
     lease_ms: u64,

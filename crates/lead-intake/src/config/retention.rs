@@ -16,6 +16,10 @@ const DEAD_LETTERS: Duration = Duration::from_hours(90 * 24);
 /// `[retention]`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the unit is part of a setting's name"
+)]
 pub struct RetentionConfig {
     leads_days: u32,
     history_days: u32,

@@ -4,6 +4,11 @@
     clippy::unwrap_used,
     reason = "a test that cannot go on should say where"
 )]
+#![expect(
+    clippy::format_collect,
+    clippy::format_push_string,
+    reason = "a body is put together once, and should be easy to read"
+)]
 
 mod access;
 mod auth;

@@ -109,18 +109,16 @@ fn changes_something(method: &Method) -> bool {
 /// `Sec-Fetch-Site` cannot be forged by a page; programs that are no browsers do not send it. A browser too old to send
 /// it says at least where the page is from.
 fn is_cross_site(headers: &HeaderMap) -> bool {
-    match headers.get("sec-fetch-site") {
-        Some(site) => site == "cross-site",
-        None => {
-            let origin = headers.get(header::ORIGIN).and_then(|it| it.to_str().ok());
-            let host = headers.get(header::HOST).and_then(|it| it.to_str().ok());
-            match (origin.and_then(|origin| origin.split_once("://")), host) {
-                (Some((_, origin)), Some(host)) => !origin.eq_ignore_ascii_case(host),
-                // `Origin: null` is a page that hides where it is from.
-                (None, _) => origin.is_some(),
-                (Some(_), None) => false,
-            }
-        }
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return site == "cross-site";
+    }
+    let origin = headers.get(header::ORIGIN).and_then(|it| it.to_str().ok());
+    let host = headers.get(header::HOST).and_then(|it| it.to_str().ok());
+    match (origin.and_then(|origin| origin.split_once("://")), host) {
+        (Some((_, origin)), Some(host)) => !origin.eq_ignore_ascii_case(host),
+        // `Origin: null` is a page that hides where it is from.
+        (None, _) => origin.is_some(),
+        (Some(_), None) => false,
     }
 }
 

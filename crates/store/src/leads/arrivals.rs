@@ -165,17 +165,17 @@ async fn store(inner: &Inner, mut group: Vec<Arrival>) {
             for arrival in group {
                 let alone = vec![arrival];
                 let outcome = attempt(inner, &alone).await;
-                answer(alone, outcome);
+                answer(alone, &outcome);
             }
         }
-        outcome => answer(group, outcome),
+        outcome => answer(group, &outcome),
     }
 }
 
 /// Tells all callers. One may have gone away; its lead is durable all the same.
-fn answer(group: Vec<Arrival>, outcome: Result<Vec<Taken>>) {
+fn answer(group: Vec<Arrival>, outcome: &Result<Vec<Taken>>) {
     for Arrival { new, reply, .. } in group {
-        let lead = match &outcome {
+        let lead = match outcome {
             Ok(rows) => rows
                 .iter()
                 .find(|row| row.intake_id == new.intake_id)

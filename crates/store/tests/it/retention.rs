@@ -111,9 +111,6 @@ on_both! {
         deliver(&store, &old).await;
         let change = StatusChange {
             status: "contacted".into(),
-            amo_status_id: None,
-            amo_pipeline_id: None,
-            changed_at: old.created_at + Duration::from_secs(5),
             origin: StatusOrigin::Api,
         };
         store.leads().set_status(old.id, change, None).await.unwrap();
@@ -140,7 +137,7 @@ on_both! {
         let waiting = store.leads().get(waiting.id).await.unwrap().unwrap();
         assert!(waiting.phone.is_some());
 
-        assert_eq!(store.leads().history(old.id, 5).await.unwrap().len(), 1);
+        assert_eq!(store.leads().history(old.id, None, 5).await.unwrap().len(), 1);
         db.hands.advance(40 * DAY);
         assert_eq!(sweep(&store, &retention).await.history, 1);
         assert_eq!(sweep(&store, &Retention::default()).await, Swept::default());

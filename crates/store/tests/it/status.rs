@@ -269,8 +269,13 @@ on_both! {
         assert_eq!(hear(&store, report(DEAL, at, 4, ReportKind::Settled)).await, "followed");
         assert_eq!(leads.get(lead.id).await.unwrap().unwrap().amo_gone_at, None);
         let events: Vec<_> = leads.history(lead.id, None, 10).await.unwrap().iter().map(|it| it.event).collect();
-        use HistoryEvent::{DealBack, DealGone, Status};
-        assert_eq!(events, [Status, DealBack, DealGone, Status]);
+        let expected = [
+            HistoryEvent::Status,
+            HistoryEvent::DealBack,
+            HistoryEvent::DealGone,
+            HistoryEvent::Status,
+        ];
+        assert_eq!(events, expected);
     }
 
     async fn a_status_that_lost_its_job_gets_another_unless_it_was_refused(db: TestDb) {

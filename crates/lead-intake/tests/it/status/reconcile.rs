@@ -17,7 +17,7 @@ async fn run(app: &TestApp, arguments: &Arguments) -> String {
 }
 
 /// The export leaves the last two seconds for the next run.
-async fn let_seconds_end(app: &TestApp) {
+fn let_seconds_end(app: &TestApp) {
     app.crm.emulator.advance(Duration::from_secs(3));
 }
 
@@ -30,13 +30,13 @@ async fn without_webhooks(database: TestDatabase) -> (TestApp, i64) {
 
 async fn what_was_missed_is_found(database: TestDatabase) {
     let (app, deal) = without_webhooks(database).await;
-    let_seconds_end(&app).await;
+    let_seconds_end(&app);
     let first = run(&app, &Arguments::default()).await;
     assert!(first.contains("0 statuses followed"), "{first}");
     let stage = app.crm.stage("Asia Deals", "Презентация").await;
     app.crm.move_deal(deal, stage).await;
     assert_eq!(app.lead(1).await["status"], "new");
-    let_seconds_end(&app).await;
+    let_seconds_end(&app);
     let repaired = run(&app, &Arguments::default()).await;
     assert!(
         repaired.contains("lead 1: new -> presentation, as in amoCRM"),
@@ -47,7 +47,7 @@ async fn what_was_missed_is_found(database: TestDatabase) {
         "presentation".to_owned(),
         "reconcile".to_owned(),
     );
-    assert_eq!(history(&app).await, [told.clone()]);
+    assert_eq!(history(&app).await, std::slice::from_ref(&told));
     // Again, and all of it again: nothing more.
     let everything = Arguments {
         since: Some(Duration::from_hours(48)),
@@ -77,7 +77,7 @@ async fn what_was_missed_is_found_and_told_once_postgres() {
 async fn a_deal_that_is_gone_is_noticed_and_comes_back() {
     let (app, deal) = without_webhooks(TestDatabase::sqlite()).await;
     app.crm.trash_deal(deal).await;
-    let_seconds_end(&app).await;
+    let_seconds_end(&app);
     let told = run(&app, &Arguments::default()).await;
     assert!(told.contains("was deleted in amoCRM"), "{told}");
     assert!(app.lead(1).await["amocrm"]["gone_at"].is_string());
@@ -98,7 +98,7 @@ async fn a_run_takes_few_requests_and_goes_on_after_a_crash() {
     for deal in app.crm.deals().await {
         app.crm.move_deal(deal["id"].as_i64().unwrap(), stage).await;
     }
-    let_seconds_end(&app).await;
+    let_seconds_end(&app);
     app.crm.emulator.clear_requests();
     // amoCRM fails after the first page.
     let fault = amocrm_emulator::Fault::server_error(500)
@@ -129,7 +129,7 @@ async fn one_process_at_a_time_reconciles_by_itself() {
     let (app, deal) = without_webhooks(TestDatabase::sqlite()).await;
     let stage = app.crm.stage("Asia Deals", "Презентация").await;
     app.crm.move_deal(deal, stage).await;
-    let_seconds_end(&app).await;
+    let_seconds_end(&app);
     let (crm, database) = app.stop().await;
     crm.emulator.clear_requests();
     let app = TestApp::again(crm, database, &[("INTAKE_RECONCILE_MINUTES", "60")]).await;
