@@ -336,7 +336,7 @@ fn merged<T: serde::Serialize + DeserializeOwned>(
 
 /// A fault with its parameters beside the name or under `params`.
 fn read_fault(input: Input) -> Result<Fault, Mistake> {
-    const MEMBERS: [&str; 10] = [
+    const MEMBERS: [&str; 11] = [
         "name",
         "count",
         "path",
@@ -347,6 +347,7 @@ fn read_fault(input: Input) -> Result<Fault, Mistake> {
         "status",
         "html",
         "retry_after",
+        "place",
     ];
     let mut members = input.into_members();
     if let Some(params) = members.remove("params") {
