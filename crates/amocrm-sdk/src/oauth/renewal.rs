@@ -459,6 +459,10 @@ impl State {
             .refused
             .as_ref()
             .filter(|refused| refused.generation == generation);
+        // Callers that were refused together are one refusal: each of them would double the pause.
+        if before.is_some_and(|refused| refused.until > Instant::now()) {
+            return;
+        }
         let backoff = before.map_or(REFUSAL_BACKOFF, |refused| {
             (refused.backoff * 2).min(LONGEST_REFUSAL)
         });

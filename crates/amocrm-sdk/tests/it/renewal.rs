@@ -9,6 +9,7 @@ use amocrm_sdk::leads::NewLead;
 use amocrm_sdk::oauth::{
     Credentials, Lease, MemoryTokenStore, Saved, StoredTokens, TokenKey, TokenPair, TokenStore,
 };
+use amocrm_sdk::quota::Limits;
 use amocrm_sdk::{BoxError, Client, ClientBuilder, Clock, Delivery, Error, ErrorKind, RetryPolicy};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -389,6 +390,23 @@ async fn a_401_that_no_token_cures_renews_once() {
         );
     }
     assert_eq!(scene.requests_to("access_token"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_that_are_refused_together_wait_no_longer_than_one() {
+    let mut scene = Scene::with_pair(0, Some("r1")).await;
+    scene.api = || json(401, "{}");
+    let client = scene
+        .builder()
+        .limits(Limits::per_integration(1000))
+        .build()
+        .unwrap();
+    let refused = futures_util::future::join_all((0..8).map(|_| call(&client))).await;
+    assert!(refused.iter().all(Result::is_err));
+    assert_eq!(scene.requests_to("access_token"), 1);
+    sleep(Duration::from_secs(31)).await;
+    let _ = call(&client).await;
+    assert_eq!(scene.requests_to("access_token"), 2);
 }
 
 #[tokio::test(start_paused = true)]
