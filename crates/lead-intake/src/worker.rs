@@ -362,7 +362,8 @@ impl Worker {
         match verdict {
             Verdict::Hold => {
                 // A refused grant is held back by the connection itself until there is another.
-                let is_held = !error.needs_reconnect() || self.crm.note_refusal(linked).await;
+                let is_held =
+                    !error.needs_reconnect() || self.crm.note_refusal(linked, error).await;
                 if !is_held {
                     self.gate
                         .shut(self.config.intake.backoff(self.gate.failures() + 1));

@@ -218,7 +218,7 @@ pub(crate) async fn test(State(crm): State<Arc<Crm>>) -> Result<Json<AuthTest>, 
         Err(error) => {
             let error = CrmError::from(error);
             if error.needs_reconnect() {
-                crm.note_refusal(&linked).await;
+                crm.note_refusal(&linked, &error).await;
             }
             return Err(error.into());
         }

@@ -9,8 +9,8 @@ mod standing;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use amocrm_sdk::Client;
 use amocrm_sdk::oauth::{Claims, Connection, Grant};
-use amocrm_sdk::{Client, ErrorKind};
 use chrono::{DateTime, Utc};
 use service_kit::clock::SharedClock;
 use service_kit::config::AmocrmConfig;
@@ -105,14 +105,21 @@ impl Crm {
     }
 
     /// Notes that amoCRM refuses the grant, so that nobody asks again before a person has done something. `false` if it
-    /// is to be tried again: for a long-lived token, because nothing here would notice a new one, and when another
-    /// refresh token was configured.
-    pub(crate) async fn note_refusal(&self, linked: &Linked) -> bool {
+    /// is to be tried again: for a long-lived token, because nothing here would notice a new one, when another refresh
+    /// token was configured, and when only an access token was refused.
+    pub(crate) async fn note_refusal(&self, linked: &Linked, error: &CrmError) -> bool {
         metrics::counter!("amocrm_auth_failures_total").increment(1);
         if self.config.access_token().is_some() {
             tracing::error!(
                 account.host = linked.account,
                 "amoCRM refuses AMOCRM_ACCESS_TOKEN; make a new long-lived token and restart with it"
+            );
+            return false;
+        }
+        if !error.refuses_grant() {
+            tracing::warn!(
+                account.host = linked.account,
+                "amoCRM refuses an access token; it is tried again with another"
             );
             return false;
         }
@@ -195,18 +202,18 @@ impl Crm {
             return Err(CrmError::NotConfigured);
         }
         let linked = self.client().await?.ok_or(CrmError::NotConnected)?;
-        let renewed = linked.client.oauth().renew().await;
+        let renewed = linked.client.oauth().renew().await.map_err(CrmError::from);
         match &renewed {
             Ok(_) => {
                 self.with(|state| state.broken = None);
                 self.changed.notify_waiters();
             }
-            Err(error) if error.kind() == ErrorKind::NeedsReconnect => {
-                self.note_refusal(&linked).await;
+            Err(error) if error.refuses_grant() => {
+                self.note_refusal(&linked, error).await;
             }
             Err(_) => {}
         }
-        Ok(renewed?)
+        renewed
     }
 
     /// Forgets the tokens. Returns whether there were any.

@@ -116,6 +116,12 @@ impl CrmError {
         )
     }
 
+    /// Whether the grant itself is refused. A 401 says less: an access token may be refused the moment it was given, by
+    /// a host that has not heard of it, and the next one will do.
+    pub(crate) fn refuses_grant(&self) -> bool {
+        matches!(self, Self::Sdk(error) if error.kind() == ErrorKind::NeedsReconnect)
+    }
+
     /// One word for metrics and logs.
     pub(crate) fn word(&self) -> &'static str {
         match self {

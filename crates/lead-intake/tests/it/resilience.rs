@@ -105,6 +105,22 @@ async fn a_revoked_access_holds_the_queue_until_a_person_connects_again() {
     assert_eq!(app.crm.deals().await.len(), 2);
 }
 
+/// A 401 is not the end of the grant: stopping there would need a person where none is needed.
+#[tokio::test(flavor = "multi_thread")]
+async fn access_tokens_refused_as_soon_as_they_are_given_stop_nothing() {
+    let app = TestApp::ready_with(&[("INTAKE_SHORT_WAIT_MS", "0")]).await;
+    app.crm
+        .emulator
+        .fault(Fault::expire_token().path("/api/v4/").times(6));
+    for number in 0..3 {
+        assert_eq!(app.submit(&visitor(number)).await.status, 202);
+    }
+    app.queue_is_empty().await;
+    assert_eq!(app.crm.deals().await.len(), 3);
+    let status = app.get("/api/auth/amo/status").await.json();
+    assert_eq!(status["needs_reconnect"], json!(false), "{status}");
+}
+
 /// What the user's guide says to do about refused tokens.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_refresh_token_in_the_settings_takes_the_place_of_refused_ones() {
