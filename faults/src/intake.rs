@@ -104,7 +104,7 @@ pub(crate) async fn run(seed: u64, leads: u32, server: Option<Server>) -> anyhow
     run.emulator.lift_limits().await?;
     let moved = managers_move(&run, &store, &storm.receipts, &mut findings).await?;
     let journal = run.emulator.journal().await?;
-    let mut disturbances = metronome.stop();
+    let disturbances = metronome.stop();
     let mut records = join_all(storm.slots.into_iter().map(Slot::stop)).await;
     let books = Books::read(&run.emulator, &store).await?;
     let ledger = Ledger {
@@ -114,10 +114,11 @@ pub(crate) async fn run(seed: u64, leads: u32, server: Option<Server>) -> anyhow
         moved: &moved,
     };
     ledger.check(&mut findings);
-    for record in &records {
-        disturbances.extend(&record.freezes);
-    }
-    let calm_peak = ledger::calm_peak(&journal, &disturbances, BUDGET);
+    let freezes: Vec<_> = records
+        .iter()
+        .flat_map(|record| record.freezes.iter().copied())
+        .collect();
+    let calm_peak = ledger::calm_peak(&journal, &disturbances, &freezes);
     findings.expect(calm_peak <= BUDGET, || {
         format!("{calm_peak} requests within a second")
     });

@@ -15,6 +15,11 @@ use crate::findings::{Figures, Findings};
 const PAGE: u32 = 500;
 /// What was on its way when the block page came may arrive this much later.
 const ON_THE_WAY_MS: f64 = 400.0;
+const SECOND_MS: f64 = 1_000.0;
+/// A machine is quiet if it stood still for less than this part of the time.
+const QUIET: f64 = 0.02;
+/// How late arrivals may be on one that is not.
+const LATENESS_MS: f64 = 150.0;
 
 /// The store and amoCRM at the end of a run.
 pub(super) struct Books {
@@ -255,32 +260,44 @@ pub(super) fn check_journal(
 
 /// The most requests in any sliding second.
 pub(super) fn peak(journal: &[Arrival]) -> usize {
+    peak_within(journal, SECOND_MS, |_, _| true)
+}
+
+fn peak_within(journal: &[Arrival], window_ms: f64, counts: impl Fn(f64, f64) -> bool) -> usize {
     let mut peak = 0;
     let mut first = 0;
     for (last, arrival) in journal.iter().enumerate() {
-        while arrival.at_ms - journal[first].at_ms >= 1_000.0 {
+        while arrival.at_ms - journal[first].at_ms >= window_ms {
             first += 1;
         }
-        peak = peak.max(last - first + 1);
+        let count = last - first + 1;
+        if count > peak && counts(journal[first].at, arrival.at) {
+            peak = count;
+        }
     }
     peak
 }
 
 /// The same where neither the machine nor a process stood still: what was held up arrives at once, and a permit taken
-/// before a freeze is used after it. Where the budget is exceeded, it is looked at what happened then.
-pub(super) fn calm_peak(journal: &[Arrival], disturbances: &[Disturbance], budget: usize) -> usize {
-    let mut highest = peak(journal).min(budget);
-    let mut first = 0;
-    for (last, arrival) in journal.iter().enumerate() {
-        while arrival.at_ms - journal[first].at_ms >= 1_000.0 {
-            first += 1;
-        }
-        let count = last - first + 1;
-        if count > highest && is_calm(disturbances, journal[first].at, arrival.at) {
-            highest = count;
-        }
-    }
-    highest
+/// before a freeze is used after it. On a machine that is busy with other things every arrival is late by a little, and
+/// requests that were sent in one second may arrive in less.
+pub(super) fn calm_peak(
+    journal: &[Arrival],
+    machine: &[Disturbance],
+    freezes: &[Disturbance],
+) -> usize {
+    let (Some(first), Some(last)) = (journal.first(), journal.last()) else {
+        return 0;
+    };
+    let stood_still: f64 = machine.iter().map(|(began, ended)| ended - began).sum();
+    let window_ms = if stood_still < (last.at - first.at) * QUIET {
+        SECOND_MS
+    } else {
+        SECOND_MS - LATENESS_MS
+    };
+    peak_within(journal, window_ms, |from, to| {
+        is_calm(machine, from, to) && is_calm(freezes, from, to)
+    })
 }
 
 fn stage_of(status: &str) -> &str {
@@ -358,8 +375,9 @@ mod tests {
     fn what_was_held_up_is_not_held_against_the_budget() {
         let at: Vec<f64> = (0..9).map(|n| 5_000.0 + f64::from(n) * 10.0).collect();
         let journal = arrivals(&at);
-        assert_eq!(calm_peak(&journal, &[], 7), 9);
-        assert_eq!(calm_peak(&journal, &[(3.0, 4.5)], 7), 7);
+        assert_eq!(calm_peak(&journal, &[], &[]), 9);
+        assert_eq!(calm_peak(&journal, &[(3.0, 4.5)], &[]), 0);
+        assert_eq!(calm_peak(&journal, &[], &[(3.0, 4.5)]), 0);
     }
 
     #[test]
