@@ -1,11 +1,11 @@
-//! In which language to speak to people.
+//! In which language a page is.
 
 use http::{HeaderMap, header};
 
-/// A language that our pages speak.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// The languages of our pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Language {
-    /// Русский.
+    /// Russian.
     #[default]
     Russian,
     /// English.
@@ -13,59 +13,95 @@ pub enum Language {
 }
 
 impl Language {
-    /// The one that a browser prefers by `Accept-Language`: Russian if it does not say, English if it wants neither.
-    pub fn of(headers: &HeaderMap) -> Self {
-        let Some(wanted) = headers
-            .get(header::ACCEPT_LANGUAGE)
-            .and_then(|value| value.to_str().ok())
-        else {
-            return Self::default();
-        };
-        let mut best: Option<(f32, Self)> = None;
-        for range in wanted.split(',') {
-            let mut parts = range.split(';').map(str::trim);
-            let tag = parts.next().unwrap_or_default().to_ascii_lowercase();
-            let weight = parts
-                .find_map(|part| part.strip_prefix("q="))
-                .map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
-            let language = match tag.split('-').next() {
-                Some("ru") => Self::Russian,
-                Some("en") => Self::English,
-                _ => continue,
-            };
-            // Of equals the first.
-            if weight > 0.0 && best.is_none_or(|(most, _)| weight > most) {
-                best = Some((weight, language));
-            }
-        }
-        best.map_or(Self::English, |(_, language)| language)
+    /// What the address says (`?lang=ru`), else what the browser prefers, else Russian. Nothing is remembered.
+    pub fn of_request(asked: Option<&str>, headers: &HeaderMap) -> Self {
+        asked
+            .and_then(Self::parse)
+            .or_else(|| {
+                let accepted = headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
+                preferred(accepted)
+            })
+            .unwrap_or_default()
     }
 
-    /// The tag for `lang` and `Content-Language`.
-    pub fn tag(self) -> &'static str {
+    /// `ru` or `en`.
+    pub fn code(self) -> &'static str {
+        self.pick("ru", "en")
+    }
+
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Self {
         match self {
-            Self::Russian => "ru",
-            Self::English => "en",
+            Self::Russian => Self::English,
+            Self::English => Self::Russian,
         }
     }
+
+    /// The text in this language.
+    pub fn pick<T>(self, russian: T, english: T) -> T {
+        match self {
+            Self::Russian => russian,
+            Self::English => english,
+        }
+    }
+
+    fn parse(tag: &str) -> Option<Self> {
+        let primary = tag.trim().split(['-', '_']).next().unwrap_or_default();
+        [Self::Russian, Self::English]
+            .into_iter()
+            .find(|language| primary.eq_ignore_ascii_case(language.code()))
+    }
+}
+
+/// The best of `ru-RU,ru;q=0.9,en;q=0.8`. Somebody who reads neither gets English.
+fn preferred(accepted: &str) -> Option<Language> {
+    let mut best: Option<(f32, Language)> = None;
+    let mut says_something = false;
+    for part in accepted.split(',').take(32) {
+        let (tag, weight) = part.split_once(';').unwrap_or((part, "q=1"));
+        let weight = weight.trim().strip_prefix("q=").unwrap_or("0");
+        let weight = weight.parse::<f32>().unwrap_or(0.0);
+        says_something |= weight > 0.0 && !tag.trim().is_empty() && tag.trim() != "*";
+        if let Some(language) = Language::parse(tag)
+            && weight > 0.0
+            && best.is_none_or(|(known, _)| weight > known)
+        {
+            best = Some((weight, language));
+        }
+    }
+    let fallback = says_something.then_some(Language::English);
+    best.map(|(_, language)| language).or(fallback)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use http::{HeaderMap, HeaderValue, header};
+
+    use super::Language::{self, English, Russian};
 
     #[test]
-    fn a_browser_gets_the_language_it_prefers() {
-        let of = |value: &str| {
+    fn the_address_wins_over_the_browser_and_the_browser_over_the_default() {
+        for (asked, accepted, expected) in [
+            (Some("en"), "ru", English),
+            (Some("RU"), "en", Russian),
+            (Some("fr"), "en-GB,en;q=0.9", English),
+            (None, "en;q=0.5, ru-RU;q=0.9", Russian),
+            (None, "uk,ru;q=0.3,en;q=0.2", Russian),
+            (None, "de-DE, fr;q=0.7", English),
+            (None, "ru;q=0, en;q=0.1", English),
+            (None, "*", Russian),
+            (None, ";;q=,,", Russian),
+            (None, "", Russian),
+        ] {
             let mut headers = HeaderMap::new();
-            headers.insert(header::ACCEPT_LANGUAGE, value.parse().unwrap());
-            Language::of(&headers).tag()
-        };
-        assert_eq!(of("ru-RU,ru;q=0.9,en-US;q=0.8,en;q=0.7"), "ru");
-        assert_eq!(of("en-GB,en;q=0.9,ru;q=0.8"), "en");
-        assert_eq!(of("de, en;q=0.3, ru;q=0.5"), "ru");
-        assert_eq!(of("zh-CN"), "en");
-        assert_eq!(of("ru;q=0, en;q=0.1"), "en");
-        assert_eq!(Language::of(&HeaderMap::new()).tag(), "ru");
+            headers.insert(header::ACCEPT_LANGUAGE, HeaderValue::from_static(accepted));
+            assert_eq!(
+                Language::of_request(asked, &headers),
+                expected,
+                "{asked:?} {accepted}"
+            );
+        }
+        assert_eq!(Language::of_request(None, &HeaderMap::new()), Russian);
     }
 }

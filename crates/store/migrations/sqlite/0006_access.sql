@@ -14,4 +14,3 @@ CREATE INDEX leads_unwiped ON leads (delivered_at) WHERE wiped_at IS NULL;
 
 CREATE INDEX lead_history_age ON lead_history (at);
 CREATE INDEX dead_letters_age ON dead_letters (kind, died_at);
-CREATE INDEX dead_letters_lane ON dead_letters (lane) WHERE lane IS NOT NULL;
