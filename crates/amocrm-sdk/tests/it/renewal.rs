@@ -394,7 +394,9 @@ async fn a_401_that_no_token_cures_renews_once() {
 
 #[tokio::test(start_paused = true)]
 async fn callers_that_are_refused_together_wait_no_longer_than_one() {
-    let mut scene = Scene::with_pair(0, Some("r1")).await;
+    let later = r#"{"expires_in": 86400, "access_token": "newer", "refresh_token": "r3"}"#;
+    let pairs = [PAIR, later].map(|pair| (0, json(200, pair)));
+    let mut scene = Scene::with_pair(0, Some("r1")).await.answers(pairs);
     scene.api = || json(401, "{}");
     let client = scene
         .builder()
