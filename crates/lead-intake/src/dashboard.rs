@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
-use service_kit::dashboard::Language;
+use service_kit::http::Language;
 use service_kit::http::{ApiPath, ApiQuery, FieldError, Problem};
 
 use self::figures::Figures;

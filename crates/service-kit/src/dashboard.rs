@@ -5,7 +5,8 @@
 //!
 //! ```
 //! use service_kit::dashboard::chart::{Bar, Bars};
-//! use service_kit::dashboard::{Frame, Language};
+//! use service_kit::dashboard::Frame;
+//! use service_kit::http::Language;
 //!
 //! let language = Language::English;
 //! let chart = Bars {
@@ -33,10 +34,8 @@
 
 pub mod chart;
 mod format;
-mod language;
 mod markup;
 mod page;
 
-pub use self::language::Language;
 pub use self::markup::{Markup, cut, escape};
 pub use self::page::{Choice, Frame, PageError, stylesheet};

@@ -156,7 +156,7 @@ impl Reply {
         status: StatusCode,
     ) -> Response {
         let page = FormPage {
-            language: self.language.tag(),
+            language: self.language.code(),
             style: STYLE,
             ok,
             title,

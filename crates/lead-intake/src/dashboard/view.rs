@@ -7,7 +7,8 @@ use chrono::{DateTime, FixedOffset, Utc};
 use service_kit::dashboard::chart::{
     Bar, Bars, Columns, Funnel, Label, Line, Lines, Scale, Series, Step,
 };
-use service_kit::dashboard::{Choice, Frame, Language, Markup, PageError, cut};
+use service_kit::dashboard::{Choice, Frame, Markup, PageError, cut};
+use service_kit::http::Language;
 
 use super::figures::{Figures, SourceFigures};
 use super::periods::Period;

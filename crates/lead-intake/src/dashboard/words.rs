@@ -1,6 +1,6 @@
 //! What our words are called in people's languages.
 
-use service_kit::dashboard::Language;
+use service_kit::http::Language;
 
 use crate::config::StageNames;
 use crate::lead::LeadStatus;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Datelike as _, NaiveDate, TimeZone};
 
-use super::Language;
+use crate::http::Language;
 
 /// Between the thousands, and between a number and its unit: a line is not broken there.
 const SPACE: char = '\u{a0}';
@@ -125,7 +125,7 @@ mod tests {
 
     use chrono::{NaiveDate, TimeZone as _, Utc};
 
-    use super::Language::{English, Russian};
+    use crate::http::Language::{English, Russian};
 
     #[test]
     fn numbers_are_written_as_people_do() {

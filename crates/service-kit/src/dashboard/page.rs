@@ -6,7 +6,8 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
 
-use super::{Language, Markup};
+use super::Markup;
+use crate::http::Language;
 
 /// Nothing but the stylesheet below, and forms that come back to us.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";

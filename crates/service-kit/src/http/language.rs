@@ -1,4 +1,4 @@
-//! In which language a page is.
+//! In which language to speak to people.
 
 use http::{HeaderMap, header};
 
@@ -24,7 +24,12 @@ impl Language {
             .unwrap_or_default()
     }
 
-    /// `ru` or `en`.
+    /// What the browser prefers.
+    pub fn of(headers: &HeaderMap) -> Self {
+        Self::of_request(None, headers)
+    }
+
+    /// `ru` or `en`, also for `lang` and `Content-Language`.
     pub fn code(self) -> &'static str {
         self.pick("ru", "en")
     }

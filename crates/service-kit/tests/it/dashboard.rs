@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use service_kit::dashboard::chart::{
     Bar, Bars, Columns, Funnel, Label, Line, Lines, Scale, Series, Step,
 };
-use service_kit::dashboard::{Choice, Frame, Language, Markup, stylesheet};
+use service_kit::dashboard::{Choice, Frame, Markup, stylesheet};
+use service_kit::http::Language;
 use tower::ServiceExt as _;
 
 const EVIL: &str = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>&\u{202e}\u{0}";

@@ -3,7 +3,8 @@
 use super::scale::Scale;
 use super::svg::{Anchor, Rect, Svg, value};
 use super::{Label, Size, both};
-use crate::dashboard::{Language, Markup};
+use crate::dashboard::Markup;
+use crate::http::Language;
 
 const HEIGHT: f64 = 240.0;
 const LEFT: f64 = 44.0;

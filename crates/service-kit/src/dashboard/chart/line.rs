@@ -37,9 +37,9 @@ pub struct Lines<'a> {
     /// How values become heights.
     pub scale: Scale,
     /// How a value is written.
-    pub format: fn(crate::dashboard::Language, f64) -> String,
+    pub format: fn(crate::http::Language, f64) -> String,
     /// For numbers.
-    pub language: crate::dashboard::Language,
+    pub language: crate::http::Language,
 }
 
 impl Lines<'_> {
