@@ -78,8 +78,8 @@ pub(super) async fn subscription(app: &App) -> Vec<Finding> {
             Finding::bad("Webhook not received: amoCRM switched the subscription off after more than 100 failed deliveries in two hours")
                 .remedy("mend what «public address» says, then run `lead-intake provision`: it subscribes anew")
         }
-        Some(hook) if lacks(hook) => {
-            Finding::bad("Webhook not received: the subscription lacks events of deals").remedy(PROVISION)
+        Some(hook) if lacks(hook, app.config()) => {
+            Finding::bad("Webhook not received: the subscription lacks events").remedy(PROVISION)
         }
         Some(_) => Finding::good(format!("{base}{WEBHOOK_PATH}/… is subscribed")),
     }];

@@ -6,15 +6,30 @@ use futures_util::TryStreamExt as _;
 use secrecy::ExposeSecret as _;
 
 use super::Provision;
+use crate::config::Config;
 use crate::crm::{CrmError, Linked};
 use crate::webhook_path::{WEBHOOK_PATH, WebhookPath};
 
-/// The events that a subscription needs: a deal that moves, one that changes, and one that another manager takes.
-pub(crate) const EVENTS: [WebhookEvent; 3] = [
+/// A deal that moves, one that changes, and one that another manager takes.
+const EVENTS: [WebhookEvent; 3] = [
     WebhookEvent::StatusLead,
     WebhookEvent::UpdateLead,
     WebhookEvent::ResponsibleLead,
 ];
+
+/// A client's answers, which stop a funnel.
+const ANSWERS: [WebhookEvent; 4] = [
+    WebhookEvent::AddMessage,
+    WebhookEvent::AddTalk,
+    WebhookEvent::NoteLead,
+    WebhookEvent::NoteContact,
+];
+
+/// The events that a subscription needs.
+fn events(config: &Config) -> impl Iterator<Item = WebhookEvent> {
+    let answers = config.funnels.is_some().then_some(ANSWERS);
+    EVENTS.into_iter().chain(answers.into_iter().flatten())
+}
 
 /// The subscriptions of an account, as far as they lead here.
 #[derive(Debug, Default)]
@@ -70,9 +85,9 @@ impl Subscriptions {
     }
 }
 
-/// The events of ours that a subscription lacks.
-pub(crate) fn lacks(hook: &Webhook) -> bool {
-    EVENTS.iter().any(|event| !hook.settings.contains(event))
+/// Whether a subscription lacks events that we need.
+pub(crate) fn lacks(hook: &Webhook, config: &Config) -> bool {
+    events(config).any(|event| !hook.settings.contains(&event))
 }
 
 impl Provision<'_> {
@@ -100,7 +115,7 @@ impl Provision<'_> {
         }
         let client = &self.linked.client;
         match &found.ours {
-            Some(hook) if !hook.disabled && !lacks(hook) => self
+            Some(hook) if !hook.disabled && !lacks(hook, self.config) => self
                 .progress
                 .say("webhook", &format!("{shown} is subscribed")),
             Some(hook) if self.progress.dry_run => {
@@ -123,9 +138,7 @@ impl Provision<'_> {
                 }
                 let mut events = hook.settings.clone();
                 events.extend(
-                    EVENTS
-                        .into_iter()
-                        .filter(|event| !hook.settings.contains(event)),
+                    self::events(self.config).filter(|event| !hook.settings.contains(event)),
                 );
                 client
                     .webhooks()
@@ -150,7 +163,7 @@ impl Provision<'_> {
                 let destination = format!("{base}{WEBHOOK_PATH}/{}", secret.expose_secret());
                 client
                     .webhooks()
-                    .subscribe(destination, EVENTS)
+                    .subscribe(destination, events(self.config))
                     .await
                     .map_err(CrmError::from)?;
                 self.progress.made(

@@ -52,6 +52,14 @@ async fn is_stopped(stage: &Stage, lead: i64, reason: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_or_a_change_of_the_status_stops_what_waits() {
     let stage = Stage::connected(FUNNEL).await;
+    let hooks = stage.app.crm.get("/api/v4/webhooks").await;
+    let events = &hooks["_embedded"]["webhooks"][0]["settings"];
+    for event in ["add_message", "add_talk", "note_lead", "note_contact"] {
+        assert!(
+            events.as_array().unwrap().contains(&json!(event)),
+            "{events}"
+        );
+    }
     for way in [
         "status", "crm", "whatsapp", "mail", "sender", "message", "note", "talk",
     ] {
