@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 pub(crate) use self::since::read_since;
 use crate::App;
-use crate::worker::{DELIVER, FUNNEL_KINDS, KINDS};
+use crate::worker::{DELIVER, all_kinds};
 
 /// Letters read at once.
 const PAGE: u32 = 200;
@@ -234,12 +234,12 @@ impl Filter {
 
 /// The kind of this name; the part before the point may be left out.
 pub(crate) fn known_kind(name: &str) -> Result<&'static str, String> {
-    KINDS
-        .iter()
-        .chain(&FUNNEL_KINDS)
-        .find(|kind| **kind == name || kind.split_once('.').is_some_and(|(_, short)| short == name))
-        .copied()
-        .ok_or_else(|| format!("kind: expected one of {}", KINDS.join(", ")))
+    all_kinds()
+        .find(|kind| *kind == name || kind.split_once('.').is_some_and(|(_, short)| short == name))
+        .ok_or_else(|| {
+            let known: Vec<_> = all_kinds().collect();
+            format!("kind: expected one of {}", known.join(", "))
+        })
 }
 
 async fn chosen(app: &App, which: &Which) -> anyhow::Result<Vec<Letter>> {

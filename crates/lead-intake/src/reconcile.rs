@@ -61,11 +61,12 @@ struct Summary {
     gone: usize,
     sent: usize,
     stuck: usize,
+    managers: usize,
 }
 
 impl Summary {
     fn repaired(&self) -> usize {
-        self.followed + self.gone + self.sent
+        self.followed + self.gone + self.sent + self.managers
     }
 }
 
@@ -73,8 +74,15 @@ impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "checked {} deals: {} statuses followed, {} to be asked again, {} deals gone, {} moves sent again, {} stuck",
-            self.checked, self.followed, self.asked, self.gone, self.sent, self.stuck
+            "checked {} deals: {} statuses and {} managers followed, {} to be asked again, {} deals gone, {} moves sent again, \
+             {} stuck",
+            self.checked,
+            self.followed,
+            self.managers,
+            self.asked,
+            self.gone,
+            self.sent,
+            self.stuck
         )
     }
 }

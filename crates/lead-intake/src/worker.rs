@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use self::gate::Gate;
-pub(crate) use self::job::{DELIVER, FUNNEL_KINDS, Job, KINDS, OPTIONAL_KINDS, lane};
+pub(crate) use self::job::{DELIVER, FUNNEL_KINDS, Job, KINDS, OPTIONAL_KINDS, all_kinds, lane};
 pub(crate) use self::look::meaning;
 
 use self::trust::Trust;

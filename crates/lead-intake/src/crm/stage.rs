@@ -17,6 +17,8 @@ pub(crate) struct DealNow {
     pub(crate) changed_at: Option<DateTime<Utc>>,
     /// Who changed it; `0` is a robot.
     pub(crate) changed_by: Option<i64>,
+    /// Who is responsible for it.
+    pub(crate) manager: Option<i64>,
 }
 
 impl DealNow {
@@ -33,6 +35,7 @@ impl DealNow {
             stage: lead.status_id.map(stage),
             changed_at: lead.updated_at,
             changed_by: lead.updated_by.map(|user| raw(user.get())),
+            manager: lead.responsible_user_id.map(|user| raw(user.get())),
         })
     }
 }

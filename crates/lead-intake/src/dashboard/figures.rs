@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::periods::{Delays, Period, periods, place, whole};
 use crate::api::{ApiError, AppState};
 use crate::dead_letters::Letter;
-use crate::worker::KINDS;
+use crate::worker::all_kinds;
 
 /// As many sources are told by name; the rest together.
 const SOURCES: usize = 8;
@@ -178,10 +178,10 @@ impl Figures {
         let store = &state.store;
         let tallies = store.tallies().read(whole(days)).await?;
         let mut queue = Vec::new();
-        for kind in KINDS {
+        for kind in all_kinds() {
             let stats = store.jobs().stats(kind).await?;
             queue.push(QueueFigures {
-                kind: (*kind).to_owned(),
+                kind: kind.to_owned(),
                 depth: stats.depth,
                 oldest_age_seconds: stats.oldest_age.as_secs(),
                 next_at: stats.next_at,

@@ -4,7 +4,7 @@ use service_kit::doctor::Finding;
 use store::DeliveryState;
 
 use crate::App;
-use crate::worker::{KINDS, MAX_CLAIMS};
+use crate::worker::{KINDS, MAX_CLAIMS, all_kinds};
 
 /// With less than this free, somebody should act before leads are refused with 503.
 const LITTLE_SPACE: u64 = 1 << 30;
@@ -98,7 +98,7 @@ pub(super) async fn queue(app: &App) -> Vec<Finding> {
 
 pub(super) async fn dead_letters(app: &App) -> Vec<Finding> {
     let mut dead = 0;
-    for kind in KINDS {
+    for kind in all_kinds() {
         dead += app
             .store()
             .jobs()
@@ -110,7 +110,7 @@ pub(super) async fn dead_letters(app: &App) -> Vec<Finding> {
     let failed = leads.count(DeliveryState::Failed).await.unwrap_or(0);
     vec![if dead > 0 {
         Finding::warn(format!(
-            "{dead} jobs were given up (refused by amoCRM, or claimed {MAX_CLAIMS} times without an outcome); {failed} \
+            "{dead} jobs were given up (refused, or claimed {MAX_CLAIMS} times without an outcome); {failed} \
              leads are not delivered"
         ))
         .remedy("`lead-intake dead-letters list` says why; once that is mended: `lead-intake dead-letters retry --all`")

@@ -8,8 +8,8 @@ use amocrm_sdk::entity::ExportCursor;
 use amocrm_sdk::leads::{Lead, LeadFilter};
 use chrono::TimeDelta;
 use store::{
-    Ack, DeliveryState, LeadFilter as RowFilter, LeadOrder, LeadRow, ReportKind, Run, StageHeard,
-    StatusOrigin,
+    Ack, DeliveryState, LeadFilter as RowFilter, LeadOrder, LeadRow, ManagerFollowed, ReportKind,
+    Run, StageHeard, StatusOrigin,
 };
 
 use super::{Arguments, FIRST_LOOK, HOLD, Progress, Stop, Summary};
@@ -125,6 +125,7 @@ impl<'a> Pass<'a> {
         kind: ReportKind,
     ) -> Result<Mapping, Stop> {
         self.summary.checked += 1;
+        self.hear_manager(row, now).await?;
         let (worker, crm) = (self.worker, self.worker.crm());
         let is_unknown = meaning(&mapping, now, crm.now()) == Meaning::Unknown;
         if is_unknown && mapping.rests_for(crm.now()).is_none() {
@@ -159,6 +160,28 @@ impl<'a> Pass<'a> {
             }
         }
         Ok(mapping)
+    }
+
+    async fn hear_manager(&mut self, row: &LeadRow, now: DealNow) -> Result<(), Stop> {
+        // Of a lead without a manager nobody here asked who it belongs to.
+        let (Some(known), Some(told), Some(told_at)) =
+            (row.responsible_user_id, now.manager, now.changed_at)
+        else {
+            return Ok(());
+        };
+        if known == told {
+            return Ok(());
+        }
+        let managers = self.worker.store().managers();
+        if managers.follow(row.id, told, told_at, true).await? == ManagerFollowed::Applied {
+            self.summary.managers += 1;
+            writeln!(
+                self.out,
+                "lead {}: manager {known} -> {told}, as in amoCRM",
+                row.id
+            )?;
+        }
+        Ok(())
     }
 
     /// Looks at the deals we know, some in every run, or all.

@@ -29,12 +29,17 @@ pub(crate) const KINDS: &[&str] = &[DELIVER, MOVE, LOOK, FINISH, CONTACT, FUNNEL
 pub(crate) const FUNNEL_KINDS: [&str; 3] =
     [FUNNEL_ENTER, Channel::Email.job(), Channel::Whatsapp.job()];
 
+/// Every kind there is.
+pub(crate) fn all_kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().chain(&FUNNEL_KINDS).copied()
+}
+
 /// How long after a doubt amoCRM is asked: the second that the doubt is about has to be over.
 const LOOK_AFTER: Duration = Duration::from_secs(2);
 
 /// Kinds whose dead letters nobody misses after a while: the deal is in amoCRM, with a note less or at another stage. A
 /// lead that was not delivered is kept for ever.
-pub(crate) const OPTIONAL_KINDS: &[&str] = &[MOVE, FINISH];
+pub(crate) const OPTIONAL_KINDS: &[&str] = &[MOVE, LOOK, FINISH, CONTACT, FUNNEL_NOTE];
 
 /// A job of ours.
 #[derive(Debug, Clone)]

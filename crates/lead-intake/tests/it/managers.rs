@@ -1,8 +1,10 @@
 //! Who gets which lead, as the team in amoCRM sees it.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use amocrm_emulator::Fault;
+use lead_intake::reconcile;
 use serde_json::{Value, json};
 
 use crate::harness::{TestApp, TestCrm, TestDatabase, captured_log, eventually};
@@ -398,6 +400,33 @@ async fn a_manager_changed_in_amocrm_is_followed() {
         [(team[0], "intake", "round_robin"), (team[2], "crm", "crm")]
     );
     assert_eq!(lead["manager"]["name"], "Вера Ким");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manager_changed_without_a_webhook_is_found_by_reconcile() {
+    let (app, team) = with_team(&[TURNS, EVERYBODY]).await;
+    app.crm.unsubscribe_all().await;
+    let deal = lead_of(&app, 1, &json!({})).await["amocrm"]["lead_id"].clone();
+    let change = json!([{"id": deal, "responsible_user_id": team[2]}]);
+    app.crm.patch("/api/v4/leads", change).await;
+    app.crm.emulator.advance(Duration::from_secs(3));
+    let reconcile = async || {
+        let mut out = Vec::new();
+        let arguments = reconcile::Arguments {
+            full: true,
+            ..Default::default()
+        };
+        reconcile::run(&app.app, &arguments, &mut out)
+            .await
+            .unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let told = reconcile().await;
+    let line = format!("lead 1: manager {} -> {}, as in amoCRM", team[0], team[2]);
+    assert!(told.contains(&line), "{told}");
+    assert_eq!(app.lead(1).await["manager"]["user_id"], team[2]);
+    let again = reconcile().await;
+    assert!(again.contains("0 managers followed"), "{again}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

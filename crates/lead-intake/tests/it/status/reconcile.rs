@@ -32,7 +32,10 @@ async fn what_was_missed_is_found(database: TestDatabase) {
     let (app, deal) = without_webhooks(database).await;
     let_seconds_end(&app);
     let first = run(&app, &Arguments::default()).await;
-    assert!(first.contains("0 statuses followed"), "{first}");
+    assert!(
+        first.contains("0 statuses and 0 managers followed"),
+        "{first}"
+    );
     let stage = app.crm.stage("Asia Deals", "Презентация").await;
     app.crm.move_deal(deal, stage).await;
     assert_eq!(app.lead(1).await["status"], "new");
@@ -55,7 +58,10 @@ async fn what_was_missed_is_found(database: TestDatabase) {
     };
     for arguments in [Arguments::default(), everything] {
         let again = run(&app, &arguments).await;
-        assert!(again.contains("0 statuses followed"), "{again}");
+        assert!(
+            again.contains("0 statuses and 0 managers followed"),
+            "{again}"
+        );
     }
     assert_eq!(history(&app).await, [told]);
     app.database.drop_schema().await;
@@ -115,7 +121,10 @@ async fn a_run_takes_few_requests_and_goes_on_after_a_crash() {
     assert_eq!(done.matches("new -> deal").count(), 30, "{done}");
     app.crm.emulator.clear_requests();
     let rest = run(&app, &Arguments::default()).await;
-    assert!(rest.contains("0 statuses followed"), "{rest}");
+    assert!(
+        rest.contains("0 statuses and 0 managers followed"),
+        "{rest}"
+    );
     assert!(app.crm.emulator.requests().len() <= 4);
     for lead in 1..=30 {
         let page = app.get(&format!("/api/leads/{lead}/history")).await.json();
