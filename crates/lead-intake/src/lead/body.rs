@@ -264,7 +264,7 @@ impl Reader {
                 })
                 .collect();
             if !values.is_empty() {
-                read.insert(name.trim().to_owned(), values);
+                read.insert(tidy(&name).replace(['\n', '\t'], " "), values);
             }
         }
         if read.len() > MAX_CUSTOM_FIELDS {
@@ -328,7 +328,7 @@ mod tests {
         let read = read(json!({
             "Name": "  Тест\u{0} Тестов ", "phone": 89_001_234_567_u64, "EMAIL": "Test@Example.com",
             "utm_source": "google", "utm_medium": "", "tags": "vip, site,,vip", "price": "1 500.00",
-            "comment": "two\r\nlines", "custom_fields": {"Budget": 150_000, "Parking": true, "Nothing": null},
+            "comment": "two\r\nlines", "custom_fields": {" Bud\u{0}\nget": 150_000, "Parking": true, "Nothing": null},
             "object": " Вилла ", "objectPrice": "12 500 000,50", "Commission": 375_000, "payment_status": "",
             "gclid": "x", "_token": "y"
         }))
@@ -355,7 +355,7 @@ mod tests {
                 (DealField::Commission, "375000")
             ]
         );
-        assert_eq!(form.custom_fields["Budget"], ["150000"]);
+        assert_eq!(form.custom_fields["Bud  get"], ["150000"]);
         assert_eq!(form.custom_fields["Parking"], ["1"]);
         assert_eq!(read.ignored, ["_token", "gclid"]);
     }

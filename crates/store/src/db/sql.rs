@@ -139,7 +139,14 @@ macro_rules! run {
 
 impl Query<'_> {
     pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
-        self.values.push(value.into());
+        let value = match value.into() {
+            // PostgreSQL has no text with a NUL in it: what is stored must not depend on the database.
+            Value::Text(Some(text)) if text.contains('\0') => {
+                Value::Text(Some(text.replace('\0', "\u{fffd}")))
+            }
+            value => value,
+        };
+        self.values.push(value);
         self
     }
 

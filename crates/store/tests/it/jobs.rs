@@ -48,6 +48,15 @@ on_both! {
         assert_eq!(jobs.stats("work").await.unwrap().depth, 0);
     }
 
+    async fn a_text_that_one_database_cannot_hold_is_the_same_in_both(db: TestDb) {
+        let store = db.open().await;
+        let jobs = store.jobs();
+        let id = jobs.enqueue(job(1)).await.unwrap();
+        let [claimed] = &jobs.worker("a").claim(&["work"], 1, LEASE).await.unwrap()[..] else { panic!() };
+        assert_eq!(jobs.bury(claimed, "no\0where", None).await.unwrap(), Ack::Recorded);
+        assert_eq!(jobs.dead_letter(id).await.unwrap().unwrap().reason, "no\u{fffd}where");
+    }
+
     async fn a_job_that_kills_its_workers_is_buried(db: TestDb) {
         let store = db.open_with(db.options().jobs(JobsOptions::default().max_claims(3))).await;
         let jobs = store.jobs();
