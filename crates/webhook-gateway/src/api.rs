@@ -1,0 +1,61 @@
+//! The HTTP interface.
+
+mod access;
+mod state;
+
+use axum::Router;
+use axum::response::Redirect;
+use axum::routing::get;
+use service_kit::dashboard::stylesheet;
+use service_kit::health::Health;
+use service_kit::http::{
+    AdminAccess, RouteGuard, StackConfig, documentation, operations, with_stack,
+    without_trailing_slash,
+};
+use service_kit::metrics::Metrics;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+pub use self::access::OPEN as OPEN_ROUTES;
+pub(crate) use self::state::AppState;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "webhook-gateway",
+        description = "Takes amoCRM's webhooks and delivers each event, in order, to whoever subscribed.\n\n\
+                       Принимает вебхуки amoCRM и доставляет каждое событие по порядку всем подписчикам."
+    ),
+    tags(
+        (name = "webhooks", description = "Webhooks of amoCRM / Вебхуки amoCRM"),
+    )
+)]
+struct ApiDoc;
+
+/// All routes, with the middleware around them.
+pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Router {
+    let admin = AdminAccess::new(state.config.security.admin_token.clone());
+    // All need ADMIN_TOKEN but those that `access` opens.
+    let (routes, mut api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .with_state(state.clone())
+        .split_for_parts();
+    access::describe(&mut api);
+    let gauges_state = state.clone();
+    let gauges = move || {
+        let state = gauges_state.clone();
+        async move { crate::gauges::measure(&state.store).await }
+    };
+    let routes = routes
+        .route("/", get(|| async { Redirect::to("/docs/") }))
+        .merge(stylesheet())
+        .merge(documentation(api))
+        .merge(operations(health, metrics, admin.clone(), gauges));
+    without_trailing_slash(with_stack(
+        routes,
+        &StackConfig {
+            request_timeout: state.config.server.request_timeout(),
+            origins: state.config.server.frontend_origins(),
+            guard: RouteGuard::new(admin, access::OPEN),
+        },
+    ))
+}

@@ -1,0 +1,164 @@
+//! The service, put together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use service_kit::clock::{SharedClock, SystemClock};
+use service_kit::config::DatabaseUrl;
+use service_kit::http::{bind, serve};
+use service_kit::metrics::Metrics;
+use store::{Keyring, Options, Store, StoreError, StoreErrorKind};
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{self, AppState};
+use crate::config::Config;
+use crate::figures::FIGURES;
+use crate::health::health;
+
+/// How long a start waits for a database server, and the pause between looks.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+
+/// webhook-gateway with its database open.
+#[derive(Debug, Clone)]
+pub struct App {
+    state: AppState,
+}
+
+impl App {
+    /// Opens the database and migrates it.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be used, or there is no encryption key and none may be made. The text says what to do.
+    pub async fn open(config: Config) -> anyhow::Result<Self> {
+        let store = open_patiently(&config).await?;
+        let applied = store
+            .migrate()
+            .await
+            .context("DATABASE_URL: the tables cannot be made")?;
+        for name in applied {
+            tracing::info!(migration = name, "database migrated");
+        }
+        Ok(Self::with_store(config, store, SystemClock::shared()))
+    }
+
+    /// The service over a database that is open and migrated, with a clock of the caller's.
+    pub fn with_store(config: Config, store: Store, clock: SharedClock) -> Self {
+        Self {
+            state: AppState {
+                config: Arc::new(config),
+                store,
+                clock,
+            },
+        }
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.state.store
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.state.config
+    }
+
+    /// The HTTP interface, without workers.
+    pub fn router(&self) -> Router {
+        let metrics = Metrics::install();
+        metrics.describe(FIGURES);
+        let health = health(&self.state.store);
+        api::routes(&self.state, health, metrics)
+    }
+
+    /// Everything that is done beside the HTTP interface, until the token is cancelled.
+    pub async fn work(&self, shutdown: CancellationToken) {
+        shutdown.cancelled().await;
+    }
+
+    /// Listens, serves and delivers until the token is cancelled; then lets what is in flight end.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be listened on.
+    pub async fn run(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let listener = bind(&self.state.config.server.address()).await?;
+        self.run_on(listener, shutdown).await
+    }
+
+    /// As [`run`](Self::run), on a listener of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// When the listener fails.
+    pub async fn run_on(
+        &self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
+        tracing::info!(database = %self.state.config.database, "database open");
+        let work = tokio::spawn({
+            let (app, token) = (self.clone(), shutdown.clone());
+            async move { Box::pin(app.work(token)).await }
+        });
+        let drain = self.state.config.server.drain();
+        let served = serve(listener, self.router(), shutdown.clone(), drain).await;
+        // A listener that failed ends the work as well.
+        shutdown.cancel();
+        work.await.context("the workers ended badly")?;
+        self.state.store.close().await;
+        tracing::info!("stopped");
+        served.context("the listener failed")
+    }
+}
+
+/// Opens the database, and waits for a server that is not there yet: machines start in any order.
+async fn open_patiently(config: &Config) -> anyhow::Result<Store> {
+    let started = Instant::now();
+    loop {
+        let error = match open_store(config).await {
+            Err(error) if matches!(config.database, DatabaseUrl::Postgres(_)) => error,
+            outcome => return outcome,
+        };
+        let is_away = error
+            .downcast_ref::<StoreError>()
+            .is_some_and(|error| error.kind() == StoreErrorKind::Unavailable);
+        if !is_away || started.elapsed() > DATABASE_PATIENCE {
+            return Err(error);
+        }
+        tracing::warn!("the database is waited for: {error:#}");
+        tokio::time::sleep(DATABASE_PAUSE).await;
+    }
+}
+
+/// Opens the database with the keys that seal tokens and secrets.
+pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    let keys = config
+        .security
+        .encryption_keys(&config.server, &config.database)
+        .map_err(anyhow::Error::msg)?;
+    if let Some(file) = &keys.generated {
+        tracing::warn!(
+            file = %file.display(),
+            "ENCRYPTION_KEY is unset: a key was made and is kept in this file; keep it with the backups"
+        );
+    }
+    let keyring = Keyring::parse(&keys.keys).context("ENCRYPTION_KEY")?;
+    Store::open(
+        &config.database.to_secret(),
+        Options::new().keyring(keyring),
+    )
+    .await
+    .with_context(|| {
+        format!(
+            "DATABASE_URL: {} cannot be opened; expected sqlite://path or postgres://user:password@host:port/name, for \
+             example DATABASE_URL=sqlite://var/webhook-gateway.db",
+            config.database
+        )
+    })
+}

@@ -1,0 +1,102 @@
+//! `webhook-gateway doctor`: asks every neighbour and says what to do about each failure.
+//!
+//! A topic that wants to be examined adds its check to [`examine`]: a name, what it needs to be well, and an asynchronous
+//! function that reports findings.
+
+mod database;
+
+use std::io::Write;
+
+use clap::Args;
+use service_kit::clock::SystemClock;
+use service_kit::config::ConfigErrors;
+use service_kit::doctor::{Doctor, Finding, Format, Report};
+
+use crate::App;
+use crate::app::open_store;
+use crate::config::Config;
+
+/// Arguments of `webhook-gateway doctor`.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Arguments {
+    /// Writes one JSON object instead of lines.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl Arguments {
+    fn format(self) -> Format {
+        if self.json {
+            Format::Json
+        } else {
+            Format::Text
+        }
+    }
+}
+
+/// Checks everything and writes what was found to `out`.
+///
+/// # Errors
+///
+/// Only when `out` cannot be written to.
+pub async fn run(
+    config: Config,
+    arguments: Arguments,
+    out: &mut (dyn Write + Send),
+) -> anyhow::Result<Report> {
+    let report = examine(config).await;
+    report.write(arguments.format(), out)?;
+    Ok(report)
+}
+
+/// Reports a configuration that cannot even be read.
+///
+/// # Errors
+///
+/// Only when `out` cannot be written to.
+pub fn misconfigured(
+    errors: &ConfigErrors,
+    arguments: Arguments,
+    out: &mut (dyn Write + Send),
+) -> anyhow::Result<Report> {
+    let findings = errors
+        .to_string()
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| Finding::bad(line.trim()))
+        .collect();
+    let report = Report::of("configuration", findings);
+    report.write(arguments.format(), out)?;
+    Ok(report)
+}
+
+async fn examine(config: Config) -> Report {
+    let mut doctor = Doctor::new();
+    // A wrong one does not get here.
+    doctor = doctor.check("configuration", || async {
+        vec![Finding::good("it can be used")]
+    });
+    let store = match open_store(&config).await {
+        Ok(store) => store,
+        Err(error) => {
+            return doctor
+                .check("database", move || async move {
+                    vec![database::refused(&error)]
+                })
+                .examine()
+                .await;
+        }
+    };
+    let app = App::with_store(config, store.clone(), SystemClock::shared());
+    macro_rules! check {
+        ($name:literal, $after:expr, $check:path) => {{
+            let app = app.clone();
+            doctor = doctor.check_after($name, $after, move || async move { $check(&app).await });
+        }};
+    }
+    check!("database", &[], database::check);
+    check!("disk", &["database"], database::disk);
+    let report = doctor.examine().await;
+    store.close().await;
+    report
+}

@@ -1,0 +1,26 @@
+//! webhook-gateway: amoCRM's webhooks in, an ordered, signed and dependable stream of events out.
+//!
+//! * [`Config::load`] reads the settings, [`App::open`] the database; [`App::router`] is the HTTP interface and
+//!   [`App::run`] the whole service. [`doctor`] is for the first day and the bad days.
+//! * What amoCRM posts is durable, with one job per event and subscriber, before amoCRM gets its answer. Workers of any
+//!   number of processes deliver; the events of one entity reach a subscriber in the order in which they came.
+//!
+//! The thing a newcomer gets wrong: the part that takes webhooks does nothing else. It asks neither amoCRM nor a
+//! subscriber, so that it answers within amoCRM's two seconds whatever they do.
+
+mod api;
+mod app;
+mod config;
+pub mod doctor;
+mod figures;
+mod gauges;
+mod health;
+
+pub use self::api::OPEN_ROUTES;
+pub use self::app::App;
+pub use self::config::{
+    Config, DEFAULT_TOML, DELIVERY_VARIABLES, DeliveryConfig, Destination, ENRICHMENT_VARIABLES,
+    Enrich, EnrichmentConfig, GATEWAY_VARIABLES, GatewayConfig, OnFailure, RETENTION_VARIABLES,
+    RetentionConfig, SubscriberSettings, is_name, parse_span,
+};
+pub use self::figures::FIGURES;

@@ -1,0 +1,8 @@
+//! Stories: amoCRM, the systems behind the gateway, and what happens when machines fail.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should say where"
+)]
+
+mod operations;
