@@ -4,6 +4,10 @@ use std::ffi::OsString;
 
 /// A PostgreSQL for tests that is there already; otherwise one is started and told to the tests by this name.
 pub(crate) const TEST_POSTGRES_URL: &str = "TEST_POSTGRES_URL";
+/// A NATS server with JetStream for tests that is there already, as above.
+pub(crate) const TEST_NATS_URL: &str = "TEST_NATS_URL";
+/// The path of `nats-server`, for tests that start and end servers of their own.
+pub(crate) const TEST_NATS_SERVER: &str = "TEST_NATS_SERVER";
 /// Tells tests to fail where they would say "skipped".
 pub(crate) const REQUIRE_ALL: &str = "REQUIRE_ALL";
 /// Set by every CI system.

@@ -12,11 +12,13 @@
 mod bench;
 mod cargo;
 mod ci;
+mod directory;
 mod environment;
 mod examples;
 mod faults;
 mod guide;
 mod image;
+mod nats;
 mod postgres;
 mod process;
 mod report;
@@ -41,7 +43,7 @@ enum Chore {
     Demo(Passed),
     /// Runs the emulator and the services on their usual ports until Ctrl-C.
     Dev(Passed),
-    /// Runs all tests, doc tests and examples; starts a PostgreSQL of its own for them if there is one.
+    /// Runs all tests, doc tests and examples; starts PostgreSQL and NATS for them if they are installed.
     Test(test::Arguments),
     /// Measures speed; ends with one `name=value` line for each figure.
     Bench(bench::Arguments),

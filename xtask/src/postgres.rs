@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
 
+use crate::directory::Directory;
 use crate::{environment, process};
 
 /// Another program may take the free port before the server does.
@@ -50,10 +51,6 @@ struct SystemUser {
     id: u32,
     group: u32,
 }
-
-/// Deleted when dropped.
-#[derive(Debug)]
-struct Directory(PathBuf);
 
 impl Tools {
     /// Looks on `PATH`, then where Debian and its relatives hide the server's programs.
@@ -114,8 +111,16 @@ impl Tools {
 impl Postgres {
     /// Makes an empty cluster and starts it; `pg_ctl` waits until it accepts connections.
     pub(crate) fn start(tools: Tools) -> anyhow::Result<Self> {
-        let directory = Directory::create(tools.user)?;
-        let data = directory.0.join("data");
+        let directory = Directory::create("pg")?;
+        if let Some(user) = tools.user {
+            give(directory.path(), user).with_context(|| {
+                format!(
+                    "{} cannot be given to {SUPERUSER}",
+                    directory.path().display()
+                )
+            })?;
+        }
+        let data = directory.path().join("data");
         process::output(
             "initdb",
             tools
@@ -135,9 +140,9 @@ impl Postgres {
             let port = free_port()?;
             let options = format!(
                 "-p {port} -k {} -c listen_addresses=127.0.0.1 -c max_connections=200",
-                directory.0.display()
+                directory.path().display()
             );
-            let log = directory.0.join("log");
+            let log = directory.path().join("log");
             let mut command = tools.command("pg_ctl");
             command.arg("-D").arg(&data).arg("-l").arg(&log);
             command.args(["-o", &options, "-t", "60", "-w", "start"]);
@@ -172,8 +177,8 @@ impl Postgres {
         let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
         serde_json::json!({
             "pg_ctl": words,
-            "data": self.directory.0.join("data"),
-            "log": self.directory.0.join("log"),
+            "data": self.directory.path().join("data"),
+            "log": self.directory.path().join("log"),
             "options": self.options,
         })
         .to_string()
@@ -192,7 +197,7 @@ impl Drop for Postgres {
             self.tools
                 .command("pg_ctl")
                 .arg("-D")
-                .arg(self.directory.0.join("data"))
+                .arg(self.directory.path().join("data"))
                 // Nobody needs these data again.
                 .args(["-m", "immediate", "-w", "stop"]),
         );
@@ -200,41 +205,6 @@ impl Drop for Postgres {
             eprintln!("warning: {error:#}");
         }
     }
-}
-
-impl Directory {
-    /// A directory that only its user can read. The socket lies in it too, and a socket's path may have only 107 bytes.
-    fn create(user: Option<SystemUser>) -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("xtask-pg-{}", std::process::id()));
-        make_private(&path).with_context(|| format!("{} cannot be made", path.display()))?;
-        let directory = Self(path);
-        if let Some(user) = user {
-            give(&directory.0, user).with_context(|| {
-                format!("{} cannot be given to {SUPERUSER}", directory.0.display())
-            })?;
-        }
-        Ok(directory)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("warning: {} is left behind: {error}", self.0.display());
-        }
-    }
-}
-
-#[cfg(unix)]
-fn make_private(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    // Fails if the name is taken, so nobody can have put something in its place.
-    fs::DirBuilder::new().mode(0o700).create(path)
-}
-
-#[cfg(not(unix))]
-fn make_private(path: &Path) -> std::io::Result<()> {
-    fs::create_dir(path)
 }
 
 #[cfg(unix)]

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 pub(crate) use self::counts::Counts;
 use self::counts::Runner;
 use crate::cargo::{cargo, has_subcommand};
-use crate::environment::{REQUIRE_ALL, TEST_POSTGRES_URL};
+use crate::environment::{REQUIRE_ALL, TEST_NATS_SERVER, TEST_NATS_URL, TEST_POSTGRES_URL};
+use crate::nats::{self, Nats};
 use crate::postgres::{Found, Postgres, Tools};
 use crate::report::{self, Line, Verdict};
 use crate::{bench, environment, examples, faults, guide, process};
@@ -46,7 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds, starts PostgreSQL, and runs tests, doc tests and examples. `profile` is one of `.config/nextest.toml`.
+/// Builds, starts PostgreSQL and NATS, and runs tests, doc tests and examples. `profile` is one of `.config/nextest.toml`.
 pub(crate) fn run_all(
     require_all: bool,
     selection: &[String],
@@ -57,6 +58,7 @@ pub(crate) fn run_all(
         selection,
         profile,
         postgres_url: None,
+        nats: Vec::new(),
         outcome: Outcome {
             counts: Counts::default(),
             lines: Vec::new(),
@@ -68,6 +70,7 @@ pub(crate) fn run_all(
     }
     // Stopped and deleted at the end of this function, whatever happens in it.
     let postgres = run.start_postgres()?;
+    let _nats = run.start_nats()?;
     run.tests()?;
     if selection.is_empty() {
         run.doc_tests()?;
@@ -89,6 +92,8 @@ struct Run<'a> {
     selection: &'a [String],
     profile: Option<&'a str>,
     postgres_url: Option<String>,
+    /// Variables that tell tests of NATS.
+    nats: Vec<(&'static str, String)>,
     outcome: Outcome,
 }
 
@@ -142,22 +147,52 @@ impl Run<'_> {
                 );
                 Ok(Some(postgres))
             }
-            Found::Missing(reason) if self.require_all => {
-                let failed = Counts {
-                    failed: 1,
-                    ..Counts::default()
-                };
-                self.add(NAME, failed, &reason, started.elapsed());
-                Ok(None)
-            }
             Found::Missing(reason) => {
-                println!("skipped: {reason}");
-                self.skipped(
-                    NAME,
-                    &format!("{reason}; tests of both databases saw SQLite only"),
-                );
+                let without = "tests of both databases saw SQLite only";
+                self.missing(NAME, &reason, without, started.elapsed());
                 Ok(None)
             }
+        }
+    }
+
+    fn start_nats(&mut self) -> anyhow::Result<Option<Nats>> {
+        const NAME: &str = "NATS";
+        let started = Instant::now();
+        if let Some(url) = environment::get(TEST_NATS_URL) {
+            self.nats.push((TEST_NATS_URL, url));
+            let note = "the one of TEST_NATS_URL";
+            self.add(NAME, Counts::default(), note, Duration::ZERO);
+            return Ok(None);
+        }
+        match nats::Program::find() {
+            nats::Found::Program(program) => {
+                let nats = Nats::start(&program)?;
+                let program = nats.program().display().to_string();
+                self.nats.push((TEST_NATS_URL, nats.url()));
+                self.nats.push((TEST_NATS_SERVER, program));
+                let took = started.elapsed();
+                self.add(NAME, Counts::default(), &nats.describe(), took);
+                Ok(Some(nats))
+            }
+            nats::Found::Missing(reason) => {
+                let without = "nothing was published";
+                self.missing(NAME, &reason, without, started.elapsed());
+                Ok(None)
+            }
+        }
+    }
+
+    /// A neighbour is not there: a failure for who requires all, and said aloud for everybody else.
+    fn missing(&mut self, name: &str, reason: &str, without: &str, took: Duration) {
+        if self.require_all {
+            let failed = Counts {
+                failed: 1,
+                ..Counts::default()
+            };
+            self.add(name, failed, reason, took);
+        } else {
+            println!("skipped: {reason}");
+            self.skipped(name, &format!("{reason}; {without}"));
         }
     }
 
@@ -249,6 +284,7 @@ impl Run<'_> {
             if let Some(url) = &self.postgres_url {
                 command.env(TEST_POSTGRES_URL, url);
             }
+            command.envs(self.nats.iter().map(|(name, value)| (name, value)));
             if self.require_all {
                 command.env(REQUIRE_ALL, "1");
             }
