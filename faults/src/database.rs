@@ -9,8 +9,9 @@ use serde::Deserialize;
 use store::throwaway::Schema;
 use store::{Keyring, Options, Store};
 use tokio::process::Command;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::plan::Outage;
 use crate::workshop::Workshop;
 
 /// A PostgreSQL server.
@@ -49,7 +50,7 @@ impl Server {
     }
 
     /// Stops the server and starts it again `down` later. `false` if it is not ours to stop.
-    pub(crate) async fn restart(&self, how: Stop, down: Duration) -> anyhow::Result<bool> {
+    async fn restart(&self, how: Stop, down: Duration) -> anyhow::Result<bool> {
         let Some(control) = &self.control else {
             return Ok(false);
         };
@@ -140,7 +141,7 @@ impl Database {
     }
 
     /// See [`Server::restart`]; nothing on SQLite.
-    pub(crate) async fn restart(&self, how: Stop, down: Duration) -> anyhow::Result<bool> {
+    async fn restart(&self, how: Stop, down: Duration) -> anyhow::Result<bool> {
         match &self.postgres {
             Some((server, _)) => server.restart(how, down).await,
             None => Ok(false),
@@ -148,11 +149,32 @@ impl Database {
     }
 
     /// Ends some of the services' connections, whatever they are at. Returns how many.
-    pub(crate) async fn cut_connections(&self, at_most: u32) -> anyhow::Result<u64> {
+    async fn cut_connections(&self, at_most: u32) -> anyhow::Result<u64> {
         match &self.postgres {
             Some((_, schema)) => Ok(schema.cut_connections(at_most).await?),
             None => Ok(0),
         }
+    }
+
+    /// Fails by the plan. Returns how often it was restarted, and how many connections were cut.
+    pub(crate) async fn suffer(
+        &self,
+        began: Instant,
+        outages: Vec<(Duration, Outage)>,
+    ) -> anyhow::Result<(usize, usize)> {
+        let (mut restarts, mut cut) = (0, 0);
+        for (at, outage) in outages {
+            sleep_until(began + at).await;
+            match outage {
+                Outage::Restart(how, down) => {
+                    restarts += usize::from(self.restart(how, down).await?);
+                }
+                Outage::Cut(connections) => {
+                    cut += usize::try_from(self.cut_connections(connections).await?)?;
+                }
+            }
+        }
+        Ok((restarts, cut))
     }
 
     /// Nobody needs these data again.

@@ -1,7 +1,9 @@
 //! Processes that do the same work, and what happens to them.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::calm::{Disturbance, wall_clock};
@@ -88,4 +90,17 @@ impl Slot {
         }
         self.record
     }
+}
+
+/// Ports that nobody listens on, one for each process: a process that is started again keeps its address.
+pub(crate) fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
+    // All are held until the last is found, so that they differ.
+    let mut held = Vec::new();
+    for _ in 0..count {
+        held.push(TcpListener::bind(("127.0.0.1", 0)).context("there is no free port")?);
+    }
+    let ports = held
+        .iter()
+        .map(|listener| Ok(listener.local_addr()?.port()));
+    ports.collect()
 }

@@ -5,9 +5,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use reqwest::{Client, Method, redirect};
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 /// Longer than any answer of the services may take.
 const TIMEOUT: Duration = Duration::from_secs(12);
+/// How long a process may take to start on a busy machine.
+const START: Duration = Duration::from_secs(150);
+/// How often is asked whether it has.
+const POLL: Duration = Duration::from_millis(350);
 
 /// Sends requests.
 #[derive(Debug, Clone)]
@@ -71,6 +76,23 @@ impl Http {
                 .body(body.to_string());
         }
         read(request).await
+    }
+
+    /// Waits until every process answers that it is well.
+    pub(crate) async fn are_up(&self, urls: &[String]) -> anyhow::Result<()> {
+        let first = Instant::now();
+        for base in urls {
+            let url = format!("{base}/health");
+            loop {
+                let answer = self.send(Method::GET, &url, &[], &Value::Null).await;
+                if answer.is_ok_and(|answer| answer.is_success()) {
+                    break;
+                }
+                anyhow::ensure!(first.elapsed() < START, "{base} does not come up");
+                sleep(POLL).await;
+            }
+        }
+        Ok(())
     }
 
     pub(crate) async fn post_form(

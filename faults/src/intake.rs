@@ -6,14 +6,13 @@ mod trouble;
 mod visitor;
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use futures_util::future::{join_all, try_join_all};
 use serde_json::json;
 use store::Store;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use self::ledger::{Books, Ledger};
 use self::people::{Person, Post};
@@ -22,12 +21,12 @@ use crate::calm::Metronome;
 use crate::database::{Database, Server};
 use crate::emulator::Emulator;
 use crate::findings::Findings;
-use crate::fleet::{Record, Slot};
+use crate::fleet::{Record, Slot, free_ports};
 use crate::http::Http;
-use crate::plan::{self, Outage};
+use crate::logs;
+use crate::plan;
 use crate::process::Program;
 use crate::workshop::{Workshop, program};
-use crate::{database, logs};
 
 /// Two is enough for every race, and what most agencies will run.
 const PROCESSES: usize = 2;
@@ -264,7 +263,7 @@ async fn set_up(workshop: Workshop, database: Database) -> anyhow::Result<(Run, 
         urls,
         admin_token,
     };
-    site.is_up().await?;
+    site.http.are_up(&site.urls).await?;
     site.connect().await?;
     service(0, "provision".to_owned())?
         .run(&["provision"])
@@ -317,7 +316,7 @@ async fn storm(run: &Run, slots: Vec<Slot>, seed: u64, plan: &Plan) -> anyhow::R
         try_join_all(posting),
         try_join_all(suffering),
         trouble::happen(&run.emulator, began, troubles),
-        fail(&run.database, began, outages),
+        run.database.suffer(began, outages),
     )?;
     Ok(Storm {
         receipts,
@@ -326,27 +325,6 @@ async fn storm(run: &Run, slots: Vec<Slot>, seed: u64, plan: &Plan) -> anyhow::R
         restarts,
         cut,
     })
-}
-
-/// Lets the database fail. Returns how often it was restarted, and how many connections were cut.
-async fn fail(
-    database: &database::Database,
-    began: Instant,
-    outages: Vec<(Duration, Outage)>,
-) -> anyhow::Result<(usize, usize)> {
-    let (mut restarts, mut cut) = (0, 0);
-    for (at, outage) in outages {
-        sleep_until(began + at).await;
-        match outage {
-            Outage::Restart(how, down) => {
-                restarts += usize::from(database.restart(how, down).await?);
-            }
-            Outage::Cut(connections) => {
-                cut += usize::try_from(database.cut_connections(connections).await?)?;
-            }
-        }
-    }
-    Ok((restarts, cut))
 }
 
 /// Waits until nothing is left to do for amoCRM.
@@ -459,16 +437,4 @@ fn personal(plan: &Plan) -> Vec<(String, String)> {
         secrets.push(("a comment".to_owned(), comment.clone()));
     }
     secrets
-}
-
-fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
-    // All are held until the last is found, so that they differ.
-    let mut held = Vec::new();
-    for _ in 0..count {
-        held.push(TcpListener::bind(("127.0.0.1", 0)).context("there is no free port")?);
-    }
-    let ports = held
-        .iter()
-        .map(|listener| Ok(listener.local_addr()?.port()));
-    ports.collect()
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask faults intake`: real processes, killed, frozen and lied to, and a ledger of what became of every lead.
+//! `cargo xtask faults`: real processes, killed, frozen and lied to, and a ledger of what became of all they took.
 //!
 //! The frame is the same for every service: a [`plan`] drawn from a seed, [`process`]es that are killed and started
 //! again, an [`emulator`] that is told what to do wrong, a [`database`] that goes away, [`findings`] that end in one
@@ -27,9 +27,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::database::Server;
-use crate::findings::Figures;
+use crate::findings::{Figures, Findings};
 
-/// Kills processes and counts leads.
+/// Kills processes and counts what was lost or doubled.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask faults", bin_name = "cargo xtask faults", about)]
 struct Arguments {
@@ -40,11 +40,17 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Subject {
     /// Leads through two lead-intake processes on one database.
-    Intake(Options),
+    Intake {
+        /// How many leads are posted.
+        #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(10..=20_000))]
+        leads: u32,
+        #[command(flatten)]
+        options: Options,
+    },
 }
 
 /// What all subjects understand.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, clap::Args)]
 struct Options {
     /// Repeats the schedule of a run; drawn if it is not given.
     #[arg(long)]
@@ -52,9 +58,6 @@ struct Options {
     /// One database only; without it both, one after the other.
     #[arg(long)]
     backend: Option<Backend>,
-    /// How many leads are posted.
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(10..=20_000))]
-    leads: u32,
     /// A PostgreSQL server, as `postgres://user@host:port/database`.
     #[arg(long, value_name = "URL")]
     postgres: Option<String>,
@@ -80,8 +83,15 @@ impl Backend {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Subject::Intake(options) = Arguments::parse().subject;
-    match run(options).await {
+    let ended = match Arguments::parse().subject {
+        Subject::Intake { leads, options } => {
+            let what = format!("intake: {leads} leads");
+            options
+                .run(&what, |seed, server| intake::run(seed, leads, server))
+                .await
+        }
+    };
+    match ended {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -91,54 +101,56 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Runs each backend, and adds up their figures in the last line.
-async fn run(options: Options) -> anyhow::Result<bool> {
-    let seed = options
-        .seed
-        .unwrap_or_else(|| fastrand::u64(1..1_000_000_000));
-    let backends = match options.backend {
-        Some(backend) => vec![backend],
-        None => vec![Backend::Sqlite, Backend::Postgres],
-    };
-    let mut all = Vec::new();
-    let mut is_well = true;
-    for &backend in &backends {
-        println!(
-            "\n── faults intake: {} leads on {}, seed {seed}",
-            options.leads,
-            backend.as_str()
-        );
-        let server = match (backend, &options.postgres) {
-            (Backend::Sqlite, _) => None,
-            (Backend::Postgres, Some(url)) => {
-                Some(Server::new(url, options.postgres_control.as_deref())?)
-            }
-            (Backend::Postgres, None) => {
-                anyhow::bail!(
-                    "--backend postgres needs --postgres URL; `cargo xtask faults` starts one"
-                )
-            }
+impl Options {
+    /// Runs a subject on each backend, and adds up the figures in the last line.
+    async fn run<F>(
+        &self,
+        what: &str,
+        subject: impl Fn(u64, Option<Server>) -> F,
+    ) -> anyhow::Result<bool>
+    where
+        F: Future<Output = anyhow::Result<Findings>>,
+    {
+        let seed = self.seed.unwrap_or_else(|| fastrand::u64(1..1_000_000_000));
+        let backends = match self.backend {
+            Some(backend) => vec![backend],
+            None => vec![Backend::Sqlite, Backend::Postgres],
         };
-        let outcome = intake::run(seed, options.leads, server).await;
-        match outcome {
-            Ok(findings) => {
-                findings.tell();
-                is_well &= findings.is_well();
-                all.push(findings.figures);
+        let mut all = Vec::new();
+        let mut is_well = true;
+        for backend in backends {
+            let name = backend.as_str();
+            println!("\n── faults {what} on {name}, seed {seed}");
+            match subject(seed, self.server(backend)?).await {
+                Ok(findings) => {
+                    findings.tell();
+                    is_well &= findings.is_well();
+                    all.push(findings.figures);
+                }
+                Err(error) => {
+                    eprintln!("✘ the run on {name} with seed {seed} did not end: {error:#}");
+                    return Ok(false);
+                }
             }
-            Err(error) => {
-                eprintln!(
-                    "✘ the run on {} with seed {seed} did not end: {error:#}",
-                    backend.as_str()
-                );
-                return Ok(false);
+            if !is_well {
+                println!("✘ seed {seed} repeats this schedule: --seed {seed}");
             }
         }
-        if !is_well {
-            println!("✘ seed {seed} repeats this schedule: --seed {seed}");
+        // The last line is read by programs.
+        println!("{}", Figures::sum(&all));
+        Ok(is_well)
+    }
+
+    /// The server of a backend, if it needs one.
+    fn server(&self, backend: Backend) -> anyhow::Result<Option<Server>> {
+        match (backend, &self.postgres) {
+            (Backend::Sqlite, _) => Ok(None),
+            (Backend::Postgres, Some(url)) => {
+                Server::new(url, self.postgres_control.as_deref()).map(Some)
+            }
+            (Backend::Postgres, None) => anyhow::bail!(
+                "--backend postgres needs --postgres URL; `cargo xtask faults` starts one"
+            ),
         }
     }
-    // The last line is read by programs.
-    println!("{}", Figures::sum(&all));
-    Ok(is_well)
 }

@@ -16,10 +16,9 @@ const PROGRAMS: [&str; 6] = [
     "--bin",
     "amocrm-emulator",
 ];
-/// Enough for every kind of blow, and few enough for a run among the other tests.
-const FEW_LEADS: &str = "40";
-/// Whatever fails, it fails every time.
-const SMOKE_SEED: &str = "4";
+/// A run for each database among the other tests: enough for every kind of blow, and always the same ones, so that
+/// whatever fails, fails every time.
+const SMALL: [[&str; 5]; 1] = [["intake", "--leads", "40", "--seed", "4"]];
 
 /// What to break.
 #[derive(Debug, clap::Args)]
@@ -31,7 +30,13 @@ pub(crate) struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Subject {
     /// Leads through two lead-intake processes on one database.
-    Intake(Options),
+    Intake {
+        /// How many leads are posted.
+        #[arg(long, default_value_t = 500)]
+        leads: u32,
+        #[command(flatten)]
+        options: Options,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -42,9 +47,6 @@ struct Options {
     /// One database only; without it both, one after the other.
     #[arg(long)]
     backend: Option<Backend>,
-    /// How many leads are posted.
-    #[arg(long, default_value_t = 500)]
-    leads: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -56,10 +58,13 @@ enum Backend {
 /// Runs it; an error if anything was lost or doubled.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     process::catch_signals()?;
-    let Subject::Intake(options) = &arguments.subject;
     build()?;
-    let mut command = program("intake");
-    command.args(["--leads", &options.leads.to_string()]);
+    let (mut command, options) = match &arguments.subject {
+        Subject::Intake { leads, options } => {
+            let count = leads.to_string();
+            (program(&["intake", "--leads", &count]), options)
+        }
+    };
     if let Some(seed) = options.seed {
         command.args(["--seed", &seed.to_string()]);
     }
@@ -101,17 +106,14 @@ pub(crate) fn smoke(server: Option<&Postgres>) -> Counts {
             ..Counts::default()
         };
     }
-    let small = || {
-        let mut command = program("intake");
-        command.args(["--leads", FEW_LEADS, "--seed", SMOKE_SEED]);
-        command
-    };
-    run(small().args(["--backend", "sqlite"]));
-    if let Some(server) = server {
-        let control = server.control();
-        run(small()
-            .args(["--backend", "postgres", "--postgres", &server.url()])
-            .args(["--postgres-control", &control]));
+    for small in SMALL {
+        run(program(&small).args(["--backend", "sqlite"]));
+        if let Some(server) = server {
+            let control = server.control();
+            run(program(&small)
+                .args(["--backend", "postgres", "--postgres", &server.url()])
+                .args(["--postgres-control", &control]));
+        }
     }
     counts
 }
@@ -129,8 +131,10 @@ fn build() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn program(subject: &str) -> Command {
-    cargo(["run", "--quiet", "--bin", "faults", "--", subject])
+fn program(arguments: &[&str]) -> Command {
+    let mut command = cargo(["run", "--quiet", "--bin", "faults", "--"]);
+    command.args(arguments);
+    command
 }
 
 fn finish(command: &mut Command) -> anyhow::Result<()> {

@@ -106,23 +106,6 @@ impl Site {
         unreachable!("the loop ends by returning")
     }
 
-    /// Waits until every process answers.
-    pub(super) async fn is_up(&self) -> anyhow::Result<()> {
-        let first = Instant::now();
-        for base in &self.urls {
-            let url = format!("{base}/health");
-            loop {
-                let answer = self.http.send(Method::GET, &url, &[], &Value::Null).await;
-                if answer.is_ok_and(|answer| answer.is_success()) {
-                    break;
-                }
-                anyhow::ensure!(first.elapsed() < PATIENCE, "{base} does not come up");
-                sleep(PAUSE).await;
-            }
-        }
-        Ok(())
-    }
-
     /// The administrator opens the start page, allows the access, and comes back.
     pub(super) async fn connect(&self) -> anyhow::Result<()> {
         let bearer = format!("Bearer {}", self.admin_token);
