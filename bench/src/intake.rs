@@ -10,15 +10,13 @@
 
 mod bare;
 mod lag;
-mod load;
 mod outage;
 mod rate;
 mod service;
 
-use std::path::PathBuf;
-
 use store::throwaway::Schema;
 
+use crate::place::Place;
 use crate::report::Report;
 
 /// What to measure of lead-intake.
@@ -96,27 +94,4 @@ struct Databases {
     bare: String,
     group: String,
     lag: String,
-}
-
-/// A directory for the files of this run, on a real disk, for waiting for it is what is measured.
-struct Place(PathBuf);
-
-impl Place {
-    fn make() -> anyhow::Result<Self> {
-        let place =
-            std::env::current_exe()?.with_file_name(format!("bench-{}", std::process::id()));
-        std::fs::create_dir(&place)?;
-        Ok(Self(place))
-    }
-
-    fn sqlite(&self, name: &str) -> String {
-        format!("sqlite://{}/{name}.db", self.0.display())
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // What cannot be deleted lies beside the program and is found there.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

@@ -11,8 +11,11 @@
 mod canned;
 mod emulator;
 mod intake;
+mod load;
+mod place;
 mod report;
 mod sdk;
+mod service;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

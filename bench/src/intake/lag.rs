@@ -9,10 +9,10 @@ use anyhow::ensure;
 use secrecy::SecretString;
 use store::{DeliveryState, LeadFilter, LeadRow, Options, Store};
 
-use super::load::{Pace, Storm, percentile};
-use super::service::Service;
+use super::service::{lead, lead_intake};
 use crate::beside;
 use crate::emulator::Emulator;
+use crate::load::{Pace, Storm, percentile};
 use crate::report::{Goal, Report};
 
 const PACE: u32 = 5;
@@ -39,9 +39,10 @@ pub(super) async fn run(
         // The visitors of this part do not wait for their deals: they would come later than they are due.
         ("INTAKE_SHORT_WAIT_MS", "0"),
     ];
-    let service = Service::lead_intake(database, &emulator.base_url, &emulator.token, &settings)?;
+    let service = lead_intake(database, &emulator.base_url, &emulator.token, &settings)?;
     let visit = |lasts| Storm {
         address: service.address,
+        request: lead,
         connections: 4,
         pace: Pace::PerSecond(PACE),
         lasts,

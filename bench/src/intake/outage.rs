@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::load::{Answers, Pace, Storm};
 use super::rate::Ours;
+use super::service::lead;
+use crate::load::{Answers, Pace, Storm};
 use crate::report::{Goal, Report};
 
 /// Visitors per second: more than any agency has, and as many as the goal speaks of (`reliability.md`, row 2).
@@ -27,6 +28,7 @@ pub(super) async fn run(
     };
     let storm = Storm {
         address: ours.service.address,
+        request: lead,
         connections: CONNECTIONS,
         pace: Pace::PerSecond(pace),
         lasts,

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::Databases;
-use super::load::{Pace, Storm};
-use super::service::Service;
+use super::service::{alone, bare, knows_that_amocrm_is_away, lead};
+use crate::load::{Pace, Storm, median};
 use crate::report::{Goal, Report};
+use crate::service::Service;
 
 const CONNECTIONS: [u32; 3] = [1, 16, 64];
 /// Of what a bare handler takes.
@@ -29,15 +30,16 @@ pub(super) async fn run(
     } else {
         (7, Duration::from_secs(1))
     };
-    let ours = Service::alone(&databases.ours)?;
-    let bare = Service::bare(&databases.bare, false)?;
-    let group = Service::bare(&databases.group, true)?;
-    ours.knows_that_amocrm_is_away().await?;
+    let ours = alone(&databases.ours)?;
+    let single = bare(&databases.bare, false)?;
+    let group = bare(&databases.group, true)?;
+    knows_that_amocrm_is_away(&ours).await?;
     let rest_kib = ours.memory("VmRSS");
     let mut queued = 0;
     let mut turn = async |service: &Service, connections, lasts| {
         let storm = Storm {
             address: service.address,
+            request: lead,
             connections,
             pace: Pace::Closed,
             lasts,
@@ -49,7 +51,7 @@ pub(super) async fn run(
         }
         anyhow::Ok(answers)
     };
-    for service in [&ours, &bare, &group] {
+    for service in [&ours, &single, &group] {
         turn(service, 16, lasts / 2).await?;
     }
     for connections in CONNECTIONS {
@@ -59,7 +61,7 @@ pub(super) async fn run(
         let (mut rates, mut ratios, mut group_ratios) = ([vec![], vec![], vec![]], vec![], vec![]);
         let (mut p50, mut p99) = (vec![], vec![]);
         for _ in 0..rounds {
-            let one = turn(&bare, connections, lasts).await?.per_second();
+            let one = turn(&single, connections, lasts).await?.per_second();
             let answers = turn(&ours, connections, lasts).await?;
             let other = turn(&group, connections, lasts).await?.per_second();
             let mine = answers.per_second();
@@ -108,9 +110,4 @@ pub(super) async fn run(
         queued,
         rest_kib,
     })
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Visitors: connections that stay open, on a thread of their own, with as little work for each request as possible.
+//! Load: connections that stay open, on a thread of their own, with as little work for each request as possible.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,12 +9,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// So that no two visitors of a run have one phone: a person's second lead would wait for the first.
-static VISITORS: AtomicU32 = AtomicU32::new(1);
+/// So that no two requests of a run are the same: a second lead of one person would wait for the first, and a webhook that
+/// comes again is no event.
+static NUMBERS: AtomicU32 = AtomicU32::new(1);
 
-/// How visitors come.
+/// How requests come.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Pace {
+pub(crate) enum Pace {
     /// Each connection sends as soon as it is answered.
     Closed,
     /// So many per second over all connections, whether the answers come or not. Latency counts from the moment when a
@@ -24,39 +25,49 @@ pub(super) enum Pace {
 
 /// What a storm is made of.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Storm {
-    pub(super) address: SocketAddr,
-    pub(super) connections: u32,
-    pub(super) pace: Pace,
-    pub(super) lasts: Duration,
+pub(crate) struct Storm {
+    pub(crate) address: SocketAddr,
+    /// Makes a request of a number that no other has.
+    pub(crate) request: fn(u32) -> Posted,
+    pub(crate) connections: u32,
+    pub(crate) pace: Pace,
+    pub(crate) lasts: Duration,
     /// Ends sooner when so many have been answered.
-    pub(super) most: u32,
+    pub(crate) most: u32,
+}
+
+/// A request that is sent.
+#[derive(Debug)]
+pub(crate) struct Posted {
+    pub(crate) path: &'static str,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: String,
 }
 
 /// What came of it.
 #[derive(Debug)]
-pub(super) struct Answers {
-    pub(super) took: Duration,
+pub(crate) struct Answers {
+    pub(crate) took: Duration,
     latencies: Vec<Duration>,
 }
 
 impl Answers {
-    pub(super) fn count(&self) -> u32 {
+    pub(crate) fn count(&self) -> u32 {
         u32::try_from(self.latencies.len()).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn per_second(&self) -> f64 {
+    pub(crate) fn per_second(&self) -> f64 {
         f64::from(self.count()) / self.took.as_secs_f64()
     }
 
     /// The latency below which this part of the answers was, in milliseconds.
-    pub(super) fn percentile(&self, percent: u32) -> f64 {
+    pub(crate) fn percentile(&self, percent: u32) -> f64 {
         percentile(&self.latencies, percent).as_secs_f64() * 1e3
     }
 }
 
 /// Of sorted durations.
-pub(super) fn percentile(sorted: &[Duration], percent: u32) -> Duration {
+pub(crate) fn percentile(sorted: &[Duration], percent: u32) -> Duration {
     let rank = (sorted.len() * percent as usize).div_ceil(100);
     let last = sorted.len().saturating_sub(1);
     sorted
@@ -67,7 +78,7 @@ pub(super) fn percentile(sorted: &[Duration], percent: u32) -> Duration {
 
 impl Storm {
     /// Sends it from a thread of its own. An answer that is not 2xx is an error: it would be measured as a fast one.
-    pub(super) async fn send(self) -> anyhow::Result<Answers> {
+    pub(crate) async fn send(self) -> anyhow::Result<Answers> {
         let (reply, answers) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -80,31 +91,31 @@ impl Storm {
             // Whoever asked may have given up.
             let _ = reply.send(answers);
         });
-        answers.await.context("the visitors panicked")?
+        answers.await.context("the callers panicked")?
     }
 
     async fn rage(self) -> anyhow::Result<Answers> {
-        let mut visitors = Vec::new();
+        let mut callers = Vec::new();
         for _ in 0..self.connections {
-            visitors.push(Visitor::connect(self.address).await?);
+            callers.push(Caller::connect(self.address).await?);
         }
         let started = Instant::now();
         let mut tasks = JoinSet::new();
-        for (index, visitor) in (0_u32..).zip(visitors) {
-            tasks.spawn(self.visit(visitor, index, started));
+        for (index, caller) in (0_u32..).zip(callers) {
+            tasks.spawn(self.call(caller, index, started));
         }
         let mut latencies = Vec::new();
-        while let Some(visited) = tasks.join_next().await {
-            latencies.extend(visited??);
+        while let Some(called) = tasks.join_next().await {
+            latencies.extend(called??);
         }
         let took = started.elapsed();
         latencies.sort_unstable();
         Ok(Answers { took, latencies })
     }
 
-    async fn visit(
+    async fn call(
         self,
-        mut visitor: Visitor,
+        mut caller: Caller,
         index: u32,
         started: Instant,
     ) -> anyhow::Result<Vec<Duration>> {
@@ -122,7 +133,7 @@ impl Storm {
                 break;
             }
             tokio::time::sleep_until(due.into()).await;
-            visitor.post().await?;
+            caller.post(self.request).await?;
             latencies.push(due.elapsed());
         }
         Ok(latencies)
@@ -130,13 +141,13 @@ impl Storm {
 }
 
 /// A connection, and the buffers that its requests share.
-struct Visitor {
+struct Caller {
     stream: TcpStream,
     host: SocketAddr,
     answer: Vec<u8>,
 }
 
-impl Visitor {
+impl Caller {
     async fn connect(host: SocketAddr) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(host).await?;
         stream.set_nodelay(true)?;
@@ -147,15 +158,15 @@ impl Visitor {
         })
     }
 
-    async fn post(&mut self) -> anyhow::Result<()> {
-        let number = VISITORS.fetch_add(1, Ordering::Relaxed) % 10_000_000;
-        let body = format!(
-            r#"{{"name":"Тест Тестов","phone":"+7900{number:07}","email":"visitor{number:07}@example.com","utm_source":"google","utm_medium":"cpc","utm_campaign":"asia_deals_test"}}"#
-        );
+    async fn post(&mut self, request: fn(u32) -> Posted) -> anyhow::Result<()> {
+        let posted = request(NUMBERS.fetch_add(1, Ordering::Relaxed));
         let request = format!(
-            "POST /api/leads HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n{}",
+            posted.path,
             self.host,
-            body.len()
+            posted.content_type,
+            posted.body.len(),
+            posted.body
         );
         self.stream.write_all(request.as_bytes()).await?;
         self.answer.clear();
@@ -188,4 +199,10 @@ fn is_whole(answer: &[u8]) -> anyhow::Result<bool> {
     });
     let length = length.context("the answer does not tell its length")?;
     Ok(rest.len() - 4 >= length)
+}
+
+/// The value in the middle.
+pub(crate) fn median(values: &mut [f64]) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
 }
