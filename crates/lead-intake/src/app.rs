@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use connection::Setup;
 use service_kit::clock::{SharedClock, SystemClock};
 use service_kit::config::DatabaseUrl;
 use service_kit::http::{bind, serve};
@@ -57,12 +58,8 @@ impl App {
     /// The service over a database that is open and migrated, with a clock of the caller's.
     pub fn with_store(config: Config, store: Store, clock: SharedClock) -> Self {
         let config = Arc::new(config);
-        let crm = Arc::new(Crm::new(
-            config.amocrm.clone(),
-            config.delivery.clone(),
-            store.clone(),
-            Arc::clone(&clock),
-        ));
+        let setup = Setup::new("lead-intake", config.amocrm.clone()).times(&config.delivery);
+        let crm = Arc::new(Crm::new(setup, store.clone(), Arc::clone(&clock)));
         let visitors = Visitors::new(&config);
         let deliveries = Deliveries::new();
         let worker = Worker::new(

@@ -13,6 +13,7 @@ mod status;
 use std::path::Path;
 use std::sync::Arc;
 
+use connection::DeliveryConfig;
 use service_kit::config::{
     AmocrmConfig, ConfigErrors, DatabaseConfig, DatabaseUrl, Environment, EventsConfig, Loader,
     LogConfig, SecurityConfig, ServerConfig,
@@ -22,7 +23,6 @@ pub use self::access::{ACCESS_VARIABLES, AccessConfig};
 pub(crate) use self::access::{FormKey, is_page, page_url};
 pub use self::dashboard::{DASHBOARD_VARIABLES, DashboardConfig};
 use self::delivery::DELIVERY_VARIABLES;
-pub use self::delivery::DeliveryConfig;
 pub use self::fields::{FIELDS_VARIABLES, FieldsConfig};
 pub use self::funnels::{
     FUNNEL_VARIABLES, FunnelsConfig, SmtpConfig, SmtpServer, SmtpTls, WhatsappConfig,

@@ -1,26 +1,24 @@
-//! amoCRM as this service sees it: one account, its pipeline and fields, and the few things we do there.
+//! amoCRM as this service sees it: its pipeline and fields, and the few things we do there. How we are connected is the
+//! crate `connection`'s.
 
-mod connection;
 mod contacts;
 mod deal;
-mod error;
 mod fields;
 mod load;
 mod mapping;
-mod meter;
 mod note;
 mod placing;
 mod stage;
 mod task;
 mod team;
 
-pub(crate) use self::connection::{Crm, KeysProbe, Linked, Standing};
+pub(crate) use connection::{Crm, CrmError, KeysProbe, Linked, Standing, Verdict};
+
 pub(crate) use self::contacts::{Found, complete_contact, find_contact};
 pub(crate) use self::deal::{
     Deal, Order, create_deal, deal_tags, find_delivered, missing_values, refuses_the_contact,
     what_is_refused,
 };
-pub(crate) use self::error::{CrmError, Verdict};
 pub(crate) use self::fields::{FieldDef, FieldSet};
 pub(crate) use self::load::Loads;
 pub(crate) use self::mapping::{

@@ -26,9 +26,10 @@ pub mod reconcile;
 mod webhook_path;
 mod worker;
 
+pub use connection::DeliveryConfig;
+
 pub use self::api::OPEN_ROUTES;
 pub use self::app::App;
-pub use self::config::DeliveryConfig;
 pub use self::config::{
     ACCESS_VARIABLES, AccessConfig, AssignmentStrategy, Config, DASHBOARD_VARIABLES, DEFAULT_TOML,
     DashboardConfig, FIELDS_VARIABLES, FUNNEL_VARIABLES, FieldsConfig, FunnelsConfig,

@@ -74,6 +74,37 @@ impl AmocrmConfig {
         self.proxy.as_ref()
     }
 
+    /// The same integration in this account, for a service that has several. The tokens stay behind: they are the other
+    /// account's.
+    #[must_use]
+    pub fn of_account(self, domain: impl Into<String>) -> Self {
+        Self {
+            domain: Some(domain.into()),
+            access_token: None,
+            refresh_token: None,
+            ..self
+        }
+    }
+
+    /// The same with this long-lived token.
+    #[must_use]
+    pub fn with_access_token(self, token: SecretString) -> Self {
+        Self {
+            access_token: Some(token),
+            ..self
+        }
+    }
+
+    /// The same with OAuth, beginning with this refresh token, and without a long-lived one.
+    #[must_use]
+    pub fn with_refresh_token(self, token: SecretString) -> Self {
+        Self {
+            access_token: None,
+            refresh_token: Some(token),
+            ..self
+        }
+    }
+
     /// The address that replaces the account's.
     pub fn base_url(&self) -> Option<Url> {
         self.base_url.as_deref().and_then(web_url)

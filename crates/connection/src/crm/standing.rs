@@ -4,34 +4,34 @@ use amocrm_sdk::oauth::{Claims, Connection};
 use chrono::{DateTime, Utc};
 
 use super::Crm;
-use crate::crm::CrmError;
+use crate::CrmError;
 
 /// How the connection is, without its secrets.
 #[derive(Debug, Clone)]
-pub(crate) struct Standing {
+pub struct Standing {
     /// Keys or a token are configured.
-    pub(crate) configured: bool,
+    pub configured: bool,
     /// The account, if it is known.
-    pub(crate) account: Option<String>,
+    pub account: Option<String>,
     /// A long-lived token is used.
-    pub(crate) long_lived: bool,
+    pub long_lived: bool,
     /// What is stored about the grant.
-    pub(crate) connection: Option<Connection>,
+    pub connection: Option<Connection>,
     /// amoCRM refuses the grant.
-    pub(crate) needs_reconnect: bool,
+    pub needs_reconnect: bool,
 }
 
 impl Standing {
     /// Whether requests can be made.
-    pub(crate) fn connected(&self) -> bool {
+    pub fn connected(&self) -> bool {
         (self.long_lived || self.connection.is_some()) && !self.needs_reconnect
     }
 }
 
 impl Crm {
     /// How the connection is.
-    pub(crate) async fn standing(&self) -> Result<Standing, CrmError> {
-        let long_lived = self.config.access_token().is_some();
+    pub async fn standing(&self) -> Result<Standing, CrmError> {
+        let long_lived = self.setup.amocrm.access_token().is_some();
         let linked = if self.is_configured() {
             self.client().await?
         } else {
@@ -54,13 +54,13 @@ impl Crm {
     }
 
     /// When the configured long-lived token ends, if it says so.
-    pub(crate) fn long_lived_until(&self) -> Option<DateTime<Utc>> {
-        Claims::read(self.config.access_token()?)?.expires_at
+    pub fn long_lived_until(&self) -> Option<DateTime<Utc>> {
+        Claims::read(self.setup.amocrm.access_token()?)?.expires_at
     }
 
     /// What the token says that it may be used for; empty if it says nothing.
-    pub(crate) async fn scopes(&self) -> Result<Vec<String>, CrmError> {
-        let claims = match self.config.access_token() {
+    pub async fn scopes(&self) -> Result<Vec<String>, CrmError> {
+        let claims = match self.setup.amocrm.access_token() {
             Some(token) => Claims::read(token),
             None => self
                 .standing()

@@ -2,7 +2,7 @@
 //! newest.
 
 use super::{Crm, Linked};
-use crate::crm::CrmError;
+use crate::CrmError;
 
 /// Where an account lives now.
 fn host_setting(account: &str) -> String {

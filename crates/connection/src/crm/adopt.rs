@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
 use super::{Crm, Linked};
-use crate::crm::CrmError;
+use crate::CrmError;
 
 /// Setting with the hash of the `AMOCRM_REFRESH_TOKEN` that was taken over last.
 const ADOPTED_SETTING: &str = "amocrm.adopted_refresh_token";
@@ -19,7 +19,10 @@ impl Crm {
             return Ok(false);
         };
         linked.client.oauth().adopt_refresh_token(refresh).await?;
-        self.store.meta().put(ADOPTED_SETTING, &mark).await?;
+        self.store
+            .meta()
+            .put(&self.setup.setting(ADOPTED_SETTING), &mark)
+            .await?;
         Ok(true)
     }
 
@@ -34,12 +37,13 @@ impl Crm {
 
     /// The configured refresh token, with what it is remembered by, if it was never taken over.
     async fn unused_refresh_token(&self) -> Result<Option<(&SecretString, String)>, CrmError> {
-        let Some(refresh) = self.config.refresh_token() else {
+        let Some(refresh) = self.setup.amocrm.refresh_token() else {
             return Ok(None);
         };
         // A hash is no secret: the token is long and random.
         let mark = hex(&Sha256::digest(refresh.expose_secret()));
-        let adopted: Option<String> = self.store.meta().get(ADOPTED_SETTING).await?;
+        let setting = self.setup.setting(ADOPTED_SETTING);
+        let adopted: Option<String> = self.store.meta().get(&setting).await?;
         Ok((adopted.as_ref() != Some(&mark)).then_some((refresh, mark)))
     }
 }

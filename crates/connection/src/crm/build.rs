@@ -9,7 +9,7 @@ use amocrm_sdk::quota::Limits;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Crm, Linked};
-use crate::crm::{CrmError, meter};
+use crate::{CrmError, meter};
 
 /// A whole call of a delivery with its retries; the lease of a job outlives it.
 const CALL_DEADLINE: Duration = Duration::from_mins(1);
@@ -18,31 +18,38 @@ impl Crm {
     /// A client for `account`, which lives at `host` if it was renamed, with the right that is configured.
     pub(super) fn build(&self, account: &str, host: Option<&str>) -> Result<Linked, CrmError> {
         let clock = Arc::clone(&self.clock);
-        let limits =
-            Limits::per_integration(self.config.integration_rps).account(self.config.account_rps);
-        let client_id = match (self.config.access_token(), self.config.credentials()) {
+        let limits = Limits::per_integration(self.setup.amocrm.integration_rps)
+            .account(self.setup.amocrm.account_rps);
+        let client_id = match (
+            self.setup.amocrm.access_token(),
+            self.setup.amocrm.credentials(),
+        ) {
             (None, Some(keys)) => keys.client_id,
             _ => "long-lived".to_owned(),
         };
         let key = TokenKey::new(client_id, account);
         let mut builder = Client::builder(account)
             .quota(Arc::new(self.store.quota(&key, &limits)))
-            .timeout(self.times.call_timeout())
-            .blocked_for(self.times.block_pause())
+            .timeout(self.setup.call_timeout)
+            .blocked_for(self.setup.block_pause)
             .deadline(CALL_DEADLINE)
-            .user_agent(concat!("lead-intake/", env!("CARGO_PKG_VERSION")))
+            .user_agent(format!(
+                "{}/{}",
+                self.setup.service,
+                env!("CARGO_PKG_VERSION")
+            ))
             .metrics(meter::record)
             .clock(amocrm_sdk::Clock::new(move || clock.now()));
         if let Some(host) = host {
             builder = builder.host(host);
         }
-        if let Some(base) = self.config.base_url() {
+        if let Some(base) = self.setup.amocrm.base_url() {
             builder = builder.base_url(base);
         }
-        if let Some(proxy) = self.config.proxy() {
+        if let Some(proxy) = self.setup.amocrm.proxy() {
             builder = builder.proxy(proxy.expose_secret());
         }
-        builder = match (self.config.access_token(), self.credentials()) {
+        builder = match (self.setup.amocrm.access_token(), self.credentials()) {
             (Some(token), _) => builder.long_lived_token(SecretString::from(token.expose_secret())),
             (None, Some(credentials)) => builder.oauth(credentials, Arc::new(self.store.tokens())),
             (None, None) => return Err(CrmError::NotConfigured),

@@ -7,7 +7,7 @@ use store::StoreError;
 
 /// Why something could not be done in amoCRM.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CrmError {
+pub enum CrmError {
     /// No keys of an integration and no token are configured.
     #[error(
         "amoCRM is not configured: set AMOCRM_CLIENT_ID, AMOCRM_CLIENT_SECRET and AMOCRM_REDIRECT_URI, or \
@@ -36,7 +36,7 @@ pub(crate) enum CrmError {
 
 /// What to do with the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// Nobody can do anything now: wait for a connection, then go on without counting an attempt.
     Hold,
     /// Try again later, at the earliest after this long.
@@ -47,7 +47,7 @@ pub(crate) enum Verdict {
 
 impl CrmError {
     /// What to do with the job that met this error.
-    pub(crate) fn verdict(&self) -> Verdict {
+    pub fn verdict(&self) -> Verdict {
         let error = match self {
             Self::NotConfigured | Self::NotConnected | Self::Refused => return Verdict::Hold,
             Self::Gone(_) => return Verdict::Fail,
@@ -69,12 +69,12 @@ impl CrmError {
     }
 
     /// Whether amoCRM may have acted although no answer came.
-    pub(crate) fn is_unknown(&self) -> bool {
+    pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Sdk(error) if error.delivery() == Delivery::Unknown || error.kind() == ErrorKind::Decode)
     }
 
     /// Whether it will befall other jobs as well.
-    pub(crate) fn is_outage(&self) -> bool {
+    pub fn is_outage(&self) -> bool {
         matches!(
             self,
             Self::Sdk(error) if matches!(
@@ -93,12 +93,12 @@ impl CrmError {
     }
 
     /// Whether the refused values, and not the whole request, are at fault.
-    pub(crate) fn is_validation(&self) -> bool {
+    pub fn is_validation(&self) -> bool {
         matches!(self, Self::Sdk(error) if error.kind() == ErrorKind::Validation)
     }
 
     /// Whether amoCRM does not take the responsible user: they were removed.
-    pub(crate) fn refuses_manager(&self) -> bool {
+    pub fn refuses_manager(&self) -> bool {
         let Self::Sdk(error) = self else {
             return false;
         };
@@ -109,7 +109,7 @@ impl CrmError {
     }
 
     /// Whether the connection has to be made anew by a person.
-    pub(crate) fn needs_reconnect(&self) -> bool {
+    pub fn needs_reconnect(&self) -> bool {
         matches!(
             self,
             Self::Sdk(error) if matches!(error.kind(), ErrorKind::NeedsReconnect | ErrorKind::Unauthorized)
@@ -118,12 +118,12 @@ impl CrmError {
 
     /// Whether the grant itself is refused. A 401 says less: an access token may be refused the moment it was given, by
     /// a host that has not heard of it, and the next one will do.
-    pub(crate) fn refuses_grant(&self) -> bool {
+    pub fn refuses_grant(&self) -> bool {
         matches!(self, Self::Sdk(error) if error.kind() == ErrorKind::NeedsReconnect)
     }
 
     /// One word for metrics and logs.
-    pub(crate) fn word(&self) -> &'static str {
+    pub fn word(&self) -> &'static str {
         match self {
             Self::NotConfigured => "not_configured",
             Self::NotConnected => "not_connected",

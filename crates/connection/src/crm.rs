@@ -1,4 +1,4 @@
-//! Which account we speak to, and with what right.
+//! The connection to one account: which one we speak to, and with what right.
 
 mod adopt;
 mod build;
@@ -17,11 +17,10 @@ use service_kit::config::AmocrmConfig;
 use store::Store;
 use tokio::sync::Notify;
 
-use super::CrmError;
-use crate::config::DeliveryConfig;
+use crate::{CrmError, Setup};
 
-pub(crate) use self::consent::KeysProbe;
-pub(crate) use self::standing::Standing;
+pub use self::consent::KeysProbe;
+pub use self::standing::Standing;
 
 /// Setting that remembers which account gave consent, when none is configured.
 const ACCOUNT_SETTING: &str = "amocrm.account";
@@ -30,9 +29,8 @@ const ACCOUNT_ID_SETTING: &str = "amocrm.account_id";
 
 /// The connection to one account.
 #[derive(Debug)]
-pub(crate) struct Crm {
-    config: AmocrmConfig,
-    times: DeliveryConfig,
+pub struct Crm {
+    setup: Setup,
     store: Store,
     clock: SharedClock,
     current: RwLock<State>,
@@ -55,23 +53,18 @@ struct Broken {
 
 /// A client for an account.
 #[derive(Debug, Clone)]
-pub(crate) struct Linked {
+pub struct Linked {
     /// The account: its host when we first met it. Everything of ours is kept under this name, also after a rename.
-    pub(crate) account: String,
+    pub account: String,
     /// Its client.
-    pub(crate) client: Client,
+    pub client: Client,
 }
 
 impl Crm {
-    pub(crate) fn new(
-        config: AmocrmConfig,
-        times: DeliveryConfig,
-        store: Store,
-        clock: SharedClock,
-    ) -> Self {
+    /// The connection to one account. Nothing is asked or read before somebody needs it.
+    pub fn new(setup: Setup, store: Store, clock: SharedClock) -> Self {
         Self {
-            config,
-            times,
+            setup,
             store,
             clock,
             current: RwLock::default(),
@@ -80,12 +73,12 @@ impl Crm {
     }
 
     /// The client, if there is an account and a right to use it.
-    pub(crate) async fn linked(&self) -> Result<Linked, CrmError> {
+    pub async fn linked(&self) -> Result<Linked, CrmError> {
         if !self.is_configured() {
             return Err(CrmError::NotConfigured);
         }
         let linked = self.client().await?.ok_or(CrmError::NotConnected)?;
-        if self.config.access_token().is_none() {
+        if self.setup.amocrm.access_token().is_none() {
             let connection = linked.client.oauth().connection().await?;
             if connection.is_none() && !self.adopt_configured(&linked).await? {
                 return Err(CrmError::NotConnected);
@@ -100,19 +93,20 @@ impl Crm {
     }
 
     /// Waits until the connection changes, or for this long; another process may have made it.
-    pub(crate) async fn changed_within(&self, longest: Duration) {
+    pub async fn changed_within(&self, longest: Duration) {
         let _ = tokio::time::timeout(longest, self.changed.notified()).await;
     }
 
     /// Notes that amoCRM refuses the grant, so that nobody asks again before a person has done something. `false` if it
     /// is to be tried again: for a long-lived token, because nothing here would notice a new one, when another refresh
     /// token was configured, and when only an access token was refused.
-    pub(crate) async fn note_refusal(&self, linked: &Linked, error: &CrmError) -> bool {
+    pub async fn note_refusal(&self, linked: &Linked, error: &CrmError) -> bool {
         metrics::counter!("amocrm_auth_failures_total").increment(1);
-        if self.config.access_token().is_some() {
+        if self.setup.amocrm.access_token().is_some() {
             tracing::error!(
                 account.host = linked.account,
-                "amoCRM refuses AMOCRM_ACCESS_TOKEN; make a new long-lived token and restart with it"
+                "amoCRM refuses {}; make a new long-lived token and restart with it",
+                self.token_name()
             );
             return false;
         }
@@ -127,12 +121,14 @@ impl Crm {
             Ok(true) => {
                 tracing::warn!(
                     account.host = linked.account,
-                    "amoCRM refuses the stored tokens; AMOCRM_REFRESH_TOKEN takes their place"
+                    "amoCRM refuses the stored tokens; the configured refresh token takes their place"
                 );
                 return false;
             }
             Ok(false) => {}
-            Err(error) => tracing::warn!("AMOCRM_REFRESH_TOKEN cannot be looked at: {error}"),
+            Err(error) => {
+                tracing::warn!("the configured refresh token cannot be looked at: {error}")
+            }
         }
         let obtained_at = match linked.client.oauth().connection().await {
             Ok(connection) => connection.map(|connection| connection.obtained_at),
@@ -149,7 +145,7 @@ impl Crm {
     }
 
     /// The account, if it is known. Reads no tokens, so that leads are taken even when those cannot be read.
-    pub(crate) async fn account_name(&self) -> Result<Option<String>, CrmError> {
+    pub async fn account_name(&self) -> Result<Option<String>, CrmError> {
         if let Some(linked) = self.with(|state| state.linked.clone()) {
             return Ok(Some(linked.account));
         }
@@ -157,8 +153,8 @@ impl Crm {
     }
 
     /// What addresses of the account's pages begin with.
-    pub(crate) async fn site(&self) -> Result<Option<String>, CrmError> {
-        if let Some(base) = self.config.base_url() {
+    pub async fn site(&self) -> Result<Option<String>, CrmError> {
+        if let Some(base) = self.setup.amocrm.base_url() {
             return Ok(Some(base.as_str().trim_end_matches('/').to_owned()));
         }
         let Some(account) = self.account_name().await? else {
@@ -169,20 +165,25 @@ impl Crm {
     }
 
     /// Exchanges the code of a grant for tokens and begins to use them.
-    pub(crate) async fn connect(&self, grant: &Grant) -> Result<Linked, CrmError> {
+    pub async fn connect(&self, grant: &Grant) -> Result<Linked, CrmError> {
         let given = self
-            .config
+            .setup
+            .amocrm
             .domain()
             .unwrap_or_else(|| grant.account.clone());
         let account = self.first_name(given).await?;
         let host = self.host(&account).await?;
         let linked = self.build(&account, host.as_deref())?;
         let connection = linked.client.oauth().exchange_code(&grant.code).await?;
-        self.store.meta().put(ACCOUNT_SETTING, &account).await?;
+        self.store
+            .meta()
+            .put(&self.setup.setting(ACCOUNT_SETTING), &account)
+            .await?;
+        let id_setting = self.setup.setting(ACCOUNT_ID_SETTING);
         match connection.claims.and_then(|claims| claims.account_id) {
-            Some(id) => self.store.meta().put(ACCOUNT_ID_SETTING, &id).await?,
+            Some(id) => self.store.meta().put(&id_setting, &id).await?,
             None => {
-                self.store.meta().remove(ACCOUNT_ID_SETTING).await?;
+                self.store.meta().remove(&id_setting).await?;
             }
         }
         self.with(|state| {
@@ -197,7 +198,7 @@ impl Crm {
     }
 
     /// Renews the tokens now.
-    pub(crate) async fn renew(&self) -> Result<Connection, CrmError> {
+    pub async fn renew(&self) -> Result<Connection, CrmError> {
         if !self.is_configured() {
             return Err(CrmError::NotConfigured);
         }
@@ -217,11 +218,11 @@ impl Crm {
     }
 
     /// Forgets the tokens. Returns whether there were any.
-    pub(crate) async fn disconnect(&self) -> Result<bool, CrmError> {
+    pub async fn disconnect(&self) -> Result<bool, CrmError> {
         let Some(linked) = self.client().await? else {
             return Ok(false);
         };
-        let had = match self.config.access_token() {
+        let had = match self.setup.amocrm.access_token() {
             // A configured token cannot be forgotten, only removed from the configuration.
             Some(_) => false,
             None => linked.client.oauth().disconnect().await?,
@@ -232,12 +233,17 @@ impl Crm {
     }
 
     /// The account's number, as far as we know it.
-    pub(crate) async fn account_id(&self) -> Result<Option<u64>, CrmError> {
-        if let Some(id) = self.store.meta().get(ACCOUNT_ID_SETTING).await? {
+    pub async fn account_id(&self) -> Result<Option<u64>, CrmError> {
+        if let Some(id) = self
+            .store
+            .meta()
+            .get(&self.setup.setting(ACCOUNT_ID_SETTING))
+            .await?
+        {
             return Ok(Some(id));
         }
         // Nobody gave consent here: a token was configured. It names its account.
-        let claims = match self.config.access_token() {
+        let claims = match self.setup.amocrm.access_token() {
             Some(token) => Claims::read(token),
             None => match self.client().await? {
                 Some(linked) => linked.client.oauth().connection().await?,
@@ -249,17 +255,35 @@ impl Crm {
     }
 
     /// The present instant.
-    pub(crate) fn now(&self) -> DateTime<Utc> {
+    pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 
+    /// What is configured about the account.
+    pub fn config(&self) -> &AmocrmConfig {
+        &self.setup.amocrm
+    }
+
+    /// The service that is connected.
+    pub fn service(&self) -> &'static str {
+        self.setup.service
+    }
+
     /// The database.
-    pub(crate) fn store(&self) -> &Store {
+    pub fn store(&self) -> &Store {
         &self.store
     }
 
+    /// What a person calls the configured token.
+    fn token_name(&self) -> String {
+        match &self.setup.name {
+            None => "AMOCRM_ACCESS_TOKEN".to_owned(),
+            Some(name) => format!("the access token of the account {name}"),
+        }
+    }
+
     fn is_configured(&self) -> bool {
-        self.config.access_token().is_some() || self.config.credentials().is_some()
+        self.setup.amocrm.access_token().is_some() || self.setup.amocrm.credentials().is_some()
     }
 
     /// The client, if the account is known.
@@ -278,16 +302,22 @@ impl Crm {
 
     /// The configured account, else the one that gave consent, else the host of the base URL.
     async fn account(&self) -> Result<Option<String>, CrmError> {
-        if let Some(domain) = self.config.domain() {
+        if let Some(domain) = self.setup.amocrm.domain() {
             return Ok(Some(self.first_name(domain).await?));
         }
-        if let Some(account) = self.store.meta().get(ACCOUNT_SETTING).await? {
+        if let Some(account) = self
+            .store
+            .meta()
+            .get(&self.setup.setting(ACCOUNT_SETTING))
+            .await?
+        {
             return Ok(Some(account));
         }
-        let brings_tokens =
-            self.config.access_token().is_some() || self.config.refresh_token().is_some();
+        let brings_tokens = self.setup.amocrm.access_token().is_some()
+            || self.setup.amocrm.refresh_token().is_some();
         Ok(self
-            .config
+            .setup
+            .amocrm
             .base_url()
             .filter(|_| brings_tokens)
             .and_then(|url| url.host_str().map(str::to_owned)))
