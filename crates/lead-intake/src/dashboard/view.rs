@@ -14,6 +14,7 @@ use super::figures::{Figures, SourceFigures};
 use super::periods::Period;
 use super::{PATH, RANGES, words};
 use crate::config::Config;
+use crate::worker::{DELIVER, KINDS};
 
 /// Ticks of the delays, in seconds.
 const DELAY_TICKS: [f64; 8] = [0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0, 21_600.0, 86_400.0];
@@ -318,6 +319,8 @@ fn body(
         queue: figures
             .queue
             .iter()
+            // What never happens here need not be read by anybody.
+            .filter(|queue| queue.kind == DELIVER || queue.depth > 0 || queue.dead_letters > 0)
             .map(|queue| QueueRow {
                 name: words::job(&queue.kind, language),
                 depth: language.count(queue.depth),
@@ -389,13 +392,13 @@ fn tiles(figures: &Figures, language: Language) -> Vec<Tile> {
             |it| language.duration(Duration::from_millis(it)),
         )
     };
-    let depth = figures.queue.iter().map(|queue| queue.depth).sum();
-    let oldest = figures
-        .queue
-        .iter()
-        .filter(|queue| queue.depth > 0)
-        .map(|queue| queue.oldest_age_seconds)
-        .max();
+    // Letters are planned far ahead: they are no queue that somebody waits in.
+    let waiting = || {
+        let queue = figures.queue.iter().filter(|queue| queue.depth > 0);
+        queue.filter(|queue| KINDS.contains(&queue.kind.as_str()))
+    };
+    let depth = waiting().map(|queue| queue.depth).sum();
+    let oldest = waiting().map(|queue| queue.oldest_age_seconds).max();
     let won = figures.stages.last().map_or(0, |stage| stage.leads);
     let total = figures.leads.total;
     let failed = figures.failures.failed_leads;

@@ -60,6 +60,12 @@ pub(super) fn job(kind: &str, language: Language) -> String {
         "lead.deliver" => ("доставка лида", "delivering leads"),
         "lead.move" => ("смена этапа", "moving deals"),
         "lead.finish" => ("примечания", "adding notes"),
+        "lead.look" => ("проверка сделки", "looking at deals"),
+        "lead.contact" => ("дополнение контакта", "completing contacts"),
+        "funnel.enter" => ("вход в воронку", "entering funnels"),
+        "funnel.email" => ("письма клиентам", "letters to clients"),
+        "funnel.whatsapp" => ("сообщения WhatsApp", "WhatsApp messages"),
+        "funnel.note" => ("примечания о письмах", "notes about letters"),
         other => return other.to_owned(),
     };
     language.pick(russian, english).to_owned()

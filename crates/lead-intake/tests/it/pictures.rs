@@ -187,7 +187,7 @@ async fn draw() {
         photograph(
             &page,
             &target.join(format!("dashboard.{language}.png")),
-            "940,2330",
+            "940,2350",
             &[],
         )
         .await;
