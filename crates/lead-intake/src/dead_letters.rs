@@ -2,8 +2,6 @@
 //!
 //! A letter tells which lead it is about and why it is there, never who the lead is from.
 
-mod since;
-
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -12,10 +10,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use service_kit::clock::read_since;
 use store::{DeadLetter, DeadLetterFilter, Store, StoreError};
 use utoipa::ToSchema;
 
-pub(crate) use self::since::read_since;
 use crate::App;
 use crate::worker::{DELIVER, all_kinds};
 

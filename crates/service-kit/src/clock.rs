@@ -1,9 +1,13 @@
-//! Time as a parameter.
+//! Time as a parameter, and how people write it.
+
+mod since;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+
+pub use self::since::read_since;
 
 /// Where "now" comes from.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {

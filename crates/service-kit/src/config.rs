@@ -26,6 +26,7 @@ mod logging;
 mod problem;
 mod security;
 mod server;
+mod time_zone;
 mod variable;
 
 pub use self::amocrm::{AmocrmConfig, OAuthCredentials};
@@ -37,6 +38,7 @@ pub use self::logging::{LogConfig, LogFormat};
 pub use self::problem::{ConfigErrors, ConfigProblem, Problems};
 pub use self::security::{EncryptionKeys, SecurityConfig};
 pub use self::server::ServerConfig;
+pub use self::time_zone::utc_offset;
 pub use self::variable::{COMMON_VARIABLES, Variable};
 
 /// The reference of all common settings: commented, compiled in, and the lowest layer of every configuration.

@@ -4,13 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use service_kit::clock::SharedClock;
+use service_kit::clock::{SharedClock, read_since};
 use service_kit::http::{ApiPath, ApiQuery, FieldError, Problem};
 use store::{DeadLetterFilter, Store};
 use utoipa::{IntoParams, ToSchema};
 
 use super::error::ApiError;
-use crate::dead_letters::{Letter, discard, known_kind, read_since, replay};
+use crate::dead_letters::{Letter, discard, known_kind, replay};
 
 /// Letters on a page unless asked otherwise, and at most.
 const PAGE: u32 = 50;

@@ -1,12 +1,16 @@
-//! Reading "since when".
+//! Reading "since when" as people say it.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 /// What is expected.
 const EXPECTED: &str = "expected 90m, 12h, 3d, a day such as 2026-11-20, or an instant in RFC 3339";
 
-/// Reads a time ago, a day, or an instant.
-pub(crate) fn read_since(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
+/// Reads a time ago (`90m`, `12h`, `3d`), a day (`2026-11-20`, from its beginning in UTC), or an instant in RFC 3339.
+///
+/// # Errors
+///
+/// Says what is expected.
+pub fn read_since(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
     let text = text.trim();
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
         return Ok(instant.to_utc());
