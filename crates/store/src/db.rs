@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use crate::clock::{Clock, TimeSource};
 use crate::error::Result;
+use crate::gateway::{self, Hourly};
 use crate::tallies::{self, Measure};
 
 #[cfg(test)]
@@ -120,6 +121,7 @@ struct Effects {
     work_is_due: bool,
     counts: BTreeMap<String, i64>,
     tallies: BTreeMap<(Measure, i64, String), i64>,
+    hourly: Hourly,
 }
 
 impl Effects {
@@ -130,6 +132,9 @@ impl Effects {
         }
         for (key, delta) in other.tallies {
             *self.tallies.entry(key).or_default() += delta;
+        }
+        for (key, delta) in other.hourly {
+            *self.hourly.entry(key).or_default() += delta;
         }
     }
 }
@@ -190,6 +195,12 @@ impl Tx {
         *self.effects.tallies.entry(key).or_default() += delta;
     }
 
+    /// Adds to a sum of an hour; written once per commit, as the counters are.
+    pub(crate) fn hourly(&mut self, hour: i64, measure: &'static str, key: &str, delta: i64) {
+        let key = (hour, measure, key.to_owned());
+        *self.effects.hourly.entry(key).or_default() += delta;
+    }
+
     pub(crate) fn offset(&self) -> i64 {
         self.time.offset
     }
@@ -218,7 +229,8 @@ impl Tx {
             .execute()
             .await?;
         }
-        tallies::flush(self, std::mem::take(&mut effects.tallies)).await
+        tallies::flush(self, std::mem::take(&mut effects.tallies)).await?;
+        gateway::flush(self, std::mem::take(&mut effects.hourly), shard).await
     }
 }
 

@@ -50,6 +50,7 @@ mod counters;
 mod db;
 mod error;
 mod funnels;
+mod gateway;
 mod jobs;
 mod keyring;
 mod leads;
@@ -74,6 +75,13 @@ pub use self::funnels::{
     Begin, Channel, End, Enrolled, Enrolment, FUNNEL_ENTER, FUNNEL_NOTE, FunnelLimits, FunnelNote,
     Funnels, Heard, MessageRow, MessageState, NewFunnelNote, NewMessage, Receipt, Replied,
     StatusEntered, Stops,
+};
+pub use self::gateway::{
+    Acceptance, AccountTally, Attempt, AttemptOutcome, Circuit, CircuitPolicy, CircuitStep, Dedup,
+    EventRow, Gateway, GatewayTallies, LAGS_MS, NewEvent, NewRequest, NewSubscriber, Next,
+    RESPONSE_EXCERPT_LENGTH, Registry, Route, SUBSCRIBER_NAME_LENGTH, SubscriberRow,
+    SubscriberSecret, SubscriberSource, SubscriberState, SubscriberTally, Taken, gateway_lane,
+    job_kind,
 };
 pub use self::jobs::{
     Ack, Claimed, DeadLetter, DeadLetterFilter, JobSpec, Jobs, JobsOptions, QueueStats, RetryAfter,

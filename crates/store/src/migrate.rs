@@ -38,6 +38,7 @@ const MIGRATIONS: &[Migration] = migrations![
     6 "0006_access",
     7 "0007_provision",
     8 "0008_takeover",
+    9 "0009_gateway",
 ];
 
 /// Another process may be migrating a large database.

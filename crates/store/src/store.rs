@@ -14,6 +14,7 @@ use crate::clock::{Clock, TimeSource};
 use crate::db::{Backend, Db, Operation, PostgresDb, SqliteDb, Time, Tx};
 use crate::error::{Result, StoreError, StoreErrorKind};
 use crate::funnels::Funnels;
+use crate::gateway::{self, Gateway};
 use crate::jobs::{Jobs, JobsOptions};
 use crate::keyring::Keyring;
 use crate::leads::{Arrivals, Leads};
@@ -49,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) jobs: JobsOptions,
     pub(crate) funnels: bool,
     pub(crate) arrivals: Arrivals,
+    pub(crate) webhooks: gateway::Arrivals,
 }
 
 /// What a store needs besides its address.
@@ -189,6 +191,7 @@ impl Store {
                 jobs,
                 funnels,
                 arrivals: Arrivals::default(),
+                webhooks: gateway::Arrivals::default(),
             }),
         })
     }
@@ -240,6 +243,11 @@ impl Store {
     /// Messages to clients.
     pub fn funnels(&self) -> Funnels {
         Funnels::new(Arc::clone(&self.inner))
+    }
+
+    /// Webhooks and their deliveries.
+    pub fn gateway(&self) -> Gateway {
+        Gateway::new(Arc::clone(&self.inner))
     }
 
     /// Signs `message` for `purpose` with the newest key of `ENCRYPTION_KEY`: for links that only we can make.

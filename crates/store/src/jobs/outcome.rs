@@ -3,6 +3,7 @@
 use super::{Ack, Claimed, Jobs, RetryAfter, dead_counter, depth_counter, enqueue};
 use crate::db::{Operation, Sql, Tx};
 use crate::error::Result;
+use crate::gateway;
 
 impl Jobs {
     /// The work is done: the job leaves the queue and its lane goes on.
@@ -141,5 +142,8 @@ pub(crate) async fn bury(
         return Ok(Ack::Stale);
     }
     tx.count(dead_counter(&job.kind), 1);
+    if let Some(subscriber) = gateway::subscriber_of(&job.kind) {
+        gateway::dead(tx, now, subscriber);
+    }
     complete(tx, job).await
 }

@@ -1,0 +1,187 @@
+//! How an attempt went, what becomes of its job, and what it says of the endpoint: one transaction.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::{CircuitStep, Gateway, RESPONSE_EXCERPT_LENGTH, circuit, job_kind, tallies};
+use crate::clock::micros;
+use crate::db::{Operation, Sql, Tx};
+use crate::error::{Result, StoreError};
+use crate::jobs::{self, Ack, Claimed, RetryAfter};
+
+/// An attempt to deliver an event.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// To whom.
+    pub subscriber: String,
+    /// The number of the event's row.
+    pub event: i64,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// How long it took.
+    pub duration: Duration,
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// The beginning of what the subscriber answered, cut to [`RESPONSE_EXCERPT_LENGTH`].
+    pub response_excerpt: Option<String>,
+}
+
+impl fmt::Debug for Attempt {
+    /// Shows nothing of the response.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt")
+            .field("subscriber", &self.subscriber)
+            .field("event", &self.event)
+            .field("duration", &self.duration)
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttemptOutcome {
+    /// The subscriber has it.
+    Delivered {
+        /// The answer's status, if it was an HTTP endpoint.
+        status: Option<u16>,
+    },
+    /// The subscriber may not have it.
+    Failed {
+        /// The answer's status, if there was one.
+        status: Option<u16>,
+        /// What happened, in words for people: no secrets, phones or e-mails.
+        reason: String,
+    },
+}
+
+/// What becomes of the job.
+#[derive(Debug, Clone)]
+pub enum Next {
+    /// It leaves the queue, and its lane goes on.
+    Done,
+    /// It is tried again later; those behind it wait.
+    Retry(RetryAfter),
+    /// It becomes a dead letter, and its lane goes on.
+    Dead {
+        /// Why, in words for people.
+        reason: String,
+    },
+}
+
+impl Gateway {
+    /// Records an attempt with everything that follows from it. [`Ack::Stale`]: the job is another worker's now, and
+    /// nothing was changed.
+    pub async fn record(
+        &self,
+        job: &Claimed,
+        attempt: Attempt,
+        next: Next,
+        circuit: CircuitStep,
+    ) -> Result<Ack> {
+        if job.kind() != job_kind(&attempt.subscriber) {
+            return Err(StoreError::invalid(
+                "the job of an attempt is another subscriber's",
+            ));
+        }
+        let mut attempt = attempt;
+        if let Some(excerpt) = &mut attempt.response_excerpt {
+            excerpt.truncate(excerpt.floor_char_boundary(RESPONSE_EXCERPT_LENGTH));
+            // PostgreSQL keeps no such character in a text.
+            if excerpt.contains('\0') {
+                *excerpt = excerpt.replace('\0', "\u{fffd}");
+            }
+        }
+        let record = Record {
+            job: job.clone(),
+            attempt,
+            next,
+            circuit,
+        };
+        self.inner.db.write(record).await
+    }
+}
+
+struct Record {
+    job: Claimed,
+    attempt: Attempt,
+    next: Next,
+    circuit: CircuitStep,
+}
+
+/// The delivery counts its attempts, and the attempt gets the number. `$9` is 1 if the endpoint lives: its circuit is
+/// closed where it is not, and no row is touched where it is.
+const NOTE: Sql = Sql::either(
+    "UPDATE gateway_deliveries SET attempts = attempts + 1,
+         delivered_at = CASE WHEN $5 = 1 THEN $10 ELSE delivered_at END
+     WHERE event = $1 AND subscriber = $2;
+     INSERT INTO gateway_attempts (event, subscriber, number, started_at, duration, delivered, status, reason, response,
+         recorded_at)
+     SELECT $1, $2, coalesce((SELECT attempts FROM gateway_deliveries WHERE event = $1 AND subscriber = $2), 1),
+         $3, $4, $5, $6, $7, $8, $10;
+     UPDATE gateway_subscribers SET failures = 0, openings = 0, open_until = NULL, probe_until = NULL, last_error = NULL,
+         failing_since = NULL
+     WHERE name = $2 AND $9 = 1 AND (failures > 0 OR open_until IS NOT NULL)",
+    "WITH delivery AS (
+         UPDATE gateway_deliveries SET attempts = attempts + 1,
+             delivered_at = CASE WHEN $5 = 1 THEN $10 ELSE delivered_at END
+         WHERE event = $1 AND subscriber = $2 RETURNING attempts),
+     lives AS (
+         UPDATE gateway_subscribers SET failures = 0, openings = 0, open_until = NULL, probe_until = NULL,
+             last_error = NULL, failing_since = NULL
+         WHERE name = $2 AND $9 = 1 AND (failures > 0 OR open_until IS NOT NULL))
+     INSERT INTO gateway_attempts (event, subscriber, number, started_at, duration, delivered, status, reason, response,
+         recorded_at)
+     SELECT $1, $2, coalesce((SELECT attempts FROM delivery), 1), $3, $4, $5, $6, $7, $8, $10",
+);
+
+impl Operation for Record {
+    type Output = Ack;
+
+    async fn run(&self, tx: &mut Tx) -> Result<Ack> {
+        let Self { job, attempt, .. } = self;
+        let (is_delivered, status, reason) = match &attempt.outcome {
+            AttemptOutcome::Delivered { status } => (true, *status, None),
+            AttemptOutcome::Failed { status, reason } => (false, *status, Some(reason.as_str())),
+        };
+        let ack = match &self.next {
+            Next::Done => jobs::complete(tx, job).await?,
+            Next::Retry(after) => jobs::retry(tx, job, after).await?,
+            Next::Dead { reason: why } => jobs::bury(tx, job, why, reason).await?,
+        };
+        if !ack.is_recorded() {
+            return Ok(ack);
+        }
+        let now = tx.now().await?;
+        tx.query(NOTE)
+            .bind(attempt.event)
+            .bind(&attempt.subscriber)
+            .bind(attempt.started_at.timestamp_micros())
+            .bind(micros(attempt.duration))
+            .bind(i64::from(is_delivered))
+            .bind(status.map(i64::from))
+            .bind(reason)
+            .bind(&attempt.response_excerpt)
+            .bind(i64::from(self.circuit == CircuitStep::Succeeded))
+            .bind(now)
+            .execute()
+            .await?;
+        if let CircuitStep::Failed {
+            error,
+            policy,
+            retry_after,
+        } = &self.circuit
+        {
+            circuit::failed(tx, &attempt.subscriber, error, policy, *retry_after).await?;
+        }
+        if is_delivered {
+            let lag = now - job.created_at().timestamp_micros();
+            tallies::delivered(tx, now, &attempt.subscriber, lag);
+        } else {
+            tallies::failed(tx, now, &attempt.subscriber);
+        }
+        Ok(ack)
+    }
+}
