@@ -243,7 +243,14 @@ impl Operation for Accept {
             let duplicates = taken.iter().filter(|it| it.duplicate).count();
             let events = taken.len() - duplicates;
             let (events, duplicates) = (count(events), count(duplicates));
-            tallies::came(tx, known.now, &new.account, events, duplicates, new.problem.is_none());
+            tallies::came(
+                tx,
+                known.now,
+                &new.account,
+                events,
+                duplicates,
+                new.problem.is_none(),
+            );
         }
         Ok(first
             .into_iter()
@@ -404,7 +411,9 @@ impl Accept {
         if ids.len() == self.requests.len() {
             Ok(ids)
         } else {
-            Err(StoreError::internal("a webhook was not stored with its group"))
+            Err(StoreError::internal(
+                "a webhook was not stored with its group",
+            ))
         }
     }
 

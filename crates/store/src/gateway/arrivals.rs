@@ -172,6 +172,9 @@ async fn attempt(inner: &Inner, group: &[Arrival]) -> Result<Vec<Acceptance>> {
     let Some(first) = group.first() else {
         return Ok(Vec::new());
     };
-    let requests: Accepting = group.iter().map(|arrival| Arc::clone(&arrival.new)).collect();
+    let requests: Accepting = group
+        .iter()
+        .map(|arrival| Arc::clone(&arrival.new))
+        .collect();
     inner.db.write(Accept::new(requests, first.version)).await
 }

@@ -182,7 +182,10 @@ pub(super) async fn failed(
         open_until = Some(open_until.map_or(until, |known| known.max(until)));
     } else if !is_paused && (open_until.is_some() || failures >= i64::from(policy.failures)) {
         let doubled = 1_u32 << openings.clamp(0, 20);
-        let pause = policy.first_pause.saturating_mul(doubled).min(policy.longest_pause);
+        let pause = policy
+            .first_pause
+            .saturating_mul(doubled)
+            .min(policy.longest_pause);
         open_until = Some(now.saturating_add(micros(pause)));
         openings = openings.saturating_add(1);
     }

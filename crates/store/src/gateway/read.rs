@@ -44,7 +44,9 @@ impl Gateway {
     pub async fn event(&self, event_id: &str) -> Result<Option<EventRow>> {
         let mut tx = self.inner.db.read().await?;
         let row = tx
-            .query(event_columns!("FROM gateway_events AS e WHERE e.event_id = $1"))
+            .query(event_columns!(
+                "FROM gateway_events AS e WHERE e.event_id = $1"
+            ))
             .bind(event_id)
             .fetch_optional()
             .await?;

@@ -109,9 +109,12 @@ impl Gateway {
                 replace_files: false,
             })
             .await?;
-        self.subscriber(&name)
-            .await?
-            .ok_or_else(|| StoreError::new(StoreErrorKind::Conflict, "the subscriber was removed at once"))
+        self.subscriber(&name).await?.ok_or_else(|| {
+            StoreError::new(
+                StoreErrorKind::Conflict,
+                "the subscriber was removed at once",
+            )
+        })
     }
 
     /// Makes these the subscribers of the file: others that came from a file are removed. Where all is the same nothing

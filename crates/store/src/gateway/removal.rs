@@ -75,7 +75,9 @@ impl Operation for ThrowAway {
         };
         let kind = job_kind(&self.name);
         let gone = jobs(tx, &kind).await? + dead_letters(tx, &kind).await?;
-        let settled_at = removal.int("removed_at")?.saturating_add(micros(STRAGGLERS));
+        let settled_at = removal
+            .int("removed_at")?
+            .saturating_add(micros(STRAGGLERS));
         if gone == 0 && settled_at <= now {
             tx.query("DELETE FROM gateway_removals WHERE subscriber = $1")
                 .bind(&self.name)
@@ -122,7 +124,10 @@ async fn jobs(tx: &mut Tx, kind: &str) -> Result<u64> {
         }
     }
     let gone = rows.len() as u64;
-    tx.count(depth_counter(kind), -i64::try_from(gone).unwrap_or(i64::MAX));
+    tx.count(
+        depth_counter(kind),
+        -i64::try_from(gone).unwrap_or(i64::MAX),
+    );
     Ok(gone)
 }
 

@@ -104,12 +104,14 @@ pub(super) async fn replace(
     .bind(now.saturating_add(overlap))
     .execute()
     .await?;
-    tx.query("DELETE FROM gateway_secrets WHERE subscriber = $1 AND (expires_at <= $2 OR number <= $3)")
-        .bind(subscriber)
-        .bind(now)
-        .bind(number - KEPT)
-        .execute()
-        .await?;
+    tx.query(
+        "DELETE FROM gateway_secrets WHERE subscriber = $1 AND (expires_at <= $2 OR number <= $3)",
+    )
+    .bind(subscriber)
+    .bind(now)
+    .bind(number - KEPT)
+    .execute()
+    .await?;
     tx.query(
         "INSERT INTO gateway_secrets (subscriber, number, sealed, created_at) VALUES ($1, $2, $3, $4)",
     )

@@ -166,7 +166,14 @@ impl SubscriberTally {
 }
 
 /// What a webhook adds to the sums of its account.
-pub(super) fn came(tx: &mut Tx, now: i64, account: &str, events: i64, duplicates: i64, is_parsed: bool) {
+pub(super) fn came(
+    tx: &mut Tx,
+    now: i64,
+    account: &str,
+    events: i64,
+    duplicates: i64,
+    is_parsed: bool,
+) {
     let hour = now.div_euclid(HOUR);
     tx.hourly(hour, REQUESTS, account, 1);
     tx.hourly(hour, EVENTS, account, events);

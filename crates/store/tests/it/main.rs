@@ -8,6 +8,7 @@
 mod db;
 mod faults;
 mod funnels;
+mod gateway;
 mod jobs;
 mod jobs_model;
 mod leads;

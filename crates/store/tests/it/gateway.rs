@@ -1,0 +1,387 @@
+//! The gateway's tables: what is accepted is delivered once, in order, by the subscribers of that moment.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+use store::{
+    Acceptance, Ack, Attempt, AttemptOutcome, CircuitPolicy, CircuitStep, Claimed, Dedup, NewEvent,
+    NewRequest, NewSubscriber, Next, RetryAfter, Route, Store, StoreErrorKind, SubscriberSource,
+    SubscriberState, Taken, gateway_lane, job_kind,
+};
+use uuid::Uuid;
+
+use crate::db::{keyring, on_both};
+
+const DAY: Duration = Duration::from_hours(24);
+const LEASE: Duration = Duration::from_secs(60);
+
+/// A key that is the same for the same content.
+fn key(content: &str) -> [u8; 32] {
+    let mut key = [0; 32];
+    for (place, byte) in content.bytes().enumerate() {
+        key[place % 32] ^= byte.rotate_left(u32::try_from(place / 32).unwrap());
+    }
+    key
+}
+
+/// An event of a lead for these subscribers.
+pub(crate) fn event(lead: u64, content: &str, subscribers: &[&str]) -> NewEvent {
+    let (kind, subject) = ("leads.update", format!("leads/{lead}"));
+    let route = |&subscriber: &&str| Route {
+        subscriber: subscriber.into(),
+        lane: gateway_lane(subscriber, "acme", Some(&subject), kind),
+        changed: Vec::new(),
+    };
+    NewEvent {
+        event_id: format!("evt_{}", Uuid::new_v4().simple()),
+        kind: kind.into(),
+        account_id: Some(1),
+        pipeline_id: Some(2),
+        status_id: None,
+        occurred_at: None,
+        dedup: Dedup {
+            key: key(content),
+            window: DAY,
+        },
+        envelope: format!("{{\"lead\":{lead},\"content\":\"{content}\"}}"),
+        fields: None,
+        routes: subscribers.iter().map(route).collect(),
+        subject: Some(subject),
+    }
+}
+
+pub(crate) fn request(body: &[u8], events: Vec<NewEvent>) -> NewRequest {
+    NewRequest {
+        account: "acme".into(),
+        request_id: None,
+        content_type: Some("application/x-www-form-urlencoded".into()),
+        body: body.to_vec().into(),
+        problem: None,
+        events,
+    }
+}
+
+pub(crate) async fn accept(store: &Store, new: NewRequest) -> (i64, Vec<Taken>) {
+    let gateway = store.gateway();
+    let version = gateway.registry_version().await.unwrap();
+    match gateway.accept(new, version).await.unwrap() {
+        Acceptance::Stored { request, events } => (request, events),
+        Acceptance::RegistryChanged => panic!("the registry did not change"),
+    }
+}
+
+pub(crate) async fn subscribe(store: &Store, name: &str) {
+    let new = NewSubscriber::new(
+        name,
+        SubscriberSource::Api,
+        json!({"url": "https://x.test"}),
+    );
+    store.gateway().put_subscriber(new).await.unwrap();
+}
+
+pub(crate) async fn claim(store: &Store, subscriber: &str, limit: u32) -> Vec<Claimed> {
+    let worker = store.jobs().worker("gateway");
+    let kind = job_kind(subscriber);
+    worker.claim(&[&kind], limit, LEASE).await.unwrap()
+}
+
+pub(crate) fn attempt(subscriber: &str, job: &Claimed, outcome: AttemptOutcome) -> Attempt {
+    Attempt {
+        subscriber: subscriber.into(),
+        event: job.payload().unwrap(),
+        started_at: job.created_at(),
+        duration: Duration::from_millis(5),
+        outcome,
+        response_excerpt: None,
+    }
+}
+
+pub(crate) async fn deliver(store: &Store, subscriber: &str, job: &Claimed) -> Ack {
+    let outcome = AttemptOutcome::Delivered { status: Some(204) };
+    let attempt = attempt(subscriber, job, outcome);
+    let gateway = store.gateway();
+    gateway
+        .record(job, attempt, Next::Done, CircuitStep::Succeeded)
+        .await
+        .unwrap()
+}
+
+pub(crate) async fn fail(store: &Store, subscriber: &str, job: &Claimed, next: Next) -> Ack {
+    let outcome = AttemptOutcome::Failed {
+        status: Some(500),
+        reason: "answered 500".into(),
+    };
+    let step = CircuitStep::Failed {
+        error: "answered 500".into(),
+        policy: CircuitPolicy::default(),
+        retry_after: None,
+    };
+    let attempt = attempt(subscriber, job, outcome);
+    let gateway = store.gateway();
+    gateway.record(job, attempt, next, step).await.unwrap()
+}
+
+fn again() -> Next {
+    Next::Retry(RetryAfter::new(Duration::ZERO, "answered 500"))
+}
+
+/// What waits for a subscriber, in the order in which it gets it.
+async fn drain(store: &Store, subscriber: &str) -> Vec<String> {
+    let mut got = Vec::new();
+    loop {
+        let jobs = claim(store, subscriber, 10).await;
+        if jobs.is_empty() {
+            return got;
+        }
+        for job in jobs {
+            let rows = [job.payload().unwrap()];
+            let mut events = store.gateway().envelopes(&rows).await.unwrap();
+            got.push(events.pop().unwrap().envelope);
+            assert!(deliver(store, subscriber, &job).await.is_recorded());
+        }
+    }
+}
+
+on_both! {
+    async fn what_is_accepted_reaches_every_subscriber_in_order(db: TestDb) {
+        let store = db.open().await;
+        subscribe(&store, "crm").await;
+        subscribe(&store, "bot").await;
+        let events = vec![
+            event(1, "a", &["crm", "bot"]),
+            event(1, "b", &["crm"]),
+            event(2, "c", &["crm"]),
+            event(3, "nobody", &[]),
+        ];
+        let ids: Vec<String> = events.iter().map(|event| event.event_id.clone()).collect();
+        let (_, taken) = accept(&store, request(b"body", events)).await;
+        assert_eq!(taken.iter().map(|it| it.event_id.clone()).collect::<Vec<_>>(), ids);
+        assert!(taken.iter().all(|it| !it.duplicate));
+        accept(&store, request(b"body 2", vec![event(1, "d", &["crm"])])).await;
+
+        // Two leads, so two heads; the others wait behind them.
+        let heads = claim(&store, "crm", 10).await;
+        assert_eq!(heads.len(), 2);
+        for job in heads.iter().rev() {
+            assert!(deliver(&store, "crm", job).await.is_recorded());
+            assert_eq!(deliver(&store, "crm", job).await, Ack::Stale);
+        }
+        let rest = drain(&store, "crm").await;
+        assert_eq!(rest, [event(1, "b", &[]).envelope, event(1, "d", &[]).envelope]);
+        assert_eq!(drain(&store, "bot").await, [event(1, "a", &[]).envelope]);
+        for name in ["crm", "bot"] {
+            let stats = store.jobs().stats(&job_kind(name)).await.unwrap();
+            assert_eq!((stats.depth, stats.dead), (0, 0));
+        }
+        let sums = store.gateway().tallies(1).await.unwrap();
+        let account = &sums.accounts[0];
+        assert_eq!((account.received, account.events, account.duplicates), (2, 5, 0));
+        let sent: Vec<_> = sums.subscribers.iter().map(|it| (it.subscriber.as_str(), it.delivered)).collect();
+        assert_eq!(sent, [("bot", 1), ("crm", 4)]);
+        assert_eq!(sums.subscribers[1].lags.iter().sum::<u64>(), 4);
+    }
+
+    async fn the_same_content_makes_one_event_within_its_window(db: TestDb) {
+        let store = db.open().await;
+        subscribe(&store, "crm").await;
+        let first = accept(&store, request(b"1", vec![event(1, "a", &["crm"])])).await.1.remove(0);
+        let both = vec![event(1, "a", &["crm"]), event(1, "b", &["crm"]), event(1, "b", &["crm"])];
+        let (number, taken) = accept(&store, request(b"2", both)).await;
+        assert_eq!(taken.iter().map(|it| it.duplicate).collect::<Vec<_>>(), [true, false, true]);
+        assert_eq!(taken[0].event_id, first.event_id);
+        assert_eq!(taken[2].event_id, taken[1].event_id);
+        assert!(number > 0);
+        db.hands.advance(DAY + Duration::from_secs(1));
+        let late = accept(&store, request(b"3", vec![event(1, "a", &["crm"])])).await.1.remove(0);
+        assert!(!late.duplicate);
+        assert_eq!(drain(&store, "crm").await.len(), 3);
+    }
+
+    async fn the_same_request_is_a_duplicate_however_late(db: TestDb) {
+        let store = db.open().await;
+        subscribe(&store, "crm").await;
+        let named = |body: &'static [u8], content: &str| NewRequest {
+            request_id: Some("r-1".into()),
+            ..request(body, vec![event(1, content, &["crm"])])
+        };
+        let first = accept(&store, named(b"1", "a")).await.1.remove(0);
+        db.hands.advance(DAY * 20);
+        let again = accept(&store, named(b"1", "a")).await.1.remove(0);
+        assert!(again.duplicate);
+        assert_eq!(again.event_id, first.event_id);
+        // Another body under the same id is another webhook.
+        assert!(!accept(&store, named(b"2", "b")).await.1.remove(0).duplicate);
+        assert_eq!(drain(&store, "crm").await.len(), 2);
+    }
+
+    async fn sixty_four_at_once_are_one(db: TestDb) {
+        let (store, other) = (db.open().await, db.open().await);
+        subscribe(&store, "crm").await;
+        let version = store.gateway().registry_version().await.unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..64 {
+            let gateway = if number % 2 == 0 { store.gateway() } else { other.gateway() };
+            // In different orders, so that whoever took keys as they come would wait for each other.
+            let mut events = vec![event(1, "a", &["crm"]), event(2, "b", &["crm"]), event(3, "c", &["crm"])];
+            events.rotate_left(number % 3);
+            tasks.spawn(async move { gateway.accept(request(b"x", events), version).await.unwrap() });
+        }
+        let mut fresh = 0;
+        for outcome in tasks.join_all().await {
+            let Acceptance::Stored { events, .. } = outcome else { panic!("nothing changed") };
+            fresh += events.iter().filter(|it| !it.duplicate).count();
+        }
+        assert_eq!(fresh, 3);
+        assert_eq!(drain(&store, "crm").await.len(), 3);
+        let sums = store.gateway().tallies(1).await.unwrap();
+        assert_eq!((sums.accounts[0].received, sums.accounts[0].duplicates), (64, 64 * 3 - 3));
+    }
+
+    async fn nothing_is_routed_by_an_old_registry(db: TestDb) {
+        let store = db.open().await;
+        let gateway = store.gateway();
+        let old = gateway.registry_version().await.unwrap();
+        subscribe(&store, "crm").await;
+        let outcome = gateway.accept(request(b"x", vec![event(1, "a", &[])]), old).await.unwrap();
+        assert_eq!(outcome, Acceptance::RegistryChanged);
+        // Nothing of it stays, not even its key.
+        let taken = accept(&store, request(b"x", vec![event(1, "a", &["crm"])])).await.1.remove(0);
+        assert!(!taken.duplicate);
+    }
+
+    async fn an_event_goes_where_a_field_has_changed(db: TestDb) {
+        let store = db.open().await;
+        subscribe(&store, "crm").await;
+        let with = |content: &str, fields: &[(&str, u64)]| {
+            let mut new = event(1, content, &["crm"]);
+            new.routes[0].changed = vec!["price".into(), "custom:501".into()];
+            let fields: BTreeMap<_, _> = fields.iter().map(|&(name, hash)| (name.to_owned(), hash)).collect();
+            new.fields = Some(fields);
+            request(content.as_bytes(), vec![new])
+        };
+        let both = [("price", 1), ("name", u64::MAX)];
+        for (content, fields, is_sent) in [
+            ("first", both.as_slice(), true),
+            ("same", &both, false),
+            ("other field", &[("price", 1), ("name", 2)], false),
+            ("price", &[("price", 2), ("name", 2)], true),
+            ("new", &[("price", 2), ("custom:501", 1)], true),
+            ("gone", &[("price", 2)], true),
+            ("still gone", &[("price", 2)], false),
+        ] {
+            accept(&store, with(content, fields)).await;
+            assert_eq!(drain(&store, "crm").await.len(), usize::from(is_sent), "{content}");
+        }
+    }
+
+    async fn secrets_are_valid_side_by_side_and_sealed(db: TestDb) {
+        let store = db.open().await;
+        let gateway = store.gateway();
+        let secret = |text: &str| SecretString::from(text);
+        let new = |text| NewSubscriber::new("crm", SubscriberSource::Api, json!({})).secret(secret(text));
+        gateway.put_subscriber(new("planted-one")).await.unwrap();
+        gateway.rotate_secret("crm", secret("planted-two"), DAY).await.unwrap();
+        assert!(!gateway.rotate_secret("nobody", secret("x"), DAY).await.unwrap());
+        let valid = async |gateway: &store::Gateway| {
+            let row = gateway.subscriber("crm").await.unwrap().unwrap();
+            assert!(!format!("{row:?}").contains("planted"));
+            row.secrets.iter().map(|it| it.secret.expose_secret().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(valid(&gateway).await, ["planted-two", "planted-one"]);
+        let both = db.open_with(db.options().keyring(keyring(&[("next", 2), ("test", 1)]))).await;
+        assert_eq!(both.gateway().rotate_keys().await.unwrap(), 2);
+        let next = db.open_with(db.options().keyring(keyring(&[("next", 2)]))).await;
+        assert_eq!(valid(&next.gateway()).await.len(), 2);
+        assert_eq!(gateway.registry().await.unwrap_err().kind(), StoreErrorKind::Decrypt);
+        db.hands.advance(DAY);
+        assert_eq!(valid(&next.gateway()).await, ["planted-two"]);
+        if db.is_sqlite() {
+            store.close().await;
+            let bytes = db.bytes();
+            assert!(!bytes.windows(7).any(|it| it == b"planted"));
+        }
+    }
+
+    async fn the_file_says_which_subscribers_there_are(db: TestDb) {
+        let store = db.open().await;
+        let gateway = store.gateway();
+        let of_file = |name: &str, timeout: u64| NewSubscriber::new(name, SubscriberSource::File, json!({"timeout_ms": timeout}));
+        subscribe(&store, "api").await;
+        let before = gateway.registry_version().await.unwrap();
+        gateway.replace_file_subscribers(vec![of_file("a", 1), of_file("b", 1)]).await.unwrap();
+        let version = gateway.registry_version().await.unwrap();
+        assert!(version > before);
+        gateway.replace_file_subscribers(vec![of_file("a", 1), of_file("b", 1)]).await.unwrap();
+        assert_eq!(gateway.registry_version().await.unwrap(), version, "the same file changes nothing");
+        gateway.set_subscriber_state("b", SubscriberState::Paused).await.unwrap();
+        gateway.replace_file_subscribers(vec![of_file("b", 2)]).await.unwrap();
+        let registry = gateway.registry().await.unwrap();
+        let names: Vec<_> = registry.subscribers.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["api", "b"]);
+        assert_eq!(registry.subscribers[1].settings, json!({"timeout_ms": 2}));
+        assert_eq!(registry.subscribers[1].state, SubscriberState::Paused);
+        for wrong in [of_file("api", 1), of_file("no/slash", 1), of_file("", 1)] {
+            let kind = gateway.replace_file_subscribers(vec![wrong]).await.unwrap_err().kind();
+            assert!(matches!(kind, StoreErrorKind::Conflict | StoreErrorKind::Invalid));
+        }
+        assert_eq!(gateway.registry().await.unwrap().version, registry.version);
+    }
+
+    async fn a_removed_subscriber_leaves_no_work(db: TestDb) {
+        let store = db.open().await;
+        subscribe(&store, "crm").await;
+        subscribe(&store, "bot").await;
+        for batch in 0..13_u64 {
+            let events = (0..100).map(|n| event(n % 7, &format!("{batch} {n}"), &["crm", "bot"])).collect();
+            accept(&store, request(b"x", events)).await;
+        }
+        let held = claim(&store, "crm", 2).await;
+        let _ = fail(&store, "crm", &held[0], Next::Dead { reason: "test".into() }).await;
+        assert!(store.gateway().remove_subscriber("crm").await.unwrap());
+        assert!(!store.gateway().remove_subscriber("crm").await.unwrap());
+        assert_eq!(deliver(&store, "crm", &held[1]).await, Ack::Stale);
+        let stats = store.jobs().stats(&job_kind("crm")).await.unwrap();
+        assert_eq!((stats.depth, stats.dead), (0, 0));
+        // One of the same name begins anew, in lanes that do not remember.
+        subscribe(&store, "crm").await;
+        accept(&store, request(b"x", vec![event(1, "new", &["crm"])])).await;
+        assert_eq!(drain(&store, "crm").await, [event(1, "new", &[]).envelope]);
+        assert_eq!(drain(&store, "bot").await.len(), 1301 - 1);
+    }
+
+    async fn a_circuit_opens_is_probed_by_one_and_closes(db: TestDb) {
+        let (store, other) = (db.open().await, db.open().await);
+        subscribe(&store, "crm").await;
+        accept(&store, request(b"x", vec![event(1, "a", &["crm"])])).await;
+        let gateway = store.gateway();
+        let circuit = async || gateway.circuit("crm").await.unwrap().unwrap();
+        for failures in 1..=5 {
+            assert!(!circuit().await.is_open());
+            let job = claim(&store, "crm", 1).await.remove(0);
+            let _ = fail(&store, "crm", &job, again()).await;
+            assert_eq!(circuit().await.failures, failures);
+        }
+        let mut pause = Duration::from_secs(5);
+        for _ in 0..9 {
+            assert!(circuit().await.is_open());
+            db.hands.advance(pause - Duration::from_secs(1));
+            assert!(!gateway.take_probe("crm", LEASE).await.unwrap(), "{pause:?}");
+            db.hands.advance(Duration::from_secs(1));
+            assert!(gateway.take_probe("crm", LEASE).await.unwrap());
+            assert!(!other.gateway().take_probe("crm", LEASE).await.unwrap());
+            let job = claim(&store, "crm", 1).await.remove(0);
+            let _ = fail(&store, "crm", &job, again()).await;
+            pause = (pause * 2).min(Duration::from_mins(5));
+        }
+        db.hands.advance(pause);
+        assert!(other.gateway().take_probe("crm", LEASE).await.unwrap());
+        // Whoever took the probe and vanished does not keep others from it.
+        db.hands.advance(LEASE);
+        assert!(gateway.take_probe("crm", LEASE).await.unwrap());
+        let job = claim(&store, "crm", 1).await.remove(0);
+        assert_eq!(deliver(&store, "crm", &job).await, Ack::Recorded);
+        assert_eq!(circuit().await, store::Circuit::default());
+    }
+}
