@@ -10,6 +10,7 @@
 
 mod canned;
 mod emulator;
+mod gateway;
 mod intake;
 mod load;
 mod place;
@@ -36,12 +37,15 @@ enum What {
     Sdk(sdk::Arguments),
     /// lead-intake: leads taken per second, answers while amoCRM is away, the way of a lead to amoCRM, memory.
     Intake(intake::Arguments),
+    /// webhook-gateway: webhooks taken per second, deliveries, answers while a subscriber hangs and much waits, memory.
+    Gateway(gateway::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().what {
         What::Sdk(arguments) => sdk::run(&arguments),
         What::Intake(arguments) => intake::run(&arguments),
+        What::Gateway(arguments) => gateway::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -13,6 +13,10 @@ impl Place {
         Ok(Self(place))
     }
 
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
     pub(crate) fn sqlite(&self, name: &str) -> String {
         format!("sqlite://{}/{name}.db", self.0.display())
     }

@@ -11,13 +11,15 @@ use crate::{environment, process};
 const PROFILE: [&str; 2] = ["--profile", "bench"];
 
 /// Without `-p`: features are those of the whole workspace, so the build is shared with other chores.
-const PROGRAMS: [&str; 6] = [
+const PROGRAMS: [&str; 8] = [
     "--bin",
     "bench",
     "--bin",
     "amocrm-emulator",
     "--bin",
     "lead-intake",
+    "--bin",
+    "webhook-gateway",
 ];
 
 /// What to measure.
@@ -37,6 +39,13 @@ enum What {
         /// Other clients do the same work in the same run. They are installed from PyPI and npm.
         #[arg(long)]
         peers: bool,
+    },
+    /// webhook-gateway: webhooks taken per second on SQLite and PostgreSQL, deliveries, answers while a subscriber hangs and
+    /// a million events wait, memory.
+    Gateway {
+        /// Seconds instead of minutes: shows that the benchmark works, not how fast anything is.
+        #[arg(long)]
+        quick: bool,
     },
     /// lead-intake: leads taken per second on SQLite and PostgreSQL, answers while amoCRM is away, the way of a lead to
     /// amoCRM, memory.
@@ -59,24 +68,31 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 .filter_map(|(is_on, option)| is_on.then_some(option));
             measure(&PROFILE, ["sdk"].into_iter().chain(options))
         }
-        What::Intake { quick } => {
-            let mut options = vec!["intake".to_owned()];
-            options.extend(quick.then(|| "--quick".to_owned()));
-            // Stopped and deleted at the end, whatever happens.
-            let (url, _postgres) = postgres()?;
-            options.extend(url.map(|url| format!("--postgres={url}")));
-            measure(&PROFILE, options)
-        }
+        What::Intake { quick } => on_databases("intake", quick),
+        What::Gateway { quick } => on_databases("gateway", quick),
     }
+}
+
+/// Measures a service on SQLite, and on PostgreSQL if there is one.
+fn on_databases(service: &str, quick: bool) -> anyhow::Result<()> {
+    let mut options = vec![service.to_owned()];
+    options.extend(quick.then(|| "--quick".to_owned()));
+    // Stopped and deleted at the end, whatever happens.
+    let (url, _postgres) = postgres()?;
+    options.extend(url.map(|url| format!("--postgres={url}")));
+    measure(&PROFILE, options)
 }
 
 /// Shows that the benchmarks work, with the programs the tests were built with.
 pub(crate) fn smoke(postgres_url: Option<&str>) -> Counts {
-    let mut intake = vec!["intake".to_owned(), "--quick".to_owned()];
-    intake.extend(postgres_url.map(|url| format!("--postgres={url}")));
+    let quick = |service: &str| {
+        let mut options = vec![service.to_owned(), "--quick".to_owned()];
+        options.extend(postgres_url.map(|url| format!("--postgres={url}")));
+        measure(&[], options)
+    };
     let mut counts = Counts::default();
     let sdk = build(&[]).and_then(|()| measure(&[], ["sdk", "--quick"]));
-    for done in [sdk, measure(&[], intake)] {
+    for done in [sdk, quick("intake"), quick("gateway")] {
         match done {
             Ok(()) => counts.passed += 1,
             Err(error) => {
