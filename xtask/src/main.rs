@@ -51,7 +51,7 @@ enum Chore {
     Faults(faults::Arguments),
     /// Checks the SDK as its users meet it: every set of features, and the first program of its READMEs. Part of `ci`.
     Sdk,
-    /// Does what docs/lead-intake.md tells a newcomer, command by command, in both languages. Part of `test`.
+    /// Does what the guides of the services tell a newcomer, command by command, in both languages. Part of `test`.
     Guide,
     /// Builds the static program of the Dockerfile, and tries it in an empty root.
     Image(image::Arguments),
