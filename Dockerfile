@@ -1,5 +1,5 @@
 # lead-intake as one static program in an empty image: `docker build -t lead-intake .`
-# Any other program of the workspace: `docker build --build-arg PROGRAM=amocrm-emulator -t amocrm-emulator .`
+# Any other program of the workspace: `docker build --build-arg PROGRAM=webhook-gateway -t webhook-gateway .`
 #
 # `cargo xtask image` builds the same without Docker, and tries it in an empty root.
 
@@ -30,7 +30,7 @@ WORKDIR /srv
 VOLUME /srv/var
 ENV SERVER_HOST=0.0.0.0 \
     SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
-EXPOSE 8000
+EXPOSE 8000 8002
 # There is no shell and no curl here: the program asks itself.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["/program", "health"]
 ENTRYPOINT ["/program"]

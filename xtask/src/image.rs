@@ -1,7 +1,7 @@
 //! `cargo xtask image`: what the Dockerfile builds, without Docker: the static program in an empty root, tried there.
 //!
 //! The root holds what the image holds: the program, the certificates, a directory for data. If the program runs in it,
-//! takes a lead and reaches an amoCRM over TLS, it needs nothing else. Only root may change the root of a process;
+//! is well, and reaches an amoCRM over TLS, it needs nothing else. Only root may change the root of a process;
 //! elsewhere the program is built and looked at, and the rest is said to be skipped.
 
 use std::fs;
@@ -16,6 +16,8 @@ use serde_json::Value;
 use crate::cargo::cargo;
 use crate::process;
 
+/// What is shipped, and the command that needs an amoCRM and nothing else.
+const PROGRAMS: [(&str, &str); 2] = [("lead-intake", "provision"), ("webhook-gateway", "status")];
 /// The user of the Dockerfile.
 const USER: &str = "10001:10001";
 /// Where the build's certificates come from, there as here.
@@ -33,13 +35,30 @@ pub(crate) struct Arguments {
     quick: bool,
 }
 
-/// Builds the program and tries it.
+/// Builds the programs and tries each.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     process::catch_signals()?;
-    let program = build(arguments.quick)?;
-    let bytes = fs::metadata(&program)?.len();
+    build(arguments.quick)?;
+    let is_root = process::output("id", Command::new("id").arg("-u"))?.trim() == "0";
+    for (name, _) in PROGRAMS {
+        is_static(&built(name, arguments.quick)?)?;
+    }
+    if !is_root {
+        println!("skipped: only root can try them in an empty root");
+        return Ok(());
+    }
+    let emulator = build_emulator()?;
+    for (name, command) in PROGRAMS {
+        println!("-- {name}");
+        Image::make(&built(name, arguments.quick)?)?.try_out(&emulator, command)?;
+    }
+    Ok(())
+}
+
+fn is_static(program: &Path) -> anyhow::Result<()> {
+    let bytes = fs::metadata(program)?.len();
     println!("built    {} ({} MiB)", program.display(), bytes >> 20);
-    let ldd = Command::new("ldd").arg(&program).output();
+    let ldd = Command::new("ldd").arg(program).output();
     if let Ok(ldd) = ldd {
         let said = [ldd.stdout, ldd.stderr].concat();
         let said = String::from_utf8_lossy(&said);
@@ -49,13 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         anyhow::ensure!(is_static, "the program is not static: {said}");
         println!("static   ldd: {}", said.trim());
     }
-    if process::output("id", Command::new("id").arg("-u"))?.trim() != "0" {
-        println!("skipped: only root can try it in an empty root");
-        return Ok(());
-    }
-    let emulator = build_emulator()?;
-    let image = Image::make(&program)?;
-    image.try_out(&emulator)
+    Ok(())
 }
 
 /// `x86_64-unknown-linux-gnu`.
@@ -64,21 +77,23 @@ fn target() -> String {
 }
 
 /// As in the Dockerfile.
-fn build(quick: bool) -> anyhow::Result<PathBuf> {
-    let target = target();
-    let mut build = cargo(["build", "--locked", "--target", &target]);
-    build.args(["--package", "lead-intake", "--bin", "lead-intake"]);
+fn build(quick: bool) -> anyhow::Result<()> {
+    let mut build = cargo(["build", "--locked", "--target", &target()]);
+    for (name, _) in PROGRAMS {
+        build.args(["--package", name, "--bin", name]);
+    }
     build.env("RUSTFLAGS", "-C target-feature=+crt-static");
     if !quick {
         build.arg("--release");
     }
     let built = process::run("build", &mut build)?;
-    anyhow::ensure!(built.success, "the static program does not build");
+    anyhow::ensure!(built.success, "the static programs do not build");
+    Ok(())
+}
+
+fn built(name: &str, quick: bool) -> anyhow::Result<PathBuf> {
     let profile = if quick { "debug" } else { "release" };
-    Ok(target_directory()?
-        .join(target)
-        .join(profile)
-        .join("lead-intake"))
+    Ok(target_directory()?.join(target()).join(profile).join(name))
 }
 
 fn build_emulator() -> anyhow::Result<PathBuf> {
@@ -119,8 +134,9 @@ impl Image {
         Ok(image)
     }
 
-    /// Starts it as the image does, beside an emulator that speaks TLS, and does what a newcomer does.
-    fn try_out(&self, emulator: &Path) -> anyhow::Result<()> {
+    /// Starts it as the image does, beside an emulator that speaks TLS, and does what a newcomer does. `asking` is a
+    /// command that asks amoCRM.
+    fn try_out(&self, emulator: &Path, asking: &str) -> anyhow::Result<()> {
         let emulator = Running::emulator(emulator, &self.0)?;
         // The machine's own certificates, and the emulator's, which no authority vouches for.
         let mut certificates = fs::read(CERTIFICATES).unwrap_or_default();
@@ -131,10 +147,7 @@ impl Image {
             ("SERVER_HOST", "0.0.0.0".to_owned()),
             ("SERVER_PORT", port.clone()),
             // The working directory of the image is /srv; a process that changes its root begins at /.
-            (
-                "DATABASE_URL",
-                "sqlite:///srv/var/lead-intake.db".to_owned(),
-            ),
+            ("DATABASE_URL", "sqlite:///srv/var/service.db".to_owned()),
             ("SSL_CERT_FILE", CERTIFICATES.to_owned()),
             ("ADMIN_TOKEN", "0123456789abcdef".to_owned()),
             (
@@ -157,7 +170,7 @@ impl Image {
         };
         println!(
             "tls      {}",
-            process::output("provision", &mut command("provision"))?
+            process::output(asking, &mut command(asking))?
                 .lines()
                 .next()
                 .unwrap_or_default()
@@ -173,8 +186,7 @@ impl Image {
         };
         println!("health   {}", health.trim().replace('\n', "; "));
         let doctor = process::output("doctor", &mut command("doctor"))?;
-        let connection = doctor.lines().find(|line| line.contains("connection"));
-        println!("doctor   {}", connection.unwrap_or_default());
+        println!("doctor   {}", doctor.lines().next().unwrap_or_default());
         drop(service);
         Ok(())
     }
