@@ -127,7 +127,7 @@ impl Crm {
             }
             Ok(false) => {}
             Err(error) => {
-                tracing::warn!("the configured refresh token cannot be looked at: {error}")
+                tracing::warn!("the configured refresh token cannot be looked at: {error}");
             }
         }
         let obtained_at = match linked.client.oauth().connection().await {

@@ -1,18 +1,36 @@
 //! How a service is connected to an account of amoCRM: tokens from the environment or a consent, their renewal, the
 //! account's host, its standing, and the meter on every request.
 //!
-//! [`Crm`] is the connection to one account; a service with several accounts has several. [`Crm::linked`] gives the
-//! client, or says why there is none; [`CrmError::verdict`] says what a failure means for the work that met it.
+//! * [`Crm`] is the connection to one account; a service with several accounts has several. [`Crm::linked`] gives the
+//!   client, or says why there is none; [`CrmError::verdict`] says what a failure means for the work that met it.
+//! * [`auth_routes`] are the routes by which an administrator connects it and looks after it.
+//! * [`Hands`] work on a queue of jobs that need the account, and hold it while amoCRM is away or refuses.
+//! * [`Opening`] opens the database; [`doctor`], the parts of health and [`Queue::measure`] look at all of it.
 //!
 //! The invariant: nothing here knows what a service does with its account. Leads, lessons and webhooks are elsewhere.
 
+mod auth;
 mod crm;
 mod delivery;
+pub mod doctor;
 mod error;
+mod figures;
+mod health;
 mod meter;
+mod open;
+mod problem;
+mod queue;
 mod setup;
+mod work;
 
+pub use self::auth::{AUTH_OPEN_ROUTES, auth_routes};
 pub use self::crm::{Crm, KeysProbe, Linked, Standing};
 pub use self::delivery::DeliveryConfig;
 pub use self::error::{CrmError, Verdict};
+pub use self::figures::FIGURES;
+pub use self::health::{amocrm_part, database_part, disk_part, queue_part};
+pub use self::open::Opening;
+pub use self::problem::{crm_problem, store_problem};
+pub use self::queue::{Queue, float};
 pub use self::setup::Setup;
+pub use self::work::{Backoff, Gate, Hands, Pace, Work};

@@ -1,8 +1,6 @@
 //! The HTTP interface.
 
 mod access;
-mod auth;
-mod auth_page;
 mod dead_letters;
 mod error;
 mod funnels;
@@ -11,7 +9,6 @@ mod leads_amo;
 mod leads_erase;
 mod leads_read;
 mod leads_status;
-mod page;
 mod quarantine;
 mod reply;
 mod state;
@@ -24,10 +21,13 @@ mod webhooks_answers;
 mod webhooks_manager;
 mod webhooks_whatsapp;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::Redirect;
 use axum::routing::{get, post};
+use connection::auth_routes;
 use service_kit::dashboard::stylesheet;
 use service_kit::health::Health;
 use service_kit::http::{
@@ -94,13 +94,7 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .routes(routes!(funnels::overview))
         .routes(routes!(funnels::reply))
         .routes(routes!(unsubscribe::ask, unsubscribe::unsubscribe))
-        .routes(routes!(auth::start))
-        .routes(routes!(auth::callback))
-        .routes(routes!(auth::status))
-        .routes(routes!(auth::test))
-        .routes(routes!(auth::refresh))
-        .routes(routes!(auth::revoke))
-        .routes(routes!(auth::disabled))
+        .merge(auth_routes(Arc::clone(&state.crm)))
         // A page, which the description of the API need not tell.
         .route(dashboard::PATH, get(dashboard::page))
         .route(dashboard::RETRY_PATH, post(dashboard::retry))

@@ -1,18 +1,15 @@
 //! The service, put together.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
 use connection::Setup;
 use service_kit::clock::{SharedClock, SystemClock};
-use service_kit::config::DatabaseUrl;
 use service_kit::http::{bind, serve};
 use service_kit::metrics::Metrics;
-use store::{JobsOptions, Keyring, Options, Store, StoreError, StoreErrorKind};
+use store::{JobsOptions, Options, Store};
 use tokio::net::TcpListener;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, AppState, Visitors};
@@ -25,10 +22,6 @@ use crate::worker::{Deliveries, Worker};
 
 /// The store gives up a job a little after the worker would have: only if workers die so fast that none can report it.
 const MAX_CLAIMS: u32 = crate::worker::MAX_CLAIMS + 10;
-
-/// How long a start waits for a database server, and the pause between looks.
-const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
-const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 
 /// lead-intake with its database open.
 #[derive(Debug, Clone)]
@@ -44,14 +37,8 @@ impl App {
     ///
     /// When the database cannot be used, or there is no encryption key and none may be made. The text says what to do.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
-        let store = open_patiently(&config).await?;
-        let applied = store
-            .migrate()
-            .await
-            .context("DATABASE_URL: the tables cannot be made")?;
-        for name in applied {
-            tracing::info!(migration = name, "database migrated");
-        }
+        let options = store_options(&config);
+        let store = config.opening().migrated(options).await?;
         Ok(Self::with_store(config, store, SystemClock::shared()))
     }
 
@@ -96,6 +83,7 @@ impl App {
     /// The HTTP interface, without workers.
     pub fn router(&self) -> Router {
         let metrics = Metrics::install();
+        metrics.describe(connection::FIGURES);
         metrics.describe(FIGURES);
         let health = health(&self.state.store, &self.state.crm);
         api::routes(&self.state, health, metrics)
@@ -190,51 +178,10 @@ fn warn_of_the_public(config: &Config) {
     }
 }
 
-/// Opens the database, and waits for a server that is not there yet: machines start in any order.
-async fn open_patiently(config: &Config) -> anyhow::Result<Store> {
-    let started = Instant::now();
-    loop {
-        let error = match open_store(config).await {
-            Err(error) if matches!(config.database, DatabaseUrl::Postgres(_)) => error,
-            outcome => return outcome,
-        };
-        let is_away = error
-            .downcast_ref::<StoreError>()
-            .is_some_and(|error| error.kind() == StoreErrorKind::Unavailable);
-        if !is_away || started.elapsed() > DATABASE_PATIENCE {
-            return Err(error);
-        }
-        tracing::warn!("the database is waited for: {error:#}");
-        tokio::time::sleep(DATABASE_PAUSE).await;
-    }
-}
-
-/// Opens the database with the keys that seal tokens.
-pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
-    let keys = config
-        .security
-        .encryption_keys(&config.server, &config.database)
-        .map_err(anyhow::Error::msg)?;
-    if let Some(file) = &keys.generated {
-        tracing::warn!(
-            file = %file.display(),
-            "ENCRYPTION_KEY is unset: a key was made and is kept in this file; keep it with the backups"
-        );
-    }
-    let keyring = Keyring::parse(&keys.keys).context("ENCRYPTION_KEY")?;
-    let jobs = JobsOptions::default().max_claims(MAX_CLAIMS);
-    let options = Options::new()
-        .keyring(keyring)
-        .jobs(jobs)
+/// How this service uses its database.
+pub(crate) fn store_options(config: &Config) -> Options {
+    Options::new()
+        .jobs(JobsOptions::default().max_claims(MAX_CLAIMS))
         .time_zone(config.dashboard.time_zone())
-        .funnels(config.funnels.is_some());
-    Store::open(&config.database.to_secret(), options)
-        .await
-        .with_context(|| {
-            format!(
-                "DATABASE_URL: {} cannot be opened; expected sqlite://path or postgres://user:password@host:port/name, \
-                 for example DATABASE_URL=sqlite://var/lead-intake.db",
-                config.database
-            )
-        })
+        .funnels(config.funnels.is_some())
 }

@@ -13,7 +13,7 @@ mod status;
 use std::path::Path;
 use std::sync::Arc;
 
-use connection::DeliveryConfig;
+use connection::{DeliveryConfig, Opening};
 use service_kit::config::{
     AmocrmConfig, ConfigErrors, DatabaseConfig, DatabaseUrl, Environment, EventsConfig, Loader,
     LogConfig, SecurityConfig, ServerConfig,
@@ -80,6 +80,16 @@ pub struct Config {
 }
 
 impl Config {
+    /// How the database is opened.
+    pub(crate) fn opening(&self) -> Opening<'_> {
+        Opening {
+            service: "lead-intake",
+            database: &self.database,
+            security: &self.security,
+            server: &self.server,
+        }
+    }
+
     /// Reads defaults, file and environment, and checks everything.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ mod stage;
 mod task;
 mod team;
 
-pub(crate) use connection::{Crm, CrmError, KeysProbe, Linked, Standing, Verdict};
+pub(crate) use connection::{Crm, CrmError, Linked, Verdict};
 
 pub(crate) use self::contacts::{Found, complete_contact, find_contact};
 pub(crate) use self::deal::{

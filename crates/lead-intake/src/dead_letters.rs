@@ -15,7 +15,8 @@ use store::{DeadLetter, DeadLetterFilter, Store, StoreError};
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::worker::{DELIVER, all_kinds};
+use crate::health::QUEUE;
+use crate::worker::DELIVER;
 
 /// Letters read at once.
 const PAGE: u32 = 200;
@@ -232,10 +233,11 @@ impl Filter {
 
 /// The kind of this name; the part before the point may be left out.
 pub(crate) fn known_kind(name: &str) -> Result<&'static str, String> {
-    all_kinds()
+    QUEUE
+        .all()
         .find(|kind| *kind == name || kind.split_once('.').is_some_and(|(_, short)| short == name))
         .ok_or_else(|| {
-            let known: Vec<_> = all_kinds().collect();
+            let known: Vec<_> = QUEUE.all().collect();
             format!("kind: expected one of {}", known.join(", "))
         })
 }

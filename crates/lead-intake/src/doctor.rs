@@ -4,21 +4,22 @@
 //! function that reports findings.
 
 mod account;
-mod database;
 mod managers;
 mod settings;
+mod shared;
 mod webhook;
 
 use std::io::Write;
 use std::sync::Arc;
 
 use clap::Args;
+use connection::doctor as checks;
 use service_kit::clock::{SharedClock, SystemClock};
 use service_kit::config::ConfigErrors;
 use service_kit::doctor::{Doctor, Finding, Format, Report};
 
 use crate::App;
-use crate::app::open_store;
+use crate::app::store_options;
 use crate::config::Config;
 
 /// Arguments of `lead-intake doctor`.
@@ -83,12 +84,12 @@ async fn examine(config: Config) -> Report {
     doctor = doctor.check("configuration", move || async move {
         settings::check(&settings)
     });
-    let store = match open_store(&config).await {
+    let store = match config.opening().once(store_options(&config)).await {
         Ok(store) => store,
         Err(error) => {
             return doctor
                 .check("database", move || async move {
-                    vec![database::refused(&error)]
+                    vec![checks::database_refused("lead-intake", &error)]
                 })
                 .examine()
                 .await;
@@ -101,15 +102,15 @@ async fn examine(config: Config) -> Report {
             doctor = doctor.check_after($name, $after, move || async move { $check(&app).await });
         }};
     }
-    check!("database", &[], database::check);
-    check!("disk", &["database"], database::disk);
-    check!("queue", &["database"], database::queue);
-    check!("dead letters", &["database"], database::dead_letters);
+    check!("database", &[], shared::database);
+    check!("disk", &["database"], shared::disk);
+    check!("queue", &["database"], shared::queue);
+    check!("dead letters", &["database"], shared::dead_letters);
     check!("access", &["database"], webhook::access);
-    check!("connection", &["database"], account::connection);
-    check!("token", &["connection"], account::token);
-    check!("rights", &["connection"], account::rights);
-    check!("clock", &["connection"], account::clock);
+    check!("connection", &["database"], shared::connection);
+    check!("token", &["connection"], shared::token);
+    check!("rights", &["connection"], shared::rights);
+    check!("clock", &["connection"], shared::clock);
     check!("pipeline", &["connection"], account::pipeline);
     check!("fields", &["connection"], account::fields);
     check!("managers", &["connection"], managers::check);

@@ -26,7 +26,7 @@ pub mod reconcile;
 mod webhook_path;
 mod worker;
 
-pub use connection::DeliveryConfig;
+pub use connection::{DeliveryConfig, FIGURES as CONNECTION_FIGURES};
 
 pub use self::api::OPEN_ROUTES;
 pub use self::app::App;

@@ -1,5 +1,6 @@
 //! Who may call what.
 
+use connection::AUTH_OPEN_ROUTES;
 use service_kit::http::OpenRoute;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -12,16 +13,8 @@ pub const OPEN: &[OpenRoute] = &[
         "/api/leads",
         "visitors leave leads; limited per address and, if set, by INTAKE_FORM_KEY",
     ),
-    open(
-        "GET",
-        "/api/auth/amo/callback",
-        "amoCRM sends the administrator back; the single-use state proves who began",
-    ),
-    open(
-        "GET",
-        "/api/auth/amo/disabled",
-        "amoCRM's hook; its signature is checked",
-    ),
+    AUTH_OPEN_ROUTES[0],
+    AUTH_OPEN_ROUTES[1],
     open(
         "POST",
         "/api/webhooks/amo",

@@ -6,11 +6,10 @@ use askama::Template;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
-use service_kit::http::{Language, Problem};
+use service_kit::http::{self as kit, Language, PAGE_STYLE, Problem};
 use url::Url;
 
 use super::error::ApiError;
-use super::page::{STYLE, render};
 use super::visitor::take_text;
 use crate::config::{Config, is_page, page_url};
 
@@ -157,7 +156,7 @@ impl Reply {
     ) -> Response {
         let page = FormPage {
             language: self.language.code(),
-            style: STYLE,
+            style: PAGE_STYLE,
             ok,
             title,
             text,
@@ -168,7 +167,7 @@ impl Reply {
                 Language::English => "Back to the site",
             },
         };
-        render(status, &page)
+        kit::page(status, page.render().ok())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use connection::Backoff;
 use phonenumber::country::Id as Region;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -102,11 +103,6 @@ impl IntakeConfig {
         Duration::from_millis(self.settle_ms)
     }
 
-    /// The longest pause after a failed delivery.
-    pub fn retry_max(&self) -> Duration {
-        Duration::from_millis(self.retry_max_ms)
-    }
-
     /// Refuses to wait for deliveries so long that the answer about a lead, which is stored by then, would be cut off:
     /// the visitor would send it again.
     pub(super) fn check_patience(&self, server: &ServerConfig, problems: &mut Problems) {
@@ -122,14 +118,12 @@ impl IntakeConfig {
         }
     }
 
-    /// The pause after the `attempt`-th failed delivery: doubled each time up to the longest, with up to a fifth more,
-    /// so that leads which failed together do not come back together.
-    pub fn backoff(&self, attempt: u32) -> Duration {
-        let doubled = self
-            .retry_base_ms
-            .saturating_mul(1_u64 << attempt.saturating_sub(1).min(20));
-        let pause = doubled.min(self.retry_max_ms);
-        Duration::from_millis(pause + fastrand::u64(0..=pause / 5))
+    /// The pauses after failed deliveries.
+    pub fn backoff(&self) -> Backoff {
+        Backoff::new(
+            Duration::from_millis(self.retry_base_ms),
+            Duration::from_millis(self.retry_max_ms),
+        )
     }
 }
 

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::periods::{Delays, Period, periods, place, whole};
 use crate::api::{ApiError, AppState};
 use crate::dead_letters::Letter;
-use crate::worker::all_kinds;
+use crate::health::QUEUE;
 
 /// As many sources are told by name; the rest together.
 const SOURCES: usize = 8;
@@ -178,7 +178,7 @@ impl Figures {
         let store = &state.store;
         let tallies = store.tallies().read(whole(days)).await?;
         let mut queue = Vec::new();
-        for kind in all_kinds() {
+        for kind in QUEUE.all() {
             let stats = store.jobs().stats(kind).await?;
             queue.push(QueueFigures {
                 kind: kind.to_owned(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use connection::Gate;
 use service_kit::clock::SharedClock;
 use store::{
     Ack, Begin, Channel, Claimed, End, Enrolled, Enrolment, FUNNEL_ENTER, FunnelLimits, Identity,
@@ -28,7 +29,6 @@ use super::template::{Text, fill};
 use super::whatsapp::{TemplateMessage, Whatsapp, parameter};
 use crate::config::Config;
 use crate::lead::LeadForm;
-use crate::worker::Gate;
 
 /// How long a claim lasts without being renewed: on PostgreSQL also how long those of a killed process do.
 const LEASE: Duration = Duration::from_secs(45);
@@ -582,7 +582,13 @@ impl Sender {
         let gate = self.gate(errand.message.channel);
         let reason = failure.reason().to_owned();
         if let Failure::Outage(_) = failure {
-            gate.shut(self.inner.config.intake.backoff(gate.failures() + 1));
+            gate.shut(
+                self.inner
+                    .config
+                    .intake
+                    .backoff()
+                    .pause(gate.failures() + 1),
+            );
         } else {
             gate.succeed();
         }

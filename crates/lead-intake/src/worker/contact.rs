@@ -18,10 +18,10 @@ impl Worker {
     ) -> Result<Ack, StoreError> {
         let jobs = self.store.jobs();
         if job.taken_over() {
-            return jobs.retry(job, self.until_others_notice()).await;
+            return jobs.retry(job, self.hands.until_others_notice()).await;
         }
         let Err(error) = self.try_complete(linked, lead, contact).await else {
-            self.gate.succeed();
+            self.hands.gate().succeed();
             return jobs.complete(job).await;
         };
         let verdict = self.judge(linked, &error).await;
@@ -33,7 +33,7 @@ impl Worker {
                 .await;
         }
         tracing::warn!(lead.id = lead, "the contact is completed later: {error}");
-        jobs.retry(job, self.retry_after(job, verdict, &error))
+        jobs.retry(job, self.hands.retry_after(job, verdict, &error))
             .await
     }
 

@@ -57,7 +57,7 @@ impl Worker {
             return self
                 .store
                 .jobs()
-                .retry(job, self.until_others_notice())
+                .retry(job, self.hands.until_others_notice())
                 .await;
         }
         // Until the look is done, an earlier attempt may have made the person's contact.
@@ -377,7 +377,7 @@ impl Worker {
         };
         let ack = self.store.leads().set_delivered(row.id, made, job).await?;
         if ack.is_recorded() {
-            self.gate.succeed();
+            self.hands.gate().succeed();
             metrics::counter!("leads_delivered_total").increment(1);
             tracing::info!(
                 lead.id = row.id,
@@ -409,7 +409,7 @@ impl Worker {
             attempts = row.attempts + 1,
             "delivery failed, to be tried again: {error}"
         );
-        let retry = self.retry_after(job, verdict, error);
+        let retry = self.hands.retry_after(job, verdict, error);
         if doubt || error.is_unknown() {
             // The person's contact may exist and not be found yet: others go on waiting for this lead.
             self.store.jobs().retry(job, retry).await

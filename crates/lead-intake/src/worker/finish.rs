@@ -22,11 +22,11 @@ impl Worker {
         let lead = finish.lead;
         let jobs = self.store.jobs();
         if job.taken_over() {
-            return jobs.retry(job, self.until_others_notice()).await;
+            return jobs.retry(job, self.hands.until_others_notice()).await;
         }
         match self.try_finish(linked, finish).await {
             Ok(()) => {
-                self.gate.succeed();
+                self.hands.gate().succeed();
                 jobs.complete(job).await
             }
             Err(error) => {
@@ -41,7 +41,7 @@ impl Worker {
                     .await
                 } else {
                     tracing::warn!(lead.id = lead, "the deal is completed later: {error}");
-                    jobs.retry(job, self.retry_after(job, verdict, &error))
+                    jobs.retry(job, self.hands.retry_after(job, verdict, &error))
                         .await
                 }
             }

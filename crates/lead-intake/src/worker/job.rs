@@ -29,11 +29,6 @@ pub(crate) const KINDS: &[&str] = &[DELIVER, MOVE, LOOK, FINISH, CONTACT, FUNNEL
 pub(crate) const FUNNEL_KINDS: [&str; 3] =
     [FUNNEL_ENTER, Channel::Email.job(), Channel::Whatsapp.job()];
 
-/// Every kind there is.
-pub(crate) fn all_kinds() -> impl Iterator<Item = &'static str> {
-    KINDS.iter().chain(&FUNNEL_KINDS).copied()
-}
-
 /// How long after a doubt amoCRM is asked: the second that the doubt is about has to be over.
 const LOOK_AFTER: Duration = Duration::from_secs(2);
 

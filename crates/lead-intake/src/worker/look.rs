@@ -43,7 +43,7 @@ impl Worker {
         }
         match self.try_look(linked, job, wanted).await {
             Ok(End::Done) => {
-                self.gate.succeed();
+                self.hands.gate().succeed();
                 jobs.complete(job).await
             }
             Ok(End::Later(pause)) => {
@@ -68,7 +68,7 @@ impl Worker {
                         lead.id = wanted.lead,
                         "the deal is looked at later: {error}"
                     );
-                    jobs.retry(job, self.retry_after(job, verdict, &error))
+                    jobs.retry(job, self.hands.retry_after(job, verdict, &error))
                         .await
                 }
             }

@@ -34,7 +34,7 @@ impl Worker {
         };
         match self.try_move(linked, job, &row, status).await {
             Ok(End::Moved(moved)) => {
-                self.gate.succeed();
+                self.hands.gate().succeed();
                 let ack = leads.end_move(lead, moved, job, look).await?;
                 if ack.is_recorded() {
                     metrics::counter!("deals_moved_total").increment(1);
@@ -43,11 +43,11 @@ impl Worker {
                 Ok(ack)
             }
             Ok(End::Superseded) => {
-                self.gate.succeed();
+                self.hands.gate().succeed();
                 jobs.complete(job).await
             }
             Ok(End::Gone) => {
-                self.gate.succeed();
+                self.hands.gate().succeed();
                 self.note_gone(lead, StatusOrigin::Delivery).await?;
                 jobs.complete(job).await
             }
@@ -59,7 +59,7 @@ impl Worker {
                         .await
                 } else {
                     tracing::warn!(lead.id = lead, lead.status = %status, "the deal is moved later: {error}");
-                    jobs.retry(job, self.retry_after(job, verdict, &error))
+                    jobs.retry(job, self.hands.retry_after(job, verdict, &error))
                         .await
                 }
             }

@@ -32,7 +32,7 @@ impl Worker {
         };
         match made {
             Ok(()) => {
-                self.gate.succeed();
+                self.hands.gate().succeed();
                 funnels.note_made(note, job).await
             }
             Err(error) => {
@@ -46,7 +46,7 @@ impl Worker {
                         .await
                 } else {
                     tracing::warn!(lead.id = row.id, "a message's note is added later: {error}");
-                    jobs.retry(job, self.retry_after(job, verdict, &error))
+                    jobs.retry(job, self.hands.retry_after(job, verdict, &error))
                         .await
                 }
             }

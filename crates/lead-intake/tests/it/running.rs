@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use amocrm_emulator::Fault;
-use lead_intake::FIGURES;
+use lead_intake::{CONNECTION_FIGURES, FIGURES};
 use reqwest::Method;
 use serde_json::json;
 use service_kit::metrics::COMMON_FIGURES;
@@ -272,7 +272,11 @@ async fn every_metric_is_explained_in_the_answer_and_in_the_guide() {
     ] {
         assert!(metrics.contains(name), "{name}\n{metrics}");
     }
-    let known: Vec<_> = COMMON_FIGURES.iter().chain(FIGURES).collect();
+    let known: Vec<_> = COMMON_FIGURES
+        .iter()
+        .chain(CONNECTION_FIGURES)
+        .chain(FIGURES)
+        .collect();
     for line in metrics.lines().filter(|line| line.starts_with("# TYPE ")) {
         let name = line.split(' ').nth(2).unwrap();
         assert!(

@@ -1,20 +1,19 @@
-//! What all pages for people share: one style, and the rule that nothing else is loaded or run.
+//! What all small pages for people share: one style, and the rule that nothing else is loaded or run.
 
 use std::sync::LazyLock;
 
-use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 
-/// The style of the pages.
-pub(super) const STYLE: &str = include_str!("../../templates/page.css");
+/// The style of the pages, to be put into each.
+pub const PAGE_STYLE: &str = include_str!("../../assets/page.css");
 
 /// No scripts, no pictures, no frames; exactly this style. A text that slipped through unescaped could do nothing.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let hash = STANDARD.encode(Sha256::digest(STYLE));
+    let hash = STANDARD.encode(Sha256::digest(PAGE_STYLE));
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
@@ -22,9 +21,9 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
         .unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"))
 });
 
-/// An answer with a page.
-pub(super) fn render(status: StatusCode, page: &impl Template) -> Response {
-    let Ok(html) = page.render() else {
+/// An answer with a page of [`PAGE_STYLE`]; `None` if it could not be written.
+pub fn page(status: StatusCode, html: Option<String>) -> Response {
+    let Some(html) = html else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let mut response = (status, Html(html)).into_response();

@@ -4,11 +4,11 @@ use askama::Template;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
-use super::page::{STYLE, render};
+use service_kit::http::{PAGE_STYLE, page};
 
 #[derive(Debug, Template)]
 #[template(path = "callback.html")]
-pub(crate) struct Page {
+pub(super) struct Page {
     style: &'static str,
     ok: bool,
     title_ru: &'static str,
@@ -18,9 +18,9 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    pub(crate) fn connected(account: &str) -> Self {
+    pub(super) fn connected(account: &str) -> Self {
         Self {
-            style: STYLE,
+            style: PAGE_STYLE,
             ok: true,
             title_ru: "Подключено",
             title_en: "Connected",
@@ -29,7 +29,7 @@ impl Page {
         }
     }
 
-    pub(crate) fn refused() -> Self {
+    pub(super) fn refused() -> Self {
         Self::not_connected(
             "Доступ не был предоставлен. Чтобы попробовать снова, откройте /api/auth/amo."
                 .to_owned(),
@@ -37,21 +37,21 @@ impl Page {
         )
     }
 
-    pub(crate) fn unknown_state() -> Self {
+    pub(super) fn unknown_state() -> Self {
         Self::not_connected(
             "Ссылка устарела, уже использована или открыта не отсюда. Начните снова с /api/auth/amo.".to_owned(),
             "The link has expired, was used already, or did not start here. Begin again at /api/auth/amo.".to_owned(),
         )
     }
 
-    pub(crate) fn malformed(reason: &str) -> Self {
+    pub(super) fn malformed(reason: &str) -> Self {
         Self::not_connected(
             format!("Запрос нельзя принять: {reason}"),
             format!("The request cannot be taken: {reason}"),
         )
     }
 
-    pub(crate) fn failed(reason: &str) -> Self {
+    pub(super) fn failed(reason: &str) -> Self {
         Self::not_connected(
             format!("amoCRM не выдал токены: {reason}. Начните снова с /api/auth/amo."),
             format!("amoCRM gave no tokens: {reason}. Begin again at /api/auth/amo."),
@@ -60,7 +60,7 @@ impl Page {
 
     fn not_connected(text_ru: String, text_en: String) -> Self {
         Self {
-            style: STYLE,
+            style: PAGE_STYLE,
             ok: false,
             title_ru: "Не подключено",
             title_en: "Not connected",
@@ -77,6 +77,6 @@ impl IntoResponse for Page {
         } else {
             StatusCode::BAD_REQUEST
         };
-        render(status, &self)
+        page(status, self.render().ok())
     }
 }

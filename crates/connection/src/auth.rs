@@ -11,15 +11,45 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use service_kit::http::Problem;
-use store::Store;
+use service_kit::http::{OpenRoute, Problem};
+use store::StoreError;
 use tokio::time::Instant;
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::auth_page::Page;
-use super::error::ApiError;
-use crate::config::Config;
-use crate::crm::{Crm, CrmError, Standing};
+use self::page::Page;
+use crate::{Crm, CrmError, Standing, crm_problem, store_problem};
+
+mod page;
+
+/// The routes of [`auth_routes`] that anybody may call; the others are for administrators.
+pub const AUTH_OPEN_ROUTES: [OpenRoute; 2] = [
+    OpenRoute {
+        method: "GET",
+        path: "/api/auth/amo/callback",
+        why: "amoCRM sends the administrator back; the single-use state proves who began",
+    },
+    OpenRoute {
+        method: "GET",
+        path: "/api/auth/amo/disabled",
+        why: "amoCRM's hook; its signature is checked",
+    },
+];
+
+/// `/api/auth/amo`: consent and its callback, status, test, renewal, revocation, and amoCRM's hook about a disabled
+/// integration. Whatever state the service's own routes have, these bring theirs.
+pub fn auth_routes<S: Clone + Send + Sync + 'static>(crm: Arc<Crm>) -> OpenApiRouter<S> {
+    OpenApiRouter::new()
+        .routes(routes!(start))
+        .routes(routes!(callback))
+        .routes(routes!(status))
+        .routes(routes!(test))
+        .routes(routes!(refresh))
+        .routes(routes!(revoke))
+        .routes(routes!(disabled))
+        .with_state(crm)
+}
 
 /// How long an administrator may take to give consent.
 const STATE_LIFE: Duration = Duration::from_mins(15);
@@ -36,16 +66,13 @@ const STATE_BYTES: usize = 24;
         (status = 409, description = "The integration's keys are not configured", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(crate) async fn start(
-    State(store): State<Store>,
-    State(crm): State<Arc<Crm>>,
-    State(config): State<Arc<Config>>,
-) -> Result<Response, ApiError> {
+async fn start(State(crm): State<Arc<Crm>>) -> Result<Response, Refusal> {
     let state = random_state()?;
     let url = crm.authorize_url(&state)?;
+    let store = crm.store();
     store
         .meta()
-        .put_state(&setting(&state), &Bound::to(&config), STATE_LIFE)
+        .put_state(&setting(&state), &Bound::to(&crm), STATE_LIFE)
         .await?;
     // Not `Redirect::to`, which is a 303: 302 is what documentation and scripts of OAuth expect here.
     Ok((
@@ -71,12 +98,10 @@ pub(crate) async fn start(
         (status = 400, description = "Not connected: a page that says why", content_type = "text/html"),
     )
 )]
-pub(crate) async fn callback(
-    State(store): State<Store>,
+async fn callback(
     State(crm): State<Arc<Crm>>,
-    State(config): State<Arc<Config>>,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Response, Refusal> {
     let callback = match crm.read_callback(query.as_deref().unwrap_or_default()) {
         Ok(callback) => callback,
         Err(error) => return Ok(Page::malformed(&error.to_string()).into_response()),
@@ -86,13 +111,13 @@ pub(crate) async fn callback(
         Callback::Refused(refusal) => {
             // Used up as well: the administrator has answered.
             if let Some(state) = &refusal.state {
-                store.meta().take_state(&setting(state)).await?;
+                crm.store().meta().take_state(&setting(state)).await?;
             }
             tracing::warn!("consent was refused");
             return Ok(Page::refused().into_response());
         }
     };
-    if !is_ours(&store, &config, &grant).await? {
+    if !is_ours(&crm, &grant).await? {
         metrics::counter!("auth_refusals_total").increment(1);
         tracing::warn!("a callback with a missing, used or unknown state was refused");
         return Ok(Page::unknown_state().into_response());
@@ -112,25 +137,53 @@ pub(crate) async fn callback(
     })
 }
 
+/// Why a request was not done.
+#[derive(Debug)]
+struct Refusal(Box<Problem>);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl From<CrmError> for Refusal {
+    fn from(error: CrmError) -> Self {
+        crm_problem(&error).into()
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        store_problem(&error).into()
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self(Box::new(problem))
+    }
+}
+
 /// How the connection stands.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub(crate) struct AuthStatus {
+struct AuthStatus {
     /// Keys of an integration, or a token, are configured.
-    pub configured: bool,
+    configured: bool,
     /// Requests can be made.
-    pub connected: bool,
+    connected: bool,
     /// amoCRM refuses our access; an administrator has to connect again.
-    pub needs_reconnect: bool,
+    needs_reconnect: bool,
     /// The account.
-    pub account: Option<String>,
+    account: Option<String>,
     /// `oauth` or `long_lived_token`.
-    pub mode: Option<String>,
+    mode: Option<String>,
     /// When the access token was received.
-    pub obtained_at: Option<DateTime<Utc>>,
+    obtained_at: Option<DateTime<Utc>>,
     /// When the access token expires; it is renewed before.
-    pub expires_at: Option<DateTime<Utc>>,
+    expires_at: Option<DateTime<Utc>>,
     /// What to do next, for people.
-    pub message: String,
+    message: String,
 }
 
 impl AuthStatus {
@@ -179,23 +232,23 @@ fn told(at: DateTime<Utc>) -> Option<DateTime<Utc>> {
     tag = "auth",
     responses((status = 200, description = "How it stands", body = AuthStatus))
 )]
-pub(crate) async fn status(State(crm): State<Arc<Crm>>) -> Result<Json<AuthStatus>, ApiError> {
+async fn status(State(crm): State<Arc<Crm>>) -> Result<Json<AuthStatus>, Refusal> {
     Ok(Json(AuthStatus::of(crm.standing().await?)))
 }
 
 /// An answer of amoCRM.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub(crate) struct AuthTest {
+struct AuthTest {
     /// Always true; a failure is a problem body.
-    pub ok: bool,
+    ok: bool,
     /// The account's number.
-    pub account_id: u64,
+    account_id: u64,
     /// The account's name.
-    pub account_name: String,
+    account_name: String,
     /// The account's subdomain.
-    pub subdomain: String,
+    subdomain: String,
     /// How long amoCRM took.
-    pub duration_ms: u64,
+    duration_ms: u64,
 }
 
 /// Asks amoCRM for the account.
@@ -210,7 +263,7 @@ pub(crate) struct AuthTest {
         (status = 503, description = "amoCRM does not answer", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(crate) async fn test(State(crm): State<Arc<Crm>>) -> Result<Json<AuthTest>, ApiError> {
+async fn test(State(crm): State<Arc<Crm>>) -> Result<Json<AuthTest>, Refusal> {
     let linked = crm.linked().await?;
     let started = Instant::now();
     let account = match linked.client.account().get().await {
@@ -242,18 +295,18 @@ pub(crate) async fn test(State(crm): State<Arc<Crm>>) -> Result<Json<AuthTest>, 
         (status = 409, description = "There is nothing to renew, or amoCRM refuses it", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(crate) async fn refresh(State(crm): State<Arc<Crm>>) -> Result<Json<AuthStatus>, ApiError> {
+async fn refresh(State(crm): State<Arc<Crm>>) -> Result<Json<AuthStatus>, Refusal> {
     crm.renew().await?;
     Ok(Json(AuthStatus::of(crm.standing().await?)))
 }
 
 /// What became of a disconnection.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub(crate) struct Revoked {
+struct Revoked {
     /// Tokens were there and are forgotten.
-    pub revoked: bool,
+    revoked: bool,
     /// What remains to be done, for people.
-    pub message: String,
+    message: String,
 }
 
 /// Forgets the tokens.
@@ -263,7 +316,7 @@ pub(crate) struct Revoked {
     tag = "auth",
     responses((status = 200, description = "Forgotten", body = Revoked))
 )]
-pub(crate) async fn revoke(State(crm): State<Arc<Crm>>) -> Result<Json<Revoked>, ApiError> {
+async fn revoke(State(crm): State<Arc<Crm>>) -> Result<Json<Revoked>, Refusal> {
     let revoked = crm.disconnect().await?;
     tracing::info!("tokens forgotten");
     Ok(Json(Revoked {
@@ -290,12 +343,12 @@ pub(crate) async fn revoke(State(crm): State<Arc<Crm>>) -> Result<Json<Revoked>,
         (status = 403, description = "The signature is wrong", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(crate) async fn disabled(
+async fn disabled(
     State(crm): State<Arc<Crm>>,
     RawQuery(query): RawQuery,
-) -> Result<StatusCode, ApiError> {
+) -> Result<StatusCode, Refusal> {
     let hook = DisabledHook::parse(query.as_deref().unwrap_or_default()).map_err(|error| {
-        ApiError::from(Problem::new(StatusCode::BAD_REQUEST).detail(error.to_string()))
+        Refusal::from(Problem::new(StatusCode::BAD_REQUEST).detail(error.to_string()))
     })?;
     let credentials = crm.credentials().ok_or(CrmError::NotConfigured)?;
     if !hook.verify(&credentials.client_id, &credentials.client_secret) {
@@ -324,31 +377,32 @@ struct Bound {
 }
 
 impl Bound {
-    fn to(config: &Config) -> Self {
+    fn to(crm: &Crm) -> Self {
+        let config = crm.config();
         Self {
-            client_id: config.amocrm.credentials().map(|keys| keys.client_id),
-            redirect_uri: config.amocrm.redirect_uri().map(str::to_owned),
+            client_id: config.credentials().map(|keys| keys.client_id),
+            redirect_uri: config.redirect_uri().map(str::to_owned),
         }
     }
 }
 
 /// Whether the consent was asked for by us. A widget's installation carries no state: it is believed only for the
 /// account that is configured, or a stranger's account could receive our leads.
-async fn is_ours(store: &Store, config: &Config, grant: &Grant) -> Result<bool, ApiError> {
+async fn is_ours(crm: &Crm, grant: &Grant) -> Result<bool, Refusal> {
     if let Some(state) = &grant.state {
-        let bound = store.meta().take_state(&setting(state)).await?;
+        let bound = crm.store().meta().take_state(&setting(state)).await?;
         return Ok(bound.is_some_and(|bound| {
-            serde_json::from_value::<Bound>(bound).is_ok_and(|bound| bound == Bound::to(config))
+            serde_json::from_value::<Bound>(bound).is_ok_and(|bound| bound == Bound::to(crm))
         }));
     }
-    Ok(grant.from_widget && config.amocrm.domain().as_deref() == Some(grant.account.as_str()))
+    Ok(grant.from_widget && crm.config().domain().as_deref() == Some(grant.account.as_str()))
 }
 
-fn random_state() -> Result<String, ApiError> {
+fn random_state() -> Result<String, Refusal> {
     let mut bytes = [0_u8; STATE_BYTES];
     getrandom::fill(&mut bytes).map_err(|error| {
         tracing::error!("the system gives no random numbers: {error}");
-        ApiError::from(Problem::internal())
+        Refusal::from(Problem::internal())
     })?;
     Ok(bytes.iter().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");

@@ -1,28 +1,32 @@
 //! The database, its disk, and what waits in it.
 
 use service_kit::doctor::Finding;
-use store::DeliveryState;
+use store::Store;
 
-use crate::App;
-use crate::worker::{KINDS, MAX_CLAIMS, all_kinds};
+use crate::Queue;
 
-/// With less than this free, somebody should act before leads are refused with 503.
+/// With less than this free, somebody should act before requests are refused with 503.
 const LITTLE_SPACE: u64 = 1 << 30;
 const NO_SPACE: u64 = 64 << 20;
 const MEGABYTE: u64 = 1 << 20;
 /// A job that has waited for so long tells that nobody works, or that amoCRM is away.
 const LONG_WAIT_SECONDS: u64 = 600;
 
-const DATABASE_REMEDY: &str = "is DATABASE_URL right, the server running, and the folder writable? On a first start: lead-intake migrate";
-
-pub(super) fn refused(error: &anyhow::Error) -> Finding {
-    Finding::bad(format!("Database connection failed: {error:#}")).remedy(DATABASE_REMEDY)
+fn remedy(service: &str) -> String {
+    format!(
+        "is DATABASE_URL right, the server running, and the folder writable? On a first start: {service} migrate"
+    )
 }
 
-pub(super) async fn check(app: &App) -> Vec<Finding> {
-    let store = app.store();
+/// The database could not be opened.
+pub fn database_refused(service: &str, error: &anyhow::Error) -> Finding {
+    Finding::bad(format!("Database connection failed: {error:#}")).remedy(remedy(service))
+}
+
+/// Whether the database answers, with its tables, undamaged.
+pub async fn database(service: &str, store: &Store) -> Vec<Finding> {
     let failed = |error: store::StoreError| {
-        vec![Finding::bad(format!("Database connection failed: {error}")).remedy(DATABASE_REMEDY)]
+        vec![Finding::bad(format!("Database connection failed: {error}")).remedy(remedy(service))]
     };
     if let Err(error) = store.ping().await {
         return failed(error);
@@ -32,7 +36,7 @@ pub(super) async fn check(app: &App) -> Vec<Finding> {
         Ok(_) => {
             return vec![
                 Finding::bad("tables are missing, or of an older release")
-                    .remedy("run `lead-intake migrate`"),
+                    .remedy(format!("run `{service} migrate`")),
             ];
         }
         Err(error) => return failed(error),
@@ -50,17 +54,19 @@ pub(super) async fn check(app: &App) -> Vec<Finding> {
     }
 }
 
-pub(super) async fn disk(app: &App) -> Vec<Finding> {
-    let store = app.store().clone();
-    let space = tokio::task::spawn_blocking(move || store.disk_space()).await;
-    let size = app.store().size_bytes().await.unwrap_or_default();
+/// Whether there is room. `refused` is what is refused without: leads.
+pub async fn disk(store: &Store, refused: &str) -> Vec<Finding> {
+    let asked = store.clone();
+    let space = tokio::task::spawn_blocking(move || asked.disk_space()).await;
+    let size = store.size_bytes().await.unwrap_or_default();
     let size = format!("the database takes {} MB", size / MEGABYTE);
     vec![match space {
         Ok(Ok(None)) => Finding::good(size),
         Ok(Ok(Some(disk))) => {
             let told = format!("{} MB are free on its disk; {size}", disk.free / MEGABYTE);
-            let remedy =
-                "make room: once the disk is full, leads are refused with 503 until there is some";
+            let remedy = format!(
+                "make room: once the disk is full, {refused} are refused with 503 until there is some"
+            );
             match disk.free {
                 ..NO_SPACE => Finding::bad(told).remedy(remedy),
                 NO_SPACE..LITTLE_SPACE => Finding::warn(told).remedy(remedy),
@@ -72,11 +78,12 @@ pub(super) async fn disk(app: &App) -> Vec<Finding> {
     }]
 }
 
-pub(super) async fn queue(app: &App) -> Vec<Finding> {
+/// Whether jobs wait for somebody who works.
+pub async fn queue(store: &Store, queue: Queue) -> Vec<Finding> {
     let mut waiting = 0;
     let mut oldest = 0;
-    for kind in KINDS {
-        match app.store().jobs().stats(kind).await {
+    for kind in queue.kinds {
+        match store.jobs().stats(kind).await {
             Ok(stats) => {
                 waiting += stats.depth;
                 oldest = oldest.max(stats.lag.as_secs());
@@ -90,31 +97,20 @@ pub(super) async fn queue(app: &App) -> Vec<Finding> {
             "{told}, one of them has been due for {} minutes",
             oldest / 60
         ))
-        .remedy("is `lead-intake serve` running? Its log says why it does not go on")
+        .remedy(format!(
+            "is `{} serve` running? Its log says why it does not go on",
+            queue.service
+        ))
     } else {
         Finding::good(told)
     }]
 }
 
-pub(super) async fn dead_letters(app: &App) -> Vec<Finding> {
+/// How many jobs were given up.
+pub async fn dead_letters(store: &Store, queue: Queue) -> u64 {
     let mut dead = 0;
-    for kind in all_kinds() {
-        dead += app
-            .store()
-            .jobs()
-            .stats(kind)
-            .await
-            .map_or(0, |stats| stats.dead);
+    for kind in queue.all() {
+        dead += store.jobs().stats(kind).await.map_or(0, |stats| stats.dead);
     }
-    let leads = app.store().leads();
-    let failed = leads.count(DeliveryState::Failed).await.unwrap_or(0);
-    vec![if dead > 0 {
-        Finding::warn(format!(
-            "{dead} jobs were given up (refused, or claimed {MAX_CLAIMS} times without an outcome); {failed} \
-             leads are not delivered"
-        ))
-        .remedy("`lead-intake dead-letters list` says why; once that is mended: `lead-intake dead-letters retry --all`")
-    } else {
-        Finding::good("none")
-    }]
+    dead
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+/// Shut for a while after each failure of what lies behind it, and then open for one trial.
 #[derive(Debug, Default)]
-pub(crate) struct Gate {
+pub struct Gate {
     state: Mutex<State>,
     settled: Notify,
 }
@@ -24,7 +25,7 @@ struct State {
 
 impl Gate {
     /// Waits until the gate is not shut.
-    pub(crate) async fn open(&self) {
+    pub async fn open(&self) {
         while let Some(until) =
             self.with(|state| state.shut_until.filter(|at| *at > Instant::now()))
         {
@@ -36,27 +37,27 @@ impl Gate {
     }
 
     /// Whether jobs are being delivered as far as we know.
-    pub(crate) fn is_open(&self) -> bool {
+    pub fn is_open(&self) -> bool {
         self.with(|state| !state.held && state.failures == 0)
     }
 
     /// Whether the last attempt failed and the next one is a trial.
-    pub(crate) fn is_trying(&self) -> bool {
+    pub fn is_trying(&self) -> bool {
         self.with(|state| state.failures > 0)
     }
 
     /// How many attempts failed in a row.
-    pub(crate) fn failures(&self) -> u32 {
+    pub fn failures(&self) -> u32 {
         self.with(|state| state.failures)
     }
 
     /// Notes that there is no connection, or that there is one.
-    pub(crate) fn hold(&self, held: bool) {
+    pub fn hold(&self, held: bool) {
         self.with(|state| state.held = held);
     }
 
     /// Shuts the gate for a while. Jobs that fail together count as one failure.
-    pub(crate) fn shut(&self, pause: Duration) {
+    pub fn shut(&self, pause: Duration) {
         self.with(|state| {
             let now = Instant::now();
             if state.shut_until.is_none_or(|until| until <= now) {
@@ -68,7 +69,7 @@ impl Gate {
     }
 
     /// Opens the gate: something succeeded.
-    pub(crate) fn succeed(&self) {
+    pub fn succeed(&self) {
         let was_trying = self.with(|state| {
             let was = state.failures > 0;
             state.failures = 0;
@@ -76,13 +77,13 @@ impl Gate {
             was
         });
         if was_trying {
-            tracing::info!("amoCRM answers again");
+            tracing::info!("what was away answers again");
             self.settled.notify_waiters();
         }
     }
 
     /// Waits until a trial has ended one way or the other.
-    pub(crate) async fn settled(&self) {
+    pub async fn settled(&self) {
         self.settled.notified().await;
     }
 

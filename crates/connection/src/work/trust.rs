@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::crm::Linked;
+use crate::Linked;
 
 /// Ends by itself unless it is renewed, also while the process stands still: a worker that was frozen past the end of
 /// its lease finds, before it sends anything, that it may not.
