@@ -53,9 +53,9 @@ pub use cloud_event::{CLOUD_EVENTS_JSON, CloudEvent, CloudEventError};
 pub use error::{ParseError, ParseErrorKind};
 pub use event::{
     Action, Attachment, CatalogElementEvent, CompanyEvent, ContactEvent, CustomerEvent, EntityKind,
-    Event, EventTag, LeadEvent, MessageAuthor, MessageEvent, NoteBody, PartyEvent, TalkEvent,
-    TaskEvent, TaskResult, TemplateReviewEvent, UnknownEvent, UnsortedEvent, UnsortedOutcome,
-    WidgetEvent,
+    Event, EventTag, IntegrationEvent, LeadEvent, MessageAuthor, MessageEvent, NoteBody,
+    PartyEvent, TalkEvent, TaskEvent, TaskResult, TemplateReviewEvent, UnknownEvent, UnsortedEvent,
+    UnsortedOutcome, WidgetEvent,
 };
 pub use subscription::WebhookEvent;
 pub use tree::{Key, MAX_BODY_BYTES, MAX_DEPTH, MAX_VALUES, Tree};

@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::event::{FromItem, WidgetEvent};
+use super::event::{FromItem, IntegrationEvent, WidgetEvent};
 use super::{AccountRef, Action, Event, MAX_BODY_BYTES, Tree, UnknownEvent, decode};
 
 /// The media type of a [`CloudEvent`] in structured mode.
@@ -56,7 +56,7 @@ const VERSION: &str = ".v1";
 /// |---|---|
 /// | `id` | the sender's; the same for every delivery of the event |
 /// | `source` | `/amocrm/accounts/{account id}`, or `/amocrm` if the webhook told no account |
-/// | `type` | `amocrm.{entity}.{action}.v1`, with the entity's name in the plural: `amocrm.contacts.update.v1`; what the SDK does not know is `amocrm.unknown.v1` |
+/// | `type` | `amocrm.{entity}.{action}.v1`, with the entity's name in the plural: `amocrm.contacts.update.v1`; what the SDK does not know is `amocrm.unknown.v1`; an integration that was switched off is `amocrm.integration.disabled.v1` |
 /// | `subject` | `{entity}/{entity id}`, if there is an id |
 /// | `time` | when the entity changed, in amoCRM's whole seconds; if it tells none, when the webhook was received |
 /// | `amocrmaccountid`, `amocrmsubdomain` | the account, as texts |
@@ -248,6 +248,7 @@ fn plural(event: &Event) -> Option<&'static str> {
         Event::Talk(_) => "talks",
         Event::TemplateReview(_) => "template_reviews",
         Event::Widget(_) => "widgets",
+        Event::Integration(_) => "integration",
         Event::Unknown(_) => return None,
     })
 }
@@ -268,6 +269,7 @@ fn event(entity: &str, action: &str, object: &Tree) -> Option<Event> {
         "messages" => read(action, object, Event::Message),
         "talks" => read(action, object, Event::Talk),
         "template_reviews" => read(action, object, Event::TemplateReview),
+        "integration" => read::<IntegrationEvent>(action, object, Event::Integration),
         "widgets" => WidgetEvent::from_root(object).map(Event::Widget),
         key => Some(Event::Unknown(UnknownEvent {
             key: key.to_owned(),

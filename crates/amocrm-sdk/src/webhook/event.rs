@@ -3,6 +3,7 @@
 mod catalog;
 mod chat;
 mod crm;
+mod integration;
 mod key;
 mod task;
 mod unsorted;
@@ -19,6 +20,7 @@ use crate::TagId;
 pub use catalog::CatalogElementEvent;
 pub use chat::{Attachment, MessageAuthor, MessageEvent, TalkEvent, TemplateReviewEvent};
 pub use crm::{CompanyEvent, ContactEvent, CustomerEvent, LeadEvent, NoteBody, PartyEvent};
+pub use integration::IntegrationEvent;
 pub use task::{TaskEvent, TaskResult};
 pub use unsorted::{UnsortedEvent, UnsortedOutcome};
 pub(super) use widget::WIDGET_ID_KEY;
@@ -54,6 +56,8 @@ pub enum Event {
     TemplateReview(TemplateReviewEvent),
     /// An action of a widget in the digital pipeline.
     Widget(WidgetEvent),
+    /// An integration. The gateway's own: no webhook body tells it.
+    Integration(IntegrationEvent),
     /// Something the SDK does not know.
     Unknown(UnknownEvent),
 }
@@ -83,6 +87,8 @@ crate::de::open_enum! {
         Chat = "chat",
         /// Digital pipeline: the client has visited the site.
         SiteVisit = "site_visit",
+        /// An integration was switched off.
+        Disabled = "disabled",
     }
 }
 
@@ -111,6 +117,8 @@ crate::de::open_enum! {
         TemplateReview = "template_review",
         /// A widget of the digital pipeline.
         Widget = "widget",
+        /// An integration.
+        Integration = "integration",
     }
 }
 
@@ -162,6 +170,7 @@ macro_rules! each {
             Event::Talk($inner) => $body,
             Event::TemplateReview($inner) => $body,
             Event::Widget($inner) => $body,
+            Event::Integration($inner) => $body,
             Event::Unknown($unknown) => $unknown_body,
         }
     };
@@ -182,6 +191,7 @@ impl Event {
             Self::Talk(_) => EntityKind::Talk,
             Self::TemplateReview(_) => EntityKind::TemplateReview,
             Self::Widget(_) => EntityKind::Widget,
+            Self::Integration(_) => EntityKind::Integration,
             Self::Unknown(event) => EntityKind::from(event.key.as_str()),
         }
     }
@@ -205,6 +215,7 @@ impl Event {
             Self::Talk(event) => Some(event.id.to_string()),
             Self::TemplateReview(event) => Some(event.id.clone()),
             Self::Widget(event) => Some(event.element_id.to_string()),
+            Self::Integration(event) => Some(event.client_id.clone()),
             Self::Unknown(_) => None,
         }
     }
@@ -222,7 +233,7 @@ impl Event {
             Self::Message(event) => event.created_at,
             Self::Talk(event) => event.updated_at,
             Self::Widget(event) => event.time,
-            Self::TemplateReview(_) | Self::Unknown(_) => None,
+            Self::TemplateReview(_) | Self::Integration(_) | Self::Unknown(_) => None,
         }
     }
 

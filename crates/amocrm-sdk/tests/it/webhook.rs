@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use amocrm_sdk::AccountId;
-use amocrm_sdk::webhook::{self, CloudEvent, Event, Payload, Tree};
+use amocrm_sdk::webhook::{self, CloudEvent, Event, IntegrationEvent, Payload, Tree};
 use chrono::DateTime;
 use serde_json::json;
 
@@ -115,6 +115,22 @@ fn every_fixture_travels_in_envelopes_and_arrives_as_it_was() {
     ] {
         assert!(types.contains(kind), "{kind}: {types:?}");
     }
+}
+
+#[test]
+fn an_integration_that_was_switched_off_travels_as_an_event() {
+    let event = Event::Integration(IntegrationEvent::disabled(
+        "11111111-2222-4333-8444-555555555555",
+    ));
+    let account = webhook::parse(b"account[id]=31000001").unwrap().account;
+    let sent = CloudEvent::new("evt_1", event, account);
+    assert_eq!(sent.event_type(), "amocrm.integration.disabled.v1");
+    assert_eq!(
+        sent.subject().as_deref(),
+        Some("integration/11111111-2222-4333-8444-555555555555")
+    );
+    let read = CloudEvent::from_json(&serde_json::to_vec(&sent).unwrap()).unwrap();
+    assert_eq!(read, sent);
 }
 
 #[test]
