@@ -5,7 +5,7 @@ mod state;
 
 use axum::Router;
 use axum::response::Redirect;
-use axum::routing::get;
+use axum::routing::{get, post};
 use service_kit::dashboard::stylesheet;
 use service_kit::health::Health;
 use service_kit::http::{
@@ -15,9 +15,36 @@ use service_kit::http::{
 use service_kit::metrics::Metrics;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::ingest::{disabled, page, receive};
 
 pub use self::access::OPEN as OPEN_ROUTES;
 pub(crate) use self::state::AppState;
+
+/// Addresses with the secret as their last segment, as programs that people had before call them.
+const SECRET_PATHS: [&str; 2] = ["/api/webhooks/amo/{secret}", "/webhook/amocrm/{secret}"];
+/// The same with the secret in the query.
+const QUERY_PATHS: [&str; 3] = ["/webhooks/amocrm", "/api/webhooks/amo", "/webhook/amocrm"];
+
+/// The addresses that amoCRM calls. Bodies are read, and limited, by the handlers themselves.
+fn webhooks() -> OpenApiRouter<AppState> {
+    let mut routes = OpenApiRouter::new()
+        .routes(routes!(receive::receive))
+        .route("/webhooks/amocrm/{secret}", get(page::page))
+        .routes(routes!(disabled::disabled))
+        .route(
+            "/webhooks/amocrm/{secret}/disabled",
+            post(disabled::disabled),
+        );
+    for path in SECRET_PATHS {
+        routes = routes.route(path, get(page::page).post(receive::receive));
+    }
+    for path in QUERY_PATHS {
+        routes = routes.route(path, get(page::page).post(receive::receive_query));
+    }
+    routes
+}
 
 #[derive(OpenApi)]
 #[openapi(
@@ -37,13 +64,14 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
     let admin = AdminAccess::new(state.config.security.admin_token.clone());
     // All need ADMIN_TOKEN but those that `access` opens.
     let (routes, mut api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .merge(webhooks())
         .with_state(state.clone())
         .split_for_parts();
     access::describe(&mut api);
     let gauges_state = state.clone();
     let gauges = move || {
         let state = gauges_state.clone();
-        async move { crate::gauges::measure(&state.store).await }
+        async move { crate::gauges::measure(&state.store, &state.intake.accounts).await }
     };
     let routes = routes
         .route("/", get(|| async { Redirect::to("/docs/") }))

@@ -14,10 +14,13 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::account::{self, Accounts, Enricher};
 use crate::api::{self, AppState};
 use crate::config::Config;
 use crate::figures::FIGURES;
 use crate::health::health;
+use crate::ingest::Intake;
+use crate::routing::{self, Routing};
 
 /// How long a start waits for a database server, and the pause between looks.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
@@ -49,11 +52,24 @@ impl App {
 
     /// The service over a database that is open and migrated, with a clock of the caller's.
     pub fn with_store(config: Config, store: Store, clock: SharedClock) -> Self {
+        let config = Arc::new(config);
+        let accounts = Accounts::new(&config, &store, &clock);
+        let routing = Routing::new(store.clone());
+        let enricher = Enricher::new(&config, accounts.clone(), Arc::clone(&clock));
+        let intake = Intake::new(
+            &config,
+            accounts,
+            routing,
+            store.clone(),
+            Arc::clone(&clock),
+        );
         Self {
             state: AppState {
-                config: Arc::new(config),
+                config,
                 store,
                 clock,
+                intake,
+                enricher,
             },
         }
     }
@@ -72,13 +88,82 @@ impl App {
     pub fn router(&self) -> Router {
         let metrics = Metrics::install();
         metrics.describe(FIGURES);
-        let health = health(&self.state.store);
+        let health = health(&self.state.store, self.accounts());
         api::routes(&self.state, health, metrics)
     }
 
     /// Everything that is done beside the HTTP interface, until the token is cancelled.
     pub async fn work(&self, shutdown: CancellationToken) {
-        shutdown.cancelled().await;
+        let state = &self.state;
+        let watch = account::keep(
+            self.accounts().clone(),
+            state.store.clone(),
+            Arc::clone(&state.clock),
+            state.config.server.public_url(),
+            state.config.gateway.watch_every(),
+            shutdown.clone(),
+        );
+        tokio::join!(Box::pin(watch), self.routing().follow(shutdown));
+    }
+
+    /// Makes the subscribers of `gateway.toml` those of the database. Everything that serves or delivers does this first.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be used, or has a subscriber of the same name that was made with the admin API.
+    pub async fn begin(&self) -> anyhow::Result<()> {
+        let subscribers = self
+            .config()
+            .subscribers
+            .iter()
+            .map(routing::stored)
+            .collect::<Result<_, _>>()?;
+        let gateway = self.store().gateway();
+        gateway
+            .replace_file_subscribers(subscribers)
+            .await
+            .context("gateway.toml: the subscribers cannot be taken over")?;
+        self.routing().reload().await?;
+        Ok(())
+    }
+
+    /// Subscribes in amoCRM.
+    ///
+    /// # Errors
+    ///
+    /// When PUBLIC_URL is unset, or amoCRM cannot be asked or refuses. The text says what to do.
+    pub async fn subscribe(
+        &self,
+        arguments: &account::Subscribe,
+        out: &mut (dyn std::io::Write + Send),
+    ) -> anyhow::Result<()> {
+        account::subscribe(self, arguments, out).await
+    }
+
+    /// Says how the subscriptions in amoCRM stand. Returns whether all of them work.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such account, or `out` cannot be written to.
+    pub async fn status(
+        &self,
+        arguments: &account::Status,
+        out: &mut (dyn std::io::Write + Send),
+    ) -> anyhow::Result<bool> {
+        account::status(self, arguments, out).await
+    }
+
+    /// Removes the subscriptions in amoCRM.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub async fn unsubscribe(
+        &self,
+        choice: &account::Choice,
+        out: &mut (dyn std::io::Write + Send),
+    ) -> anyhow::Result<()> {
+        account::unsubscribe(self, choice, out).await
     }
 
     /// Listens, serves and delivers until the token is cancelled; then lets what is in flight end.
@@ -102,6 +187,7 @@ impl App {
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         tracing::info!(database = %self.state.config.database, "database open");
+        self.begin().await?;
         let work = tokio::spawn({
             let (app, token) = (self.clone(), shutdown.clone());
             async move { Box::pin(app.work(token)).await }
@@ -114,6 +200,18 @@ impl App {
         self.state.store.close().await;
         tracing::info!("stopped");
         served.context("the listener failed")
+    }
+
+    pub(crate) fn accounts(&self) -> &Accounts {
+        &self.state.intake.accounts
+    }
+
+    pub(crate) fn routing(&self) -> &Routing {
+        &self.state.intake.routing
+    }
+
+    pub(crate) fn clock(&self) -> &SharedClock {
+        &self.state.clock
     }
 }
 

@@ -1,21 +1,28 @@
 //! The service's settings: the common sections, its own, and the accounts and subscribers of `gateway.toml`.
 
+mod account;
 mod delivery;
 mod enrichment;
+mod file;
 mod gateway;
 mod retention;
 mod span;
 mod subscriber;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use secrecy::ExposeSecret as _;
 use service_kit::config::{
     AmocrmConfig, ConfigErrors, DatabaseConfig, DatabaseUrl, Environment, EventsConfig, Loader,
-    LogConfig, SecurityConfig, ServerConfig,
+    LogConfig, Problems, SecurityConfig, ServerConfig,
 };
 
+pub use self::account::AccountConfig;
 pub use self::delivery::{DELIVERY_VARIABLES, DeliveryConfig};
 pub use self::enrichment::{ENRICHMENT_VARIABLES, EnrichmentConfig};
+use self::file::Surroundings;
+pub use self::file::{FileError, FileSubscriber, GatewayFile};
+pub(crate) use self::gateway::read_events;
 pub use self::gateway::{GATEWAY_VARIABLES, GatewayConfig};
 pub use self::retention::{RETENTION_VARIABLES, RetentionConfig};
 pub use self::span::parse_span;
@@ -23,6 +30,9 @@ pub use self::subscriber::{Destination, Enrich, OnFailure, SubscriberSettings, i
 
 /// webhook-gateway's own defaults, over service-kit's.
 pub const DEFAULT_TOML: &str = include_str!("../config.default.toml");
+
+/// The file that is read if it is there and no other is named.
+const FILE: &str = "gateway.toml";
 
 /// Everything that can be set.
 #[derive(Debug, Clone)]
@@ -47,6 +57,10 @@ pub struct Config {
     pub enrichment: EnrichmentConfig,
     /// How long things are kept.
     pub retention: RetentionConfig,
+    /// The accounts whose webhooks come here: those of the file, or the one of `AMOCRM_*`.
+    pub accounts: Vec<AccountConfig>,
+    /// The subscribers of the file. Others are made with the admin API, and live in the database.
+    pub subscribers: Vec<FileSubscriber>,
     /// What the process was started with; values are read by name when they are needed, and never shown.
     pub environment: Environment,
 }
@@ -67,8 +81,11 @@ impl Config {
             .file(file)
             .load()?;
         let mut problems = settings.problems();
+        let no_problems = settings.problems();
         let database: DatabaseConfig = settings.section(&mut problems);
-        let config = Self {
+        let mut config = Self {
+            accounts: Vec::new(),
+            subscribers: Vec::new(),
             server: settings.section(&mut problems),
             database: database
                 .url()
@@ -86,7 +103,78 @@ impl Config {
         config
             .server
             .check_exposure(&config.security, &mut problems);
+        config.read_file(&no_problems, &mut problems);
+        config.check_secrets(&mut problems);
         problems.into_result()?;
         Ok(config)
+    }
+
+    /// Reads accounts and subscribers.
+    fn read_file(&mut self, no_problems: &Problems, problems: &mut Problems) {
+        let file = match &self.gateway.file {
+            Some(file) => Some(file.clone()),
+            None => Some(PathBuf::from(FILE)).filter(|file| file.exists()),
+        };
+        let read = file.and_then(|file| {
+            let text = match std::fs::read_to_string(&file) {
+                Ok(text) => text,
+                Err(error) => {
+                    let wrong = format!("{} cannot be read: {error}", file.display());
+                    problems.report("gateway.file", wrong);
+                    return None;
+                }
+            };
+            let around = Surroundings {
+                environment: &self.environment,
+                delivery: &self.delivery,
+                common: &self.amocrm,
+                has_nats: self.events.nats_url.is_some(),
+                problems: no_problems,
+            };
+            match GatewayFile::parse(&text, around) {
+                Ok(read) => Some(read),
+                Err(errors) => {
+                    for error in errors {
+                        let place = format!("{}, line {}", file.display(), error.line);
+                        problems.report(&place, error.message);
+                    }
+                    None
+                }
+            }
+        });
+        let read = read.unwrap_or_default();
+        if !read.accounts.is_empty() && self.gateway.webhook_secret.is_some() {
+            problems.report(
+                "gateway.webhook_secret",
+                "is set beside [[account]]: whose is it? Give each account its own secret and unset this one",
+            );
+        }
+        self.subscribers = read.subscribers;
+        self.accounts = read.accounts;
+        if self.accounts.is_empty() {
+            let secret = self.gateway.webhook_secret.clone();
+            self.accounts
+                .push(AccountConfig::only(self.amocrm.clone(), secret));
+        }
+    }
+
+    /// Refuses one secret in two places: addresses end up in logs of proxies and in amoCRM.
+    fn check_secrets(&self, problems: &mut Problems) {
+        let Some(admin) = &self.security.admin_token else {
+            return;
+        };
+        for account in &self.accounts {
+            let secret = account.secret.as_ref();
+            if secret.is_some_and(|secret| secret.expose_secret() == admin.expose_secret()) {
+                problems.report(
+                    "gateway.webhook_secret",
+                    format!(
+                        "the secret of the account {} is the same as ADMIN_TOKEN: addresses end up in logs of proxies and \
+                         in amoCRM",
+                        account.name
+                    ),
+                );
+            }
+        }
     }
 }

@@ -8,6 +8,7 @@
 //! The thing a newcomer gets wrong: the part that takes webhooks does nothing else. It asks neither amoCRM nor a
 //! subscriber, so that it answers within amoCRM's two seconds whatever they do.
 
+mod account;
 mod api;
 mod app;
 mod config;
@@ -15,12 +16,16 @@ pub mod doctor;
 mod figures;
 mod gauges;
 mod health;
+mod ingest;
+mod routing;
 
+pub use self::account::{Choice, Status, Subscribe};
 pub use self::api::OPEN_ROUTES;
 pub use self::app::App;
 pub use self::config::{
-    Config, DEFAULT_TOML, DELIVERY_VARIABLES, DeliveryConfig, Destination, ENRICHMENT_VARIABLES,
-    Enrich, EnrichmentConfig, GATEWAY_VARIABLES, GatewayConfig, OnFailure, RETENTION_VARIABLES,
-    RetentionConfig, SubscriberSettings, is_name, parse_span,
+    AccountConfig, Config, DEFAULT_TOML, DELIVERY_VARIABLES, DeliveryConfig, Destination,
+    ENRICHMENT_VARIABLES, Enrich, EnrichmentConfig, FileError, FileSubscriber, GATEWAY_VARIABLES,
+    GatewayConfig, GatewayFile, OnFailure, RETENTION_VARIABLES, RetentionConfig,
+    SubscriberSettings, is_name, parse_span,
 };
 pub use self::figures::FIGURES;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use service_kit::config::Environment;
 use service_kit::{shutdown, telemetry};
-use webhook_gateway::{App, Config, doctor};
+use webhook_gateway::{App, Choice, Config, Status, Subscribe, doctor};
 
 /// Takes amoCRM's webhooks and delivers each event, in order, to whoever subscribed.
 #[derive(Debug, Parser)]
@@ -25,6 +25,12 @@ enum Command {
     /// Takes webhooks and delivers events (the default).
     #[default]
     Serve,
+    /// Has amoCRM send webhooks to this service; needs PUBLIC_URL.
+    Subscribe(Subscribe),
+    /// Says whether amoCRM sends webhooks to this service; exit status 0 if all accounts do.
+    Status(Status),
+    /// Has amoCRM send no more.
+    Unsubscribe(Choice),
     /// Checks configuration, database, clock, accounts and subscribers, and says what to do about each failure.
     Doctor(doctor::Arguments),
     /// Asks the service that runs on this machine how it is; exit status 0 if it takes webhooks. For containers.
@@ -64,6 +70,20 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Doctor(arguments) => {
             return Ok(doctor::run(config, arguments, &mut out).await?.exit_code());
+        }
+        Command::Subscribe(arguments) => {
+            let app = App::open(config).await?;
+            app.subscribe(&arguments, &mut out).await?;
+        }
+        Command::Status(arguments) => {
+            let app = App::open(config).await?;
+            if !app.status(&arguments, &mut out).await? {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::Unsubscribe(choice) => {
+            let app = App::open(config).await?;
+            app.unsubscribe(&choice, &mut out).await?;
         }
         Command::Health => {
             let report = service_kit::health::probe(&config.server).await?;

@@ -7,6 +7,76 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 
 /// The routes that anybody may call. Every other one needs ADMIN_TOKEN, whether it is thought of here or not.
 pub const OPEN: &[OpenRoute] = &[
+    open(
+        "POST",
+        "/webhooks/amocrm/{secret}",
+        "amoCRM's webhooks; the address is the secret",
+    ),
+    open(
+        "POST",
+        "/api/webhooks/amo/{secret}",
+        "amoCRM's webhooks; the address is the secret",
+    ),
+    open(
+        "POST",
+        "/webhook/amocrm/{secret}",
+        "amoCRM's webhooks; the address is the secret",
+    ),
+    open(
+        "POST",
+        "/webhooks/amocrm",
+        "amoCRM's webhooks; the query is the secret",
+    ),
+    open(
+        "POST",
+        "/api/webhooks/amo",
+        "amoCRM's webhooks; the query is the secret",
+    ),
+    open(
+        "POST",
+        "/webhook/amocrm",
+        "amoCRM's webhooks; the query is the secret",
+    ),
+    open(
+        "GET",
+        "/webhooks/amocrm/{secret}",
+        "says only that the address is reachable",
+    ),
+    open(
+        "GET",
+        "/api/webhooks/amo/{secret}",
+        "says only that the address is reachable",
+    ),
+    open(
+        "GET",
+        "/webhook/amocrm/{secret}",
+        "says only that the address is reachable",
+    ),
+    open(
+        "GET",
+        "/webhooks/amocrm",
+        "says only that the address is reachable",
+    ),
+    open(
+        "GET",
+        "/api/webhooks/amo",
+        "says only that the address is reachable",
+    ),
+    open(
+        "GET",
+        "/webhook/amocrm",
+        "says only that the address is reachable",
+    ),
+    open(
+        "GET",
+        "/webhooks/amocrm/{secret}/disabled",
+        "amoCRM's hook; its signature is checked",
+    ),
+    open(
+        "POST",
+        "/webhooks/amocrm/{secret}/disabled",
+        "amoCRM's hook; its signature is checked",
+    ),
     open("GET", "/health", "load balancers ask; tells no data"),
     open("GET", "/health/live", "supervisors ask; tells nothing"),
     open("GET", "/", "leads to the documentation"),

@@ -6,7 +6,9 @@ use axum::extract::FromRef;
 use service_kit::clock::SharedClock;
 use store::Store;
 
+use crate::account::Enricher;
 use crate::config::Config;
+use crate::ingest::Intake;
 
 /// Everything; handlers take the part they need.
 #[derive(Debug, Clone, FromRef)]
@@ -14,4 +16,7 @@ pub(crate) struct AppState {
     pub(crate) config: Arc<Config>,
     pub(crate) store: Store,
     pub(crate) clock: SharedClock,
+    pub(crate) intake: Intake,
+    /// For deliveries.
+    pub(crate) enricher: Enricher,
 }

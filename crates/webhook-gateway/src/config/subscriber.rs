@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use service_kit::config::Environment;
 use service_kit::http::FieldError;
-use url::Url;
+use url::{Host, Url};
 use utoipa::ToSchema;
 
 use super::span::parse_span;
@@ -236,13 +237,19 @@ impl SubscriberSettings {
                 "expected exactly one of url, nats and stdout",
             ));
         }
-        if let Some(text) = &self.url
-            && read_url(text).is_none()
-        {
-            wrong.push(FieldError::new(
+        match self.url.as_deref().map(read_url) {
+            Some(None) => wrong.push(FieldError::new(
                 "url",
                 "expected an http(s) address without a user, password or fragment",
-            ));
+            )),
+            // Names are looked up, and checked, before every attempt.
+            Some(Some(url)) if !self.allow_private && is_private(&url) => {
+                wrong.push(FieldError::new(
+                    "url",
+                    "leads to this machine or a private network; if that is meant, set allow_private = true",
+                ));
+            }
+            _ => {}
         }
         if let Some(subject) = &self.nats
             && !is_subject(subject)
@@ -367,6 +374,31 @@ fn read_url(text: &str) -> Option<Url> {
             && url.password().is_none()
             && url.fragment().is_none()
     })
+}
+
+/// Whether the address itself, without looking anything up, is one of this machine or of a private network.
+fn is_private(url: &Url) -> bool {
+    let is_private_v4 = |address: Ipv4Addr| {
+        address.is_loopback()
+            || address.is_private()
+            || address.is_link_local()
+            || address.is_unspecified()
+    };
+    match url.host() {
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(address)) => is_private_v4(address),
+        Some(Host::Ipv6(address)) => {
+            address.to_ipv4_mapped().is_some_and(is_private_v4)
+                || address.is_loopback()
+                || address.is_unspecified()
+                || address.is_unique_local()
+                || address.is_unicast_link_local()
+        }
+        None => true,
+    }
 }
 
 fn is_subject(text: &str) -> bool {
