@@ -26,19 +26,29 @@ use crate::store::Inner;
 mod accept;
 mod arrivals;
 mod circuit;
+mod deliveries;
 mod read;
 mod record;
 mod registry;
 mod removal;
+mod replay;
+mod requests;
+mod retention;
 mod rows;
 mod secrets;
 mod tallies;
 
 pub(crate) use self::arrivals::Arrivals;
+pub(crate) use self::retention::Sweeping;
 pub(crate) use self::tallies::{Hourly, dead, flush};
 
 pub use self::circuit::{Circuit, CircuitPolicy, CircuitStep};
+pub use self::deliveries::{AttemptRow, DeliveryRow, EventDeliveryState};
+pub use self::read::EventFilter;
 pub use self::record::{Attempt, AttemptOutcome, Next};
+pub use self::replay::{Replay, ReplayFilter, Replayed};
+pub use self::requests::{RequestFilter, RequestRow};
+pub use self::retention::{GatewayRetention, GatewaySwept};
 pub use self::tallies::{AccountTally, GatewayTallies, LAGS_MS, SubscriberTally};
 
 /// The longest name of a subscriber.

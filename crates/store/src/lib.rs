@@ -77,11 +77,12 @@ pub use self::funnels::{
     StatusEntered, Stops,
 };
 pub use self::gateway::{
-    Acceptance, AccountTally, Attempt, AttemptOutcome, Circuit, CircuitPolicy, CircuitStep, Dedup,
-    EventRow, Gateway, GatewayTallies, LAGS_MS, NewEvent, NewRequest, NewSubscriber, Next,
-    RESPONSE_EXCERPT_LENGTH, Registry, Route, SUBSCRIBER_NAME_LENGTH, SubscriberRow,
-    SubscriberSecret, SubscriberSource, SubscriberState, SubscriberTally, Taken, gateway_lane,
-    job_kind,
+    Acceptance, AccountTally, Attempt, AttemptOutcome, AttemptRow, Circuit, CircuitPolicy,
+    CircuitStep, Dedup, DeliveryRow, EventDeliveryState, EventFilter, EventRow, Gateway,
+    GatewayRetention, GatewaySwept, GatewayTallies, LAGS_MS, NewEvent, NewRequest, NewSubscriber,
+    Next, RESPONSE_EXCERPT_LENGTH, Registry, Replay, ReplayFilter, Replayed, RequestFilter,
+    RequestRow, Route, SUBSCRIBER_NAME_LENGTH, SubscriberRow, SubscriberSecret, SubscriberSource,
+    SubscriberState, SubscriberTally, Taken, gateway_lane, job_kind,
 };
 pub use self::jobs::{
     Ack, Claimed, DeadLetter, DeadLetterFilter, JobSpec, Jobs, JobsOptions, QueueStats, RetryAfter,

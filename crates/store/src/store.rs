@@ -51,6 +51,7 @@ pub(crate) struct Inner {
     pub(crate) funnels: bool,
     pub(crate) arrivals: Arrivals,
     pub(crate) webhooks: gateway::Arrivals,
+    pub(crate) sweeping: gateway::Sweeping,
 }
 
 /// What a store needs besides its address.
@@ -192,6 +193,7 @@ impl Store {
                 funnels,
                 arrivals: Arrivals::default(),
                 webhooks: gateway::Arrivals::default(),
+                sweeping: gateway::Sweeping::default(),
             }),
         })
     }

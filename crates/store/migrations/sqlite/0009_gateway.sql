@@ -31,6 +31,7 @@ CREATE TABLE gateway_secrets (
     created_at INTEGER NOT NULL,
     PRIMARY KEY (subscriber, number)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX gateway_secrets_expiry ON gateway_secrets (expires_at) WHERE expires_at IS NOT NULL;
 
 -- Subscribers that are gone and whose jobs may not all be.
 CREATE TABLE gateway_removals (
@@ -51,6 +52,7 @@ CREATE TABLE gateway_requests (
     received_at  INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX gateway_requests_request_id ON gateway_requests (account, request_id) WHERE request_id IS NOT NULL;
+CREATE INDEX gateway_requests_problem ON gateway_requests (id) WHERE problem IS NOT NULL;
 
 CREATE TABLE gateway_events (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -69,6 +71,7 @@ CREATE TABLE gateway_events (
 CREATE INDEX gateway_events_request ON gateway_events (request);
 CREATE INDEX gateway_events_subject ON gateway_events (subject, id) WHERE subject IS NOT NULL;
 CREATE INDEX gateway_events_kind ON gateway_events (kind, id);
+CREATE INDEX gateway_events_account ON gateway_events (account, id);
 
 -- What has been seen lately, by the hash of its content.
 CREATE TABLE gateway_dedup (

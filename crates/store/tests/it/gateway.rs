@@ -128,7 +128,7 @@ fn again() -> Next {
 }
 
 /// What waits for a subscriber, in the order in which it gets it.
-async fn drain(store: &Store, subscriber: &str) -> Vec<String> {
+pub(crate) async fn drain(store: &Store, subscriber: &str) -> Vec<String> {
     let mut got = Vec::new();
     loop {
         let jobs = claim(store, subscriber, 10).await;

@@ -9,6 +9,8 @@ mod db;
 mod faults;
 mod funnels;
 mod gateway;
+mod gateway_model;
+mod gateway_reading;
 mod jobs;
 mod jobs_model;
 mod leads;

@@ -1,0 +1,184 @@
+//! The statements of the gateway.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde_json::json;
+
+use crate::{
+    Acceptance, Attempt, AttemptOutcome, CircuitPolicy, CircuitStep, Claimed, Dedup, EventFilter,
+    GatewayRetention, NewEvent, NewRequest, NewSubscriber, Next, Replay, ReplayFilter,
+    RequestFilter, RetryAfter, Route, Store, SubscriberSource, SubscriberState, gateway_lane,
+    job_kind,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn event(number: u8) -> NewEvent {
+    NewEvent {
+        event_id: format!("evt_{number}"),
+        kind: "leads.update".into(),
+        subject: Some("leads/1".into()),
+        account_id: None,
+        pipeline_id: None,
+        status_id: None,
+        occurred_at: None,
+        dedup: Dedup {
+            key: [number; 32],
+            window: SECOND,
+        },
+        envelope: "{}".into(),
+        fields: Some([("price".to_owned(), u64::from(number))].into()),
+        routes: vec![Route {
+            subscriber: "s".into(),
+            lane: gateway_lane("s", "acme", Some("leads/1"), "leads.update"),
+            changed: Vec::new(),
+        }],
+    }
+}
+
+async fn claim(store: &Store) -> Claimed {
+    let worker = store.jobs().worker("w");
+    let kind = job_kind("s");
+    worker.claim(&[&kind], 1, SECOND).await.unwrap().remove(0)
+}
+
+async fn record(store: &Store, outcome: AttemptOutcome, next: Next, step: CircuitStep) {
+    let job = claim(store).await;
+    let attempt = Attempt {
+        subscriber: "s".into(),
+        event: job.payload().unwrap(),
+        started_at: job.created_at(),
+        duration: SECOND,
+        outcome,
+        response_excerpt: None,
+    };
+    let gateway = store.gateway();
+    let ack = gateway.record(&job, attempt, next, step).await.unwrap();
+    assert!(ack.is_recorded());
+}
+
+/// Uses everything once.
+pub(super) async fn live(store: &Store) {
+    let gateway = store.gateway();
+    let new = NewSubscriber::new("s", SubscriberSource::File, json!({}))
+        .secret(SecretString::from("secret"));
+    for settings in [json!({}), json!({"a": 1})] {
+        let new = NewSubscriber {
+            settings,
+            ..new.clone()
+        };
+        gateway.replace_file_subscribers(vec![new]).await.unwrap();
+    }
+    let secret = SecretString::from("other");
+    gateway.rotate_secret("s", secret, SECOND).await.unwrap();
+    gateway.rotate_keys().await.unwrap();
+    gateway
+        .set_subscriber_state("s", SubscriberState::Active)
+        .await
+        .unwrap();
+    let version = gateway.registry().await.unwrap().version;
+    let new = NewRequest {
+        account: "acme".into(),
+        request_id: Some("r".into()),
+        content_type: None,
+        body: b"x".as_slice().into(),
+        problem: None,
+        events: vec![event(1), event(2)],
+    };
+    let Acceptance::Stored { request, .. } = gateway.accept(new.clone(), version).await.unwrap()
+    else {
+        panic!()
+    };
+    gateway.accept(new, version).await.unwrap();
+
+    let failed = || AttemptOutcome::Failed {
+        status: Some(500),
+        reason: "r".into(),
+    };
+    let step = CircuitStep::Failed {
+        error: "e".into(),
+        policy: CircuitPolicy::default(),
+        retry_after: Some(SECOND),
+    };
+    let later = Next::Retry(RetryAfter::new(Duration::ZERO, "e"));
+    record(store, failed(), later, step).await;
+    gateway.take_probe("s", SECOND).await.unwrap();
+    gateway.release_probe("s").await.unwrap();
+    gateway.circuit("s").await.unwrap();
+    let dead = Next::Dead { reason: "r".into() };
+    record(store, failed(), dead, CircuitStep::Unchanged).await;
+    let delivered = AttemptOutcome::Delivered { status: None };
+    record(store, delivered, Next::Done, CircuitStep::Succeeded).await;
+    read(store, request).await;
+    replay(store).await;
+
+    let none = Some(Duration::ZERO);
+    let mut retention = GatewayRetention::default();
+    gateway.remove_subscriber("s").await.unwrap();
+    gateway
+        .put_subscriber(NewSubscriber::new("s", SubscriberSource::Api, json!({})))
+        .await
+        .unwrap();
+    retention.payload = none;
+    retention.attempts = none;
+    retention.dead_letters = none;
+    retention.entities = none;
+    while !gateway.sweep(&retention).await.unwrap().is_empty() {}
+    gateway.remove_subscriber("s").await.unwrap();
+}
+
+async fn read(store: &Store, request: i64) {
+    let gateway = store.gateway();
+    gateway.registry_version().await.unwrap();
+    gateway.event("evt_1").await.unwrap().unwrap();
+    gateway.envelopes(&[1]).await.unwrap();
+    gateway.events_after(0, 5).await.unwrap();
+    gateway.request(request).await.unwrap().unwrap();
+    let word = || Some("w".to_owned());
+    let now = store.inner.db.time.clock.now();
+    for place in 0..5 {
+        let mut filter = EventFilter::default();
+        filter.since = Some(now);
+        match place {
+            0 => filter.account = word(),
+            1 => filter.kind = word(),
+            2 => filter.subject = word(),
+            3 => filter.subscriber = word(),
+            _ => filter.kind = Some("w.*".to_owned()),
+        }
+        gateway.events(filter).await.unwrap();
+    }
+    let mut filter = RequestFilter::default();
+    gateway.requests(filter.clone()).await.unwrap();
+    filter.unparsed = true;
+    gateway.requests(filter).await.unwrap();
+    assert_eq!(gateway.deliveries("evt_1").await.unwrap().len(), 1);
+    gateway.attempts("s", None, 5).await.unwrap();
+    gateway.tallies(5).await.unwrap();
+}
+
+async fn replay(store: &Store) {
+    let named = ReplayFilter {
+        event_ids: vec!["evt_1".into(), "evt_2".into()],
+        ..ReplayFilter::default()
+    };
+    let dead = ReplayFilter {
+        dead_letters_only: true,
+        ..ReplayFilter::default()
+    };
+    for (filter, subscriber) in [
+        (dead, None),
+        (named, None),
+        (ReplayFilter::default(), Some("s".to_owned())),
+        (ReplayFilter::default(), None),
+    ] {
+        let replay = Replay {
+            filter,
+            subscriber,
+            limit: 9,
+            dry_run: false,
+        };
+        store.gateway().replay(replay).await.unwrap();
+    }
+}
