@@ -20,6 +20,8 @@ pub(super) async fn access(app: &App) -> Vec<Finding> {
     let path = WebhookPath::new(config, app.store().clone());
     match path.is_guarded().await {
         Ok(true) => {}
+        // Then only signed deliveries are taken without a secret address.
+        Ok(false) if config.status.gateway_keys().is_some() => {}
         Ok(false) => found.push(
             Finding::warn("the webhook's address can be guessed: anybody can post to it, for amoCRM does not sign webhooks")
                 .remedy("run `lead-intake provision`: it makes a secret address and tells it to amoCRM"),
@@ -51,6 +53,11 @@ pub(super) async fn access(app: &App) -> Vec<Finding> {
 /// Whether amoCRM sends them.
 pub(super) async fn subscription(app: &App) -> Vec<Finding> {
     const PROVISION: &str = "run `lead-intake provision`";
+    if app.config().status.gateway_keys().is_some() {
+        return vec![Finding::good(
+            "webhook-gateway delivers them (INTAKE_GATEWAY_SECRET); `webhook-gateway doctor` says whether amoCRM sends",
+        )];
+    }
     let Some(public) = app.config().server.public_url() else {
         return vec![
             Finding::warn("Webhook not received: PUBLIC_URL is unset, so amoCRM does not know where to send them")
@@ -94,6 +101,11 @@ pub(super) async fn subscription(app: &App) -> Vec<Finding> {
 
 /// Whether they would arrive: the service's own address is asked as amoCRM would.
 pub(super) async fn reachable(app: &App) -> Vec<Finding> {
+    if app.config().status.gateway_keys().is_some() {
+        return vec![Finding::good(
+            "amoCRM need not reach it: webhook-gateway does",
+        )];
+    }
     let Some(public) = app.config().server.public_url() else {
         return vec![Finding::warn("PUBLIC_URL is unset, so it cannot be asked")];
     };

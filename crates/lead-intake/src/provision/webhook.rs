@@ -93,6 +93,12 @@ pub(crate) fn lacks(hook: &Webhook, config: &Config) -> bool {
 impl Provision<'_> {
     /// Subscribes the webhook. A subscription that is there and works is left as it is.
     pub(super) async fn webhook(&mut self) -> anyhow::Result<()> {
+        if self.config.status.gateway_keys().is_some() {
+            return self.progress.say(
+                "webhook",
+                "not subscribed: webhook-gateway delivers what people change in amoCRM (INTAKE_GATEWAY_SECRET)",
+            );
+        }
         let Some(public) = self.config.server.public_url() else {
             return self.progress.look(
                 "webhook",

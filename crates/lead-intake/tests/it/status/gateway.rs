@@ -50,7 +50,12 @@ async fn a_signed_delivery_moves_the_lead_and_an_unsigned_or_old_one_does_not() 
     let both = format!("{NEW} {OLD}");
     let app = TestApp::ready_with(&[("INTAKE_GATEWAY_SECRET", &both)]).await;
     let deal = delivered(&app).await;
-    app.crm.unsubscribe_all().await;
+    // `provision` has subscribed nothing: amoCRM tells the gateway.
+    let hooks = app.crm.get("/api/v4/webhooks").await;
+    assert!(
+        hooks.is_null() || hooks["_embedded"]["webhooks"] == serde_json::json!([]),
+        "{hooks}"
+    );
     let stage = app.crm.stage("Asia Deals", "Презентация").await;
     let body = envelope(deal, stage, 1_900_000_000);
     let stranger = "whsec_c3RyYW5nZXJzdHJhbmdlcnN0cmFuZ2Vyc3RyYW5nZXI=";
