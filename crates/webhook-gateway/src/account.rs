@@ -23,7 +23,7 @@ pub(crate) use self::command::{status, subscribe, unsubscribe};
 pub(crate) use self::enrich::Enricher;
 pub(crate) use self::secret::made_secrets;
 pub(crate) use self::subscription::{Standing, Subscription};
-pub(crate) use self::watch::{keep, last_seen};
+pub(crate) use self::watch::{Seen, keep, last_seen};
 use crate::config::{AccountConfig, Config};
 
 /// The path of webhooks, without the secret.

@@ -1,7 +1,13 @@
 //! The HTTP interface.
 
 mod access;
+mod error;
+mod events;
+mod replay;
 mod state;
+mod stats;
+mod stream;
+mod subscribers;
 
 use axum::Router;
 use axum::response::Redirect;
@@ -18,8 +24,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::ingest::{disabled, page, receive};
+use crate::page as dashboard;
 
 pub use self::access::OPEN as OPEN_ROUTES;
+pub(crate) use self::error::ApiError;
 pub(crate) use self::state::AppState;
 
 /// Addresses with the secret as their last segment, as programs that people had before call them.
@@ -55,6 +63,9 @@ fn webhooks() -> OpenApiRouter<AppState> {
     ),
     tags(
         (name = "webhooks", description = "Webhooks of amoCRM / Вебхуки amoCRM"),
+        (name = "subscribers", description = "Who gets which events / Кто получает какие события"),
+        (name = "events", description = "What came / Что пришло"),
+        (name = "deliveries", description = "What is tried again / Что доставляется снова"),
     )
 )]
 struct ApiDoc;
@@ -65,6 +76,37 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
     // All need ADMIN_TOKEN but those that `access` opens.
     let (routes, mut api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .merge(webhooks())
+        .routes(routes!(subscribers::list, subscribers::create))
+        .routes(routes!(
+            subscribers::get,
+            subscribers::replace,
+            subscribers::remove
+        ))
+        .routes(routes!(subscribers::pause))
+        .routes(routes!(subscribers::resume))
+        .routes(routes!(subscribers::rotate))
+        .routes(routes!(subscribers::test))
+        .routes(routes!(events::list))
+        .routes(routes!(events::get))
+        .routes(routes!(events::body))
+        .routes(routes!(events::deliveries))
+        .routes(routes!(events::requests))
+        .routes(routes!(events::request))
+        .routes(routes!(events::request_body))
+        .routes(routes!(replay::replay))
+        .routes(routes!(replay::letters))
+        .routes(routes!(replay::retry))
+        .routes(routes!(replay::discard))
+        .routes(routes!(stream::stream))
+        .routes(routes!(stats::stats))
+        // Pages, which the description of the API need not tell.
+        .route(dashboard::PATH, get(dashboard::page))
+        .route(dashboard::EVENT, get(dashboard::event))
+        .route(dashboard::REPLAY, post(dashboard::replay))
+        .route(dashboard::REQUEST, get(dashboard::request))
+        .route(dashboard::SUBSCRIBER, get(dashboard::subscriber))
+        .route(dashboard::SUBSCRIBER_ACTION, post(dashboard::act))
+        .route(dashboard::RETRY, post(dashboard::retry))
         .with_state(state.clone())
         .split_for_parts();
     access::describe(&mut api);

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::figures::FIGURES;
 use crate::health::health;
 use crate::ingest::Intake;
+use crate::operate::{Desk, Feed, keep_sweeping};
 use crate::routing::{self, Routing};
 
 /// How long a start waits for a database server, and the pause between looks.
@@ -56,6 +57,13 @@ impl App {
         let accounts = Accounts::new(&config, &store, &clock);
         let routing = Routing::new(store.clone());
         let enricher = Enricher::new(&config, accounts.clone(), Arc::clone(&clock));
+        let desk = Desk::new(
+            Arc::clone(&config),
+            accounts.clone(),
+            store.clone(),
+            Arc::clone(&clock),
+        );
+        let feed = Feed::new(store.clone());
         let intake = Intake::new(
             &config,
             accounts,
@@ -70,6 +78,8 @@ impl App {
                 clock,
                 intake,
                 enricher,
+                desk,
+                feed,
             },
         }
     }
@@ -82,6 +92,11 @@ impl App {
     /// The settings.
     pub fn config(&self) -> &Config {
         &self.state.config
+    }
+
+    /// What people do with the gateway.
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.state.desk
     }
 
     /// The HTTP interface, without workers.
@@ -103,7 +118,22 @@ impl App {
             state.config.gateway.watch_every(),
             shutdown.clone(),
         );
-        tokio::join!(Box::pin(watch), self.routing().follow(shutdown));
+        let sweep = keep_sweeping(
+            Arc::clone(&state.config),
+            state.store.clone(),
+            shutdown.clone(),
+        );
+        let streams = async {
+            shutdown.cancelled().await;
+            // They would hold up the end: nobody else closes them.
+            state.feed.close();
+        };
+        tokio::join!(
+            Box::pin(watch),
+            self.routing().follow(shutdown.clone()),
+            sweep,
+            streams
+        );
     }
 
     /// Makes the subscribers of `gateway.toml` those of the database. Everything that serves or delivers does this first.

@@ -1,6 +1,7 @@
 //! The service's settings: the common sections, its own, and the accounts and subscribers of `gateway.toml`.
 
 mod account;
+mod dashboard;
 mod delivery;
 mod enrichment;
 mod file;
@@ -18,6 +19,7 @@ use service_kit::config::{
 };
 
 pub use self::account::AccountConfig;
+pub use self::dashboard::{DASHBOARD_VARIABLES, DashboardConfig};
 pub use self::delivery::{DELIVERY_VARIABLES, DeliveryConfig};
 pub use self::enrichment::{ENRICHMENT_VARIABLES, EnrichmentConfig};
 use self::file::Surroundings;
@@ -27,6 +29,7 @@ pub use self::gateway::{GATEWAY_VARIABLES, GatewayConfig};
 pub use self::retention::{RETENTION_VARIABLES, RetentionConfig};
 pub use self::span::parse_span;
 pub use self::subscriber::{Destination, Enrich, OnFailure, SubscriberSettings, is_name};
+pub(crate) use self::subscriber::{is_pattern, matches_pattern};
 
 /// webhook-gateway's own defaults, over service-kit's.
 pub const DEFAULT_TOML: &str = include_str!("../config.default.toml");
@@ -55,6 +58,8 @@ pub struct Config {
     pub delivery: DeliveryConfig,
     /// How events are completed with what amoCRM says now.
     pub enrichment: EnrichmentConfig,
+    /// Where the office is.
+    pub dashboard: DashboardConfig,
     /// How long things are kept.
     pub retention: RetentionConfig,
     /// The accounts whose webhooks come here: those of the file, or the one of `AMOCRM_*`.
@@ -77,6 +82,7 @@ impl Config {
             .variables(GATEWAY_VARIABLES)
             .variables(DELIVERY_VARIABLES)
             .variables(ENRICHMENT_VARIABLES)
+            .variables(DASHBOARD_VARIABLES)
             .variables(RETENTION_VARIABLES)
             .file(file)
             .load()?;
@@ -97,6 +103,7 @@ impl Config {
             gateway: settings.section(&mut problems),
             delivery: settings.section(&mut problems),
             enrichment: settings.section(&mut problems),
+            dashboard: settings.section(&mut problems),
             retention: settings.section(&mut problems),
             environment,
         };

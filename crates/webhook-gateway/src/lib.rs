@@ -17,15 +17,17 @@ mod figures;
 mod gauges;
 mod health;
 mod ingest;
+pub mod operate;
+mod page;
 mod routing;
 
 pub use self::account::{Choice, Status, Subscribe};
 pub use self::api::OPEN_ROUTES;
 pub use self::app::App;
 pub use self::config::{
-    AccountConfig, Config, DEFAULT_TOML, DELIVERY_VARIABLES, DeliveryConfig, Destination,
-    ENRICHMENT_VARIABLES, Enrich, EnrichmentConfig, FileError, FileSubscriber, GATEWAY_VARIABLES,
-    GatewayConfig, GatewayFile, OnFailure, RETENTION_VARIABLES, RetentionConfig,
-    SubscriberSettings, is_name, parse_span,
+    AccountConfig, Config, DASHBOARD_VARIABLES, DEFAULT_TOML, DELIVERY_VARIABLES, DashboardConfig,
+    DeliveryConfig, Destination, ENRICHMENT_VARIABLES, Enrich, EnrichmentConfig, FileError,
+    FileSubscriber, GATEWAY_VARIABLES, GatewayConfig, GatewayFile, OnFailure, RETENTION_VARIABLES,
+    RetentionConfig, SubscriberSettings, is_name, parse_span,
 };
 pub use self::figures::FIGURES;

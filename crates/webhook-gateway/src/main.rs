@@ -1,13 +1,14 @@
 //! The `webhook-gateway` binary.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use service_kit::config::Environment;
 use service_kit::{shutdown, telemetry};
-use webhook_gateway::{App, Choice, Config, Status, Subscribe, doctor};
+use tokio_util::sync::CancellationToken;
+use webhook_gateway::{App, Choice, Config, Status, Subscribe, doctor, operate};
 
 /// Takes amoCRM's webhooks and delivers each event, in order, to whoever subscribed.
 #[derive(Debug, Parser)]
@@ -37,6 +38,8 @@ enum Command {
     Health,
     /// Brings the database's tables up to date; `serve` does it as well.
     Migrate,
+    #[command(flatten)]
+    Operate(operate::Command),
 }
 
 #[tokio::main]
@@ -97,6 +100,15 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate => {
             let app = App::open(config).await?;
             writeln!(out, "{}: the tables are up to date", app.config().database)?;
+        }
+        Command::Operate(command) => {
+            let is_terminal = out.is_terminal();
+            let token = if command.is_endless() {
+                shutdown::on_signal()?
+            } else {
+                CancellationToken::new()
+            };
+            operate::run(config, &command, is_terminal, &token, &mut out).await?;
         }
     }
     Ok(ExitCode::SUCCESS)

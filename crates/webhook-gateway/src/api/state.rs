@@ -9,6 +9,7 @@ use store::Store;
 use crate::account::Enricher;
 use crate::config::Config;
 use crate::ingest::Intake;
+use crate::operate::{Desk, Feed};
 
 /// Everything; handlers take the part they need.
 #[derive(Debug, Clone, FromRef)]
@@ -19,4 +20,6 @@ pub(crate) struct AppState {
     pub(crate) intake: Intake,
     /// For deliveries.
     pub(crate) enricher: Enricher,
+    pub(crate) desk: Desk,
+    pub(crate) feed: Feed,
 }

@@ -5,52 +5,62 @@ use std::time::Duration;
 use serde::Deserialize;
 use service_kit::config::{Problems, Section, Variable};
 
-/// A hundred years: more is meant as "for ever", which is 0.
-const MOST_DAYS: u32 = 36_500;
+use super::span::parse_span;
+
+/// Shorter than all retries of a delivery, a search for what went wrong would find nothing.
+const SHORTEST: Duration = Duration::from_hours(1);
+/// A hundred years: more is meant as "for ever".
+const LONGEST: Duration = Duration::from_hours(36_500 * 24);
+/// What is kept for ever.
+const FOR_EVER: &str = "forever";
 
 /// `[retention]`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RetentionConfig {
-    events_days: u32,
-    attempts_days: u32,
+    keep_payloads: String,
+    keep_attempts: String,
 }
 
 impl RetentionConfig {
     /// How long bodies and events are kept once nothing of them waits; `None` is for ever.
-    pub fn events(&self) -> Option<Duration> {
-        days(self.events_days)
+    pub fn payloads(&self) -> Option<Duration> {
+        parse_span(&self.keep_payloads)
     }
 
     /// How long attempts are kept; `None` is for ever.
     pub fn attempts(&self) -> Option<Duration> {
-        days(self.attempts_days)
+        parse_span(&self.keep_attempts)
     }
-}
-
-fn days(days: u32) -> Option<Duration> {
-    (days > 0).then(|| Duration::from_hours(u64::from(days) * 24))
 }
 
 impl Section for RetentionConfig {
     const NAME: &'static str = "retention";
 
     fn validate(&self, problems: &mut Problems) {
-        for (key, days) in [
-            ("retention.events_days", self.events_days),
-            ("retention.attempts_days", self.attempts_days),
+        for (key, text) in [
+            ("retention.keep_payloads", &self.keep_payloads),
+            ("retention.keep_attempts", &self.keep_attempts),
         ] {
-            problems.range(key, days, 0, MOST_DAYS);
+            let is_span = parse_span(text).is_some_and(|kept| (SHORTEST..=LONGEST).contains(&kept));
+            if !is_span && text.trim() != FOR_EVER {
+                problems.report_value(key, text, "is no length of time from 1h to 36500d");
+            }
         }
     }
 }
 
 /// The variables of `[retention]`.
 pub const RETENTION_VARIABLES: &[Variable] = &[
-    variable("GATEWAY_RETENTION_DAYS", "retention.events_days"),
-    variable("GATEWAY_ATTEMPTS_DAYS", "retention.attempts_days"),
+    variable("GATEWAY_KEEP_PAYLOADS", "retention.keep_payloads"),
+    variable("GATEWAY_KEEP_ATTEMPTS", "retention.keep_attempts"),
 ];
 
 const fn variable(name: &'static str, key: &'static str) -> Variable {
-    Variable::plain(name, key, "days from 0 (for ever) to 36500", "30")
+    Variable::plain(
+        name,
+        key,
+        "a length of time from 1h, such as 30d, or forever",
+        "30d",
+    )
 }

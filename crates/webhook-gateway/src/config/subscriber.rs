@@ -137,6 +137,28 @@ pub enum OnFailure {
 }
 
 impl SubscriberSettings {
+    /// Settings without a destination: [`check`](Self::check) complains about them.
+    pub(crate) fn nowhere() -> Self {
+        Self {
+            url: None,
+            nats: None,
+            stdout: false,
+            events: everything(),
+            accounts: Vec::new(),
+            pipelines: Vec::new(),
+            stages: Vec::new(),
+            changed: Vec::new(),
+            enrich: Vec::new(),
+            timeout_ms: default_timeout_ms(),
+            concurrency: default_concurrency(),
+            retry_hours: default_retry_hours(),
+            on_failure: OnFailure::default(),
+            skip_after: None,
+            allow_private: false,
+            headers: BTreeMap::new(),
+        }
+    }
+
     /// Where events go. `None` only in settings that [`check`](Self::check) complains about.
     pub fn destination(&self) -> Option<Destination> {
         match (&self.url, &self.nats, self.stdout) {
@@ -405,8 +427,17 @@ fn is_subject(text: &str) -> bool {
     text.len() <= MAX_NAME && text.split('.').all(is_name)
 }
 
+/// Whether an event is of the kind that a pattern means: `*`, `leads.*`, `*.delete`, `contacts.update`.
+pub(crate) fn matches_pattern(pattern: &str, kind: &str) -> bool {
+    let Some((entity, action)) = pattern.split_once('.') else {
+        return pattern == "*";
+    };
+    let (kind_entity, kind_action) = kind.split_once('.').unwrap_or((kind, ""));
+    (entity == "*" || entity == kind_entity) && (action == "*" || action == kind_action)
+}
+
 /// `*`, or an entity and an action of which each may be `*`.
-fn is_pattern(text: &str) -> bool {
+pub(crate) fn is_pattern(text: &str) -> bool {
     let is_part = |part: &str| {
         part == "*"
             || ((1..=40).contains(&part.len())

@@ -1,0 +1,93 @@
+//! The end of what has been kept long enough: once an hour, by one process of all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::{Ack, GatewayRetention, Run, Store, StoreError, Turn};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+
+const SCHEDULE: &str = "gateway.sweep";
+const EVERY: Duration = Duration::from_hours(1);
+/// How long a turn is held without a note: longer than many batches.
+const HOLD: Duration = Duration::from_mins(5);
+/// How often a process looks whether a sweep is due.
+const LOOK_EVERY: Duration = Duration::from_mins(1);
+/// Pause between two batches, in which webhooks are stored.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Sweeps when it is due, until the token is cancelled.
+pub(crate) async fn keep_sweeping(config: Arc<Config>, store: Store, shutdown: CancellationToken) {
+    loop {
+        let nap = match sweep(&config, &store, &shutdown).await {
+            Ok(nap) => nap.clamp(Duration::from_secs(1), LOOK_EVERY),
+            Err(error) => {
+                tracing::warn!("what was kept long enough could not be deleted: {error}");
+                LOOK_EVERY
+            }
+        };
+        if shutdown
+            .run_until_cancelled(tokio::time::sleep(nap))
+            .await
+            .is_none()
+        {
+            return;
+        }
+    }
+}
+
+/// Takes the turn if it is due, and says when to look again.
+async fn sweep(
+    config: &Config,
+    store: &Store,
+    shutdown: &CancellationToken,
+) -> Result<Duration, StoreError> {
+    let run = match store.schedules().take(SCHEDULE, HOLD).await? {
+        Turn::Taken(run) => run,
+        Turn::NotDue(nap) | Turn::Busy(nap) => return Ok(nap),
+    };
+    let total = batches(config, store, &run, shutdown).await?;
+    let outcome = format!("{total} rows deleted");
+    // Whoever has the turn by now goes on where we were.
+    let _ = store.schedules().end(&run, EVERY, &outcome).await?;
+    if total > 0 {
+        tracing::info!(rows = total, "what was kept long enough was deleted");
+    }
+    Ok(EVERY)
+}
+
+/// Deletes batch by batch; how many rows. A process that stops leaves the rest to the next sweep.
+async fn batches(
+    config: &Config,
+    store: &Store,
+    run: &Run,
+    shutdown: &CancellationToken,
+) -> Result<u64, StoreError> {
+    let mut retention = GatewayRetention::default();
+    retention.payload = config.retention.payloads();
+    retention.attempts = config.retention.attempts();
+    let mut total = 0;
+    loop {
+        let swept = store.gateway().sweep(&retention).await?;
+        if swept.is_empty() {
+            return Ok(total);
+        }
+        for (what, count) in [
+            ("requests", swept.requests),
+            ("events", swept.events),
+            ("attempts", swept.attempts),
+            ("other", swept.other),
+        ] {
+            metrics::counter!("retention_deleted_total", "what" => what).increment(count);
+            total += count;
+        }
+        let is_ours = store.schedules().note(run, &total, HOLD).await? == Ack::Recorded;
+        let pause = shutdown
+            .run_until_cancelled(tokio::time::sleep(PAUSE))
+            .await;
+        if !is_ours || pause.is_none() {
+            return Ok(total);
+        }
+    }
+}

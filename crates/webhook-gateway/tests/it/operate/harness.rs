@@ -1,0 +1,374 @@
+//! A gateway to be operated: webhooks are put into its store, and attempts are made by hand, so that every story decides
+//! itself what came and how it went.
+
+use std::time::Duration;
+
+use amocrm_sdk::webhook::{self, CloudEvent};
+use chrono::{DateTime, Utc};
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+use service_kit::clock::{Clock as _, SystemClock};
+use service_kit::config::Environment;
+use sha2::{Digest as _, Sha256};
+use store::{
+    Acceptance, Attempt, AttemptOutcome, CircuitStep, Dedup, NewEvent, NewRequest, Next, Registry,
+    RetryAfter, Route, Store, gateway_lane, job_kind,
+};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use webhook_gateway::{App, Config};
+
+pub(crate) const TOKEN: &str = "0123456789abcdef0123";
+pub(crate) const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// How long something that has to happen may take: far more than it needs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks again until the answer is there; panics when it does not come.
+pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "it did not happen within {PATIENCE:?}: {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+/// A gateway listening on a port of its own.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) app: App,
+    pub(crate) url: String,
+    pub(crate) folder: TempDir,
+    settings: Vec<(String, String)>,
+    http: reqwest::Client,
+    shutdown: CancellationToken,
+    server: JoinHandle<anyhow::Result<()>>,
+}
+
+/// An answer, read.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
+    }
+
+    /// The names of the fields that a 422 complains about.
+    pub(crate) fn wrong_fields(&self) -> Vec<String> {
+        assert_eq!(self.status, 422, "{}", self.text);
+        let errors = self.json()["errors"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        errors
+            .iter()
+            .map(|error| error["field"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}
+
+impl Gateway {
+    pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/gateway.db", folder.path().display());
+        let settings = [("DATABASE_URL", url.as_str()), ("ENCRYPTION_KEY", KEY)]
+            .iter()
+            .chain(settings)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        Self::run(folder, settings, None).await
+    }
+
+    async fn run(folder: TempDir, settings: Vec<(String, String)>, port: Option<u16>) -> Self {
+        let environment = Environment::from_pairs(settings.clone());
+        let app = App::open(Config::load(environment, None).unwrap())
+            .await
+            .unwrap();
+        let address = format!("127.0.0.1:{}", port.unwrap_or(0));
+        let listener = eventually("the port is free", async || {
+            TcpListener::bind(&address).await.ok()
+        })
+        .await;
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let shutdown = CancellationToken::new();
+        let server = tokio::spawn({
+            let (app, shutdown) = (app.clone(), shutdown.clone());
+            async move { Box::pin(app.run_on(listener, shutdown)).await }
+        });
+        Self {
+            app,
+            url,
+            folder,
+            settings,
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .build()
+                .unwrap(),
+            shutdown,
+            server,
+        }
+    }
+
+    /// Stops in good order and says how long that took.
+    async fn end(self) -> (TempDir, Vec<(String, String)>, Duration) {
+        let started = tokio::time::Instant::now();
+        self.shutdown.cancel();
+        self.server.await.unwrap().unwrap();
+        (self.folder, self.settings, started.elapsed())
+    }
+
+    pub(crate) async fn stop(self) -> Duration {
+        self.end().await.2
+    }
+
+    /// Stops, and starts again at the same address.
+    pub(crate) async fn restart(self) -> Self {
+        let port = self.url.rsplit_once(':').unwrap().1.parse().unwrap();
+        let (folder, settings, _) = self.end().await;
+        Self::run(folder, settings, Some(port)).await
+    }
+
+    /// The environment of a process on the same database.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let port = self.url.rsplit_once(':').unwrap().1.to_owned();
+        let mut settings = self.settings.clone();
+        settings.push(("SERVER_PORT".to_owned(), port));
+        settings
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.url))
+            .body(body.to_owned());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.unwrap();
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let bytes = answer.bytes().await.unwrap().to_vec();
+        Answer {
+            status,
+            headers,
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes,
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, &[], "").await
+    }
+
+    pub(crate) async fn call(&self, method: Method, path: &str, body: &Value) -> Answer {
+        let json = [("content-type", "application/json")];
+        self.send(method, path, &json, &body.to_string()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.call(Method::POST, path, body).await
+    }
+
+    /// Makes a subscriber that gets everything. It is paused, so that deliveries are this story's affair.
+    pub(crate) async fn subscribe(&self, name: &str) -> String {
+        let body = serde_json::json!({"name": name, "url": "http://127.0.0.1:9/hook", "allow_private": true});
+        let made = self.post("/api/subscribers", &body).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        let paused = self
+            .post(&format!("/api/subscribers/{name}/pause"), &Value::Null)
+            .await;
+        assert_eq!(paused.status, 200, "{}", paused.text);
+        made.json()["secret"].as_str().unwrap().to_owned()
+    }
+
+    /// A lead has changed: the event's id.
+    pub(crate) async fn lead(&self, lead: u32, action: &str) -> String {
+        let body = format!(
+            "account[id]=31000001&account[subdomain]=acme-demo&leads[{action}][0][id]={lead}\
+             &leads[{action}][0][status_id]=142&leads[{action}][0][pipeline_id]=3100\
+             &leads[{action}][0][updated_at]={}",
+            1_769_000_000 + lead
+        );
+        self.webhook(
+            "main",
+            body.as_bytes(),
+            Some("application/x-www-form-urlencoded"),
+        )
+        .await
+        .remove(0)
+    }
+
+    /// A webhook came: the ids of its events, for every subscriber that there is.
+    pub(crate) async fn webhook(
+        &self,
+        account: &str,
+        body: &[u8],
+        content_type: Option<&str>,
+    ) -> Vec<String> {
+        let at = SystemClock.now().timestamp();
+        stored(self.app.store(), account, body, content_type, at).await
+    }
+
+    /// Makes an attempt at the next event of a subscriber.
+    pub(crate) async fn attempt(
+        &self,
+        name: &str,
+        outcome: AttemptOutcome,
+        answer: &str,
+        next: Next,
+    ) {
+        let store = self.app.store();
+        let kind = job_kind(name);
+        let worker = store.jobs().worker("story");
+        let jobs = worker
+            .claim(&[&kind], 1, Duration::from_mins(1))
+            .await
+            .unwrap();
+        let job = jobs.first().expect("there is something to deliver");
+        let attempt = Attempt {
+            subscriber: name.to_owned(),
+            event: job.payload().unwrap(),
+            started_at: now(),
+            duration: Duration::from_millis(12),
+            outcome,
+            response_excerpt: Some(answer.to_owned()),
+        };
+        let ack = store
+            .gateway()
+            .record(job, attempt, next, CircuitStep::Unchanged)
+            .await
+            .unwrap();
+        assert!(ack.is_recorded());
+    }
+
+    /// The subscriber has the next event.
+    pub(crate) async fn deliver(&self, name: &str) {
+        let outcome = AttemptOutcome::Delivered { status: Some(200) };
+        self.attempt(name, outcome, "ok", Next::Done).await;
+    }
+
+    /// The subscriber fails at the next event, which is tried again in an hour.
+    pub(crate) async fn fail(&self, name: &str, answer: &str) {
+        let outcome = AttemptOutcome::Failed {
+            status: Some(500),
+            reason: "the receiver answered 500".to_owned(),
+        };
+        let next = Next::Retry(RetryAfter::new(
+            Duration::from_hours(1),
+            "the receiver answered 500",
+        ));
+        self.attempt(name, outcome, answer, next).await;
+    }
+
+    /// The next event is given up.
+    pub(crate) async fn bury(&self, name: &str, reason: &str) {
+        let outcome = AttemptOutcome::Failed {
+            status: Some(400),
+            reason: reason.to_owned(),
+        };
+        let next = Next::Dead {
+            reason: reason.to_owned(),
+        };
+        self.attempt(name, outcome, "no", next).await;
+    }
+}
+
+fn now() -> DateTime<Utc> {
+    SystemClock.now()
+}
+
+/// Stores a webhook as the gateway does; the ids of its events.
+pub(crate) async fn stored(
+    store: &Store,
+    account: &str,
+    body: &[u8],
+    content_type: Option<&str>,
+    at: i64,
+) -> Vec<String> {
+    let gateway = store.gateway();
+    let parsed = webhook::parse(body);
+    let registry = gateway.registry().await.unwrap();
+    let at = DateTime::from_timestamp(at, 0).unwrap();
+    let events = parsed.as_ref().map_or(Vec::new(), |payload| {
+        let events = payload.events.iter();
+        events
+            .map(|event| new_event(event, payload, account, &registry, at))
+            .collect()
+    });
+    let ids: Vec<String> = events.iter().map(|event| event.event_id.clone()).collect();
+    let request = NewRequest {
+        account: account.to_owned(),
+        request_id: Some(uuid::Uuid::now_v7().to_string()),
+        content_type: content_type.map(str::to_owned),
+        body: body.to_vec().into(),
+        problem: parsed.err().map(|error| error.to_string()),
+        events,
+    };
+    let accepted = gateway.accept(request, registry.version).await.unwrap();
+    assert!(
+        matches!(accepted, Acceptance::Stored { .. }),
+        "{accepted:?}"
+    );
+    ids
+}
+
+fn new_event(
+    event: &webhook::Event,
+    payload: &webhook::Payload,
+    account: &str,
+    registry: &Registry,
+    at: DateTime<Utc>,
+) -> NewEvent {
+    let id = format!("evt_{}", uuid::Uuid::now_v7().simple());
+    let envelope = CloudEvent::new(&id, event.clone(), payload.account.clone()).received_at(at);
+    let kind = envelope.event_type();
+    let kind = kind
+        .trim_start_matches("amocrm.")
+        .trim_end_matches(".v1")
+        .to_owned();
+    let subject = envelope.subject();
+    NewEvent {
+        routes: registry
+            .subscribers
+            .iter()
+            .map(|row| Route {
+                subscriber: row.name.clone(),
+                lane: gateway_lane(&row.name, account, subject.as_deref(), &kind),
+                changed: Vec::new(),
+            })
+            .collect(),
+        envelope: serde_json::to_string(&envelope).unwrap(),
+        dedup: Dedup {
+            key: Sha256::digest(&id).into(),
+            window: Duration::from_hours(2),
+        },
+        occurred_at: envelope.time(),
+        account_id: Some(31_000_001),
+        pipeline_id: Some(3_100),
+        status_id: Some(142),
+        fields: None,
+        event_id: id,
+        kind,
+        subject,
+    }
+}
