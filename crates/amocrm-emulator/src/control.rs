@@ -6,6 +6,7 @@ mod catalogs;
 mod chats;
 mod crm;
 mod customers;
+mod duplicates;
 mod handlers;
 mod index;
 mod input;
@@ -21,7 +22,9 @@ use axum::routing::{any, delete, get, post};
 use axum::{Router, middleware};
 use http::{Method, StatusCode};
 
-pub(crate) use self::{accounts::rename, customers::set_customers_mode};
+pub(crate) use self::{
+    accounts::rename, customers::set_customers_mode, duplicates::set_duplicate_control,
+};
 use crate::answer;
 use crate::app::App;
 use crate::oauth::TokenSelector;
@@ -68,6 +71,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         )
         .route("/_emulator/catalogs", post(handlers::cut_pages))
         .route("/_emulator/customers", post(handlers::switch_customers))
+        .route("/_emulator/duplicates", post(handlers::switch_duplicates))
         .route("/_emulator/accounts", post(handlers::open_account))
         .route("/_emulator/accounts/rename", post(handlers::rename_account))
         .route(

@@ -21,7 +21,7 @@ use crate::faults::{Fault, PlannedFault};
 use crate::journal::{JournalCounters, JournalEntry};
 use crate::limits::LimitSettings;
 use crate::oauth::{IssueRequest, TokenSelector};
-use crate::world::CustomersMode;
+use crate::world::{CustomersMode, DuplicateControl};
 use crate::{answer, api, auth, chats, control, gate, oauth};
 
 /// How long a shutdown waits for requests and webhooks under way; longer than the two seconds of a webhook.
@@ -204,6 +204,11 @@ impl Emulator {
     /// Switches customers of the first account on, off or over.
     pub fn set_customers_mode(&self, mode: CustomersMode) {
         control::set_customers_mode(&self.app, None, mode);
+    }
+
+    /// Switches duplicate control of the first account on or off.
+    pub fn set_duplicate_control(&self, mode: DuplicateControl) {
+        control::set_duplicate_control(&self.app, None, mode);
     }
 
     /// Registers a chat channel, as amoCRM's support would; one with the same id is changed.

@@ -74,6 +74,7 @@
 //! | `GET`, `POST /_emulator/oauth` | [`OauthRules`]; a POST changes the members it names |
 //! | `POST /_emulator/catalogs` | `{"cuts_pages"}`: elements of lists come in pages of 100 at most and without `next`, as one account saw it; optional `account_id` |
 //! | `POST /_emulator/customers` | `{"mode"}`: a [`CustomersMode`] in lowercase; optional `account_id` |
+//! | `POST /_emulator/duplicates` | `{"mode"}`: a [`DuplicateControl`] in lowercase; optional `account_id` |
 //! | `POST /_emulator/accounts` | `{"subdomain"}` opens another account with an integration of its own; optional `name`, `tld`; the answer has `account_id` and the names of [`Credentials`] |
 //! | `POST /_emulator/accounts/rename` | `{"subdomain"}`; optional `account_id`, `old_host_status` |
 //! | `POST /_emulator/integrations/disable` | revokes all grants of an integration and tells its hook; optional `client_id`, `hook_url` |
@@ -140,4 +141,4 @@ pub use self::emulator::{Credentials, Emulator, EmulatorBuilder};
 pub use self::faults::{Fault, FaultKind, PlannedFault};
 pub use self::journal::{JournalCounters, JournalEntry};
 pub use self::limits::LimitSettings;
-pub use self::world::CustomersMode;
+pub use self::world::{CustomersMode, DuplicateControl};

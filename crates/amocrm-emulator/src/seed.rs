@@ -10,9 +10,9 @@ use crate::{
     answer::random_hex,
     config::Seed,
     world::{
-        Account, Catalogs, Counters, Customers, Drive, Followers, Integration, Links, LossReason,
-        Pipeline, Records, Status, Tasks, User, World, feed::Feed, services::Services,
-        standard_task_types,
+        Account, Catalogs, Counters, Customers, Drive, DuplicateControl, Followers, Integration,
+        Links, LossReason, Pipeline, Records, Status, Tasks, User, World, feed::Feed,
+        services::Services, standard_task_types,
     },
 };
 
@@ -114,6 +114,7 @@ fn account(index: u64, subdomain: &str, name: &str, now: i64) -> Account {
         feed: Feed::default(),
         drive: Drive::default(),
         services: Services::default(),
+        duplicates: DuplicateControl::default(),
         counters: Counters::of_account(index),
     };
     add_user(

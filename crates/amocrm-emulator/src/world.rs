@@ -8,6 +8,7 @@ mod actor;
 mod catalogs;
 mod customers;
 mod drive;
+mod duplicates;
 pub(crate) mod events;
 pub(crate) mod feed;
 mod fields;
@@ -30,6 +31,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::customers::CustomersMode;
+pub use self::duplicates::DuplicateControl;
 pub(crate) use self::{
     account::{Account, Counters, Integration, LossReason, User, WebhookSubscription},
     actor::Actor,
@@ -129,6 +131,7 @@ mod tests {
             "feed",
             "drive",
             "services",
+            "duplicates",
         ] {
             account.remove(key).unwrap();
         }

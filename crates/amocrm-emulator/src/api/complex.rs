@@ -1,7 +1,9 @@
 //! `POST /api/v4/leads/complex`: a lead with its contact and company in one request.
 //!
 //! The answer is a bare list, not HAL, and `request_id` in it is a list too. Duplicate control is a setting of a pipeline in
-//! the interface; accounts of the emulator do not have it, so `merged` is always false.
+//! the interface of amoCRM, and of the whole account here.
+
+mod duplicates;
 
 use serde_json::{Value, json};
 
@@ -50,7 +52,18 @@ pub(crate) fn create_many(cx: &mut Context<'_>) -> Answer {
         drafts.push(draft);
     }
     errors.check()?;
-    let made: Vec<Value> = drafts.into_iter().map(|draft| apply(cx, draft)).collect();
+    // Looked for among what was there before: items of one request are not compared.
+    let drafts: Vec<_> = drafts
+        .into_iter()
+        .map(|draft| (duplicates::find(cx, &draft), draft))
+        .collect();
+    let made: Vec<Value> = drafts
+        .into_iter()
+        .map(|(duplicate, draft)| match duplicate {
+            Some(lead) => duplicates::fold(cx, lead, draft),
+            None => apply(cx, draft),
+        })
+        .collect();
     Ok(Reply::ok(made.into()))
 }
 

@@ -13,13 +13,12 @@ mod trash;
 use serde_json::{Value, json};
 
 pub(crate) use self::{
-    apply::create,
+    apply::{create, update},
     draft::{Draft, read_new_unlinked, read_user},
     list::list,
     trash::{delete_many, restore_many},
 };
 use self::{
-    apply::update,
     draft::{read_new, read_update},
     render::render,
 };

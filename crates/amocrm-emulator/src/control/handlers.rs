@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::catalogs::CutPages;
 use super::customers::{SwitchCustomers, set_customers_mode};
+use super::duplicates::{SwitchDuplicates, set_duplicate_control};
 use super::input::Input;
 use super::{accounts, crm, team};
 use crate::app::App;
@@ -206,6 +207,14 @@ pub(super) async fn cut_pages(State(app): State<App>, input: Input) -> Answer {
 pub(super) async fn switch_customers(State(app): State<App>, input: Input) -> Answer {
     let SwitchCustomers { mode, account_id } = input.read()?;
     if !set_customers_mode(&app, account_id, mode) {
+        return Err(Mistake::new("account_id: no such account"));
+    }
+    Ok(Json(json!({ "mode": mode })).into_response())
+}
+
+pub(super) async fn switch_duplicates(State(app): State<App>, input: Input) -> Answer {
+    let SwitchDuplicates { mode, account_id } = input.read()?;
+    if !set_duplicate_control(&app, account_id, mode) {
         return Err(Mistake::new("account_id: no such account"));
     }
     Ok(Json(json!({ "mode": mode })).into_response())

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Catalogs, Customers, Drive, EntityType, FieldDefinition, FieldGroup, FieldOwner, Followers,
-    Links, Note, Pipeline, Records, Segment, ShortLink, Tag, TaskType, Tasks, Unsorted, feed::Feed,
-    records::forget_options, services::Services, standard_task_types,
+    Catalogs, Customers, Drive, DuplicateControl, EntityType, FieldDefinition, FieldGroup,
+    FieldOwner, Followers, Links, Note, Pipeline, Records, Segment, ShortLink, Tag, TaskType,
+    Tasks, Unsorted, feed::Feed, records::forget_options, services::Services, standard_task_types,
 };
 
 /// An amoCRM account.
@@ -95,6 +95,9 @@ pub(crate) struct Account {
     /// What surrounds the cards.
     #[serde(default)]
     pub(crate) services: Services,
+    /// Whether new leads are folded into those that are there.
+    #[serde(default)]
+    pub(crate) duplicates: DuplicateControl,
     /// The next free ids.
     pub(crate) counters: Counters,
 }

@@ -62,7 +62,7 @@ pub(crate) fn create(cx: &mut Context<'_>, entity: EntityType, mut draft: Draft)
 }
 
 /// Changes a record.
-pub(super) fn update(cx: &mut Context<'_>, entity: EntityType, id: u64, draft: Draft) {
+pub(crate) fn update(cx: &mut Context<'_>, entity: EntityType, id: u64, draft: Draft) {
     let Some(before) = cx.account.records(entity).get(id).cloned() else {
         return;
     };

@@ -50,6 +50,26 @@ impl Draft {
         self.values.len()
     }
 
+    /// The custom fields it writes.
+    pub(crate) fn values(&self) -> &[ValueChange] {
+        &self.values
+    }
+
+    /// The pipeline of a lead.
+    pub(crate) fn pipeline_id(&self) -> Option<u64> {
+        self.placing.as_ref().map(|placing| placing.pipeline_id)
+    }
+
+    /// Only those custom fields of it that `takes` wants.
+    pub(crate) fn only_values(self, takes: impl Fn(u64) -> bool) -> Self {
+        let mut values = self.values;
+        values.retain(|change| takes(change.field_id));
+        Self {
+            values,
+            ..Self::default()
+        }
+    }
+
     /// Links a new lead to its contact, which becomes the main one, and its company.
     pub(crate) fn linked_to(mut self, contact: Option<u64>, company: Option<u64>) -> Self {
         self.contacts = contact.into_iter().map(|id| (id, true)).collect();

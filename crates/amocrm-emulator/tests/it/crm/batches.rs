@@ -210,3 +210,48 @@ async fn the_trash_hides_a_lead_everywhere_but_in_its_own_list() {
     let trash = crm.read("contacts?with=only_deleted").await;
     assert_eq!(trash["_embedded"]["contacts"][0]["is_deleted"], false);
 }
+
+#[tokio::test]
+async fn duplicate_control_folds_a_lead_into_the_open_one_of_its_contact() {
+    let crm = Crm::empty().await;
+    let person = |price: u32, phone: &str| {
+        let contact = json!({"custom_fields_values": [
+            {"field_code": "PHONE", "values": [{"value": phone, "enum_code": "WORK"}]},
+        ]});
+        json!([{
+            "price": price,
+            "custom_fields_values": [{"field_code": "UTM_SOURCE", "values": [{"value": phone}]}],
+            "_embedded": {"contacts": [contact]},
+        }])
+    };
+    let send = async |phone| crm.post("leads/complex", person(1, phone)).await.1[0].clone();
+    let source = async |lead: &Value| {
+        let lead = crm.read(&format!("leads/{lead}")).await;
+        lead["custom_fields_values"][0]["values"][0]["value"].clone()
+    };
+    let first = send("+79001234567").await;
+    assert_eq!(first["merged"], false);
+    assert_eq!(send("+79001234567").await["merged"], false, "off at first");
+
+    crm.control("duplicates", json!({"mode": "keep"})).await;
+    let same = send("8 (900) 123-45-67").await;
+    assert_eq!(
+        (&same["merged"], &same["id"], &same["contact_id"]),
+        (&json!(true), &first["id"], &first["contact_id"])
+    );
+    assert_eq!(source(&first["id"]).await, "+79001234567");
+    crm.control("duplicates", json!({"mode": "overwrite"}))
+        .await;
+    send("8 (900) 123-45-67").await;
+    assert_eq!(source(&first["id"]).await, "8 (900) 123-45-67");
+    assert_eq!(send("+79007654321").await["merged"], false);
+
+    // By the contact itself, and only into a lead that is open.
+    let known = json!([{"_embedded": {"contacts": [{"id": first["contact_id"]}]}}]);
+    let again = crm.post("leads/complex", known.clone()).await.1;
+    assert_eq!(again[0]["id"], first["id"]);
+    crm.change(&format!("leads/{}", first["id"]), json!({"status_id": 143}))
+        .await;
+    let anew = crm.post("leads/complex", known).await.1;
+    assert_eq!(anew[0]["merged"], false);
+}
