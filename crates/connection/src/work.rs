@@ -14,13 +14,12 @@ use std::time::Duration;
 
 use store::{Ack, Claimed, RetryAfter, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::gate::Gate;
 pub use self::pace::{Backoff, Pace};
-use self::trust::Trust;
+use self::trust::{Moment, Trust};
 use crate::{Crm, CrmError, Linked, Verdict};
 
 /// How long an idle worker sleeps at most.
@@ -171,6 +170,7 @@ impl Hands {
             let mut permits: Vec<_> = more.into_iter().flat_map(one_by_one).collect();
             permits.push(first);
             let wanted = u32::try_from(permits.len()).unwrap_or(u32::MAX);
+            let asked_at = Moment::now();
             let jobs = match claimer.claim(self.kinds, wanted, self.pace.lease()).await {
                 Ok(jobs) => jobs,
                 Err(error) => {
@@ -188,7 +188,7 @@ impl Hands {
                 tasks.spawn(async move {
                     let _permit = permit;
                     tokio::select! {
-                        () = hands.keep_and_work(&work, &linked, &job) => {}
+                        () = hands.keep_and_work(&work, &linked, &job, asked_at) => {}
                         () = abort.cancelled() => {}
                     }
                 });
@@ -231,18 +231,25 @@ impl Hands {
         }
     }
 
-    /// Works on a job while renewing its claim; stops when somebody else has it, or could soon have it.
-    async fn keep_and_work(&self, work: &impl Work, linked: &Linked, job: &Claimed) {
-        let trust = Trust::new(self.pace.trust());
+    /// Works on a job, claimed at `asked_at`, while renewing its claim; stops when somebody else has it, or could soon have
+    /// it.
+    async fn keep_and_work(
+        &self,
+        work: &impl Work,
+        linked: &Linked,
+        job: &Claimed,
+        asked_at: Moment,
+    ) {
+        let trust = Trust::new(asked_at, self.pace.trust());
         let renewing = async {
             loop {
                 let renewal = async {
                     tokio::time::sleep(self.pace.renew_every()).await;
-                    let asked_at = Instant::now();
+                    let asked_at = Moment::now();
                     let jobs = self.crm.store().jobs();
                     (asked_at, jobs.extend(job, self.pace.lease()).await)
                 };
-                match tokio::time::timeout_at(trust.ends_at(), renewal).await {
+                match tokio::time::timeout(trust.left(), renewal).await {
                     Ok((asked_at, Ok(ack))) if ack.is_recorded() => trust.renew(asked_at),
                     Ok((_, Err(_))) => {}
                     Ok((_, Ok(_))) | Err(_) => return,

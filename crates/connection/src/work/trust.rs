@@ -1,41 +1,88 @@
 //! How long a worker may rely on its claim.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use crate::Linked;
 
-/// Ends by itself unless it is renewed, also while the process stands still: a worker that was frozen past the end of
-/// its lease finds, before it sends anything, that it may not.
-#[derive(Debug, Clone)]
+/// The clock that goes on while the machine is suspended. `CLOCK_MONOTONIC`, which timers go by, does not on Linux.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const AWAKE_OR_ASLEEP: ClockId = ClockId::Boottime;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const AWAKE_OR_ASLEEP: ClockId = ClockId::Monotonic;
+
+/// A moment by the machine's own clocks. A virtual machine that its host has paused knows of it by neither, until
+/// somebody sets the time of day: so both are asked, and the one that says more counts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Moment {
+    running: Duration,
+    time_of_day: Duration,
+}
+
+impl Moment {
+    pub(super) fn now() -> Self {
+        Self {
+            running: duration(clock_gettime(AWAKE_OR_ASLEEP)),
+            time_of_day: duration(clock_gettime(ClockId::Realtime)),
+        }
+    }
+
+    /// How long ago `earlier` was, at least.
+    fn since(self, earlier: Self) -> Duration {
+        let running = self.running.saturating_sub(earlier.running);
+        let time_of_day = self.time_of_day.saturating_sub(earlier.time_of_day);
+        running.max(time_of_day)
+    }
+}
+
+fn duration(time: Timespec) -> Duration {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+/// Ends by itself unless it is renewed, also while the process or its machine stands still: a worker that was frozen or
+/// suspended past the end of its lease finds, before it sends anything, that it may not.
+#[derive(Clone)]
 pub(super) struct Trust {
-    since: Instant,
+    clock: fn() -> Moment,
+    asked_at: Arc<Mutex<Moment>>,
     lasts: Duration,
-    /// Microseconds after `since`.
-    renewed: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trust")
+            .field("left", &self.left())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Trust {
-    pub(super) fn new(lasts: Duration) -> Self {
+    /// In a claim that was asked for at `asked_at`.
+    pub(super) fn new(asked_at: Moment, lasts: Duration) -> Self {
+        Self::by(Moment::now, asked_at, lasts)
+    }
+
+    fn by(clock: fn() -> Moment, asked_at: Moment, lasts: Duration) -> Self {
         Self {
-            since: Instant::now(),
+            clock,
+            asked_at: Arc::new(Mutex::new(asked_at)),
             lasts,
-            renewed: Arc::default(),
         }
     }
 
     /// The claim was renewed by a request made at `asked_at`.
-    pub(super) fn renew(&self, asked_at: Instant) {
-        let micros = asked_at.saturating_duration_since(self.since).as_micros();
-        let micros = u64::try_from(micros).unwrap_or(u64::MAX);
-        self.renewed.store(micros, Ordering::SeqCst);
+    pub(super) fn renew(&self, asked_at: Moment) {
+        *self.asked_at.lock().unwrap_or_else(PoisonError::into_inner) = asked_at;
     }
 
-    pub(super) fn ends_at(&self) -> Instant {
-        self.since + Duration::from_micros(self.renewed.load(Ordering::SeqCst)) + self.lasts
+    /// How long it still lasts.
+    pub(super) fn left(&self) -> Duration {
+        let asked_at = *self.asked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        self.lasts.saturating_sub((self.clock)().since(asked_at))
     }
 
     /// The same connection, through which nothing leaves once the trust has ended.
@@ -43,26 +90,74 @@ impl Trust {
         let trust = self.clone();
         Linked {
             account: linked.account.clone(),
-            client: linked
-                .client
-                .only_while(move || Instant::now() < trust.ends_at()),
+            client: linked.client.only_while(move || !trust.left().is_zero()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn trust_ends_unless_it_is_renewed() {
-        let trust = Trust::new(Duration::from_secs(20));
-        let holds = || Instant::now() < trust.ends_at();
-        tokio::time::advance(Duration::from_secs(10)).await;
-        trust.renew(Instant::now());
-        tokio::time::advance(Duration::from_secs(19)).await;
-        assert!(holds());
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(!holds());
+    thread_local! {
+        static NOW: Cell<Moment> = Cell::default();
+    }
+
+    fn advance(running: u64, time_of_day: u64) -> Moment {
+        let before = NOW.get();
+        NOW.set(Moment {
+            running: before.running + Duration::from_secs(running),
+            time_of_day: before.time_of_day + Duration::from_secs(time_of_day),
+        });
+        NOW.get()
+    }
+
+    fn trust() -> Trust {
+        Trust::by(|| NOW.get(), NOW.get(), Duration::from_secs(20))
+    }
+
+    #[test]
+    fn trust_ends_unless_it_is_renewed() {
+        let trust = trust();
+        trust.renew(advance(10, 10));
+        advance(19, 19);
+        assert_eq!(trust.left(), Duration::from_secs(1));
+        advance(1, 1);
+        assert!(trust.left().is_zero());
+    }
+
+    #[test]
+    fn a_machine_that_slept_trusts_nothing() {
+        let trust = trust();
+        // Timers stood still; this clock did not.
+        advance(600, 0);
+        assert!(trust.left().is_zero());
+    }
+
+    #[test]
+    fn a_machine_that_learns_from_the_time_of_day_that_it_was_paused_trusts_nothing() {
+        let trust = trust();
+        advance(1, 600);
+        assert!(trust.left().is_zero());
+    }
+
+    #[test]
+    fn a_time_of_day_that_is_set_back_prolongs_nothing() {
+        advance(0, 1_000);
+        let trust = trust();
+        NOW.set(Moment {
+            time_of_day: Duration::ZERO,
+            ..advance(20, 0)
+        });
+        assert!(trust.left().is_zero());
+    }
+
+    #[test]
+    fn the_clocks_of_this_machine_go() {
+        let before = Moment::now();
+        assert!(before.running > Duration::ZERO && before.time_of_day > before.running);
+        assert!(Moment::now().since(before) < Duration::from_mins(1));
     }
 }
