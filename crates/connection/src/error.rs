@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use amocrm_sdk::{Delivery, ErrorKind};
+use amocrm_sdk::{Delivery, ErrorKind, Problem};
 use store::StoreError;
 
 /// Why something could not be done in amoCRM.
@@ -58,6 +58,7 @@ impl CrmError {
             ErrorKind::NotConnected | ErrorKind::NeedsReconnect | ErrorKind::Unauthorized => {
                 Verdict::Hold
             }
+            _ if self.is_unexplained() => Verdict::Retry(error.retry_after()),
             // A refusal of this very request: it will be refused again.
             ErrorKind::Validation | ErrorKind::Rejected | ErrorKind::InvalidInput => Verdict::Fail,
             // Rights and tariffs are repaired by people, and then the lead has to arrive.
@@ -90,6 +91,25 @@ impl CrmError {
                     | ErrorKind::Deadline
             )
         )
+    }
+
+    /// Whether a refusal may be of the moment (408, 409, 423, 425…) or of somebody on the way (a proxy's plain 400): amoCRM
+    /// does not say what is wrong with the request.
+    pub fn is_unexplained(&self) -> bool {
+        let Self::Sdk(error) = self else {
+            return false;
+        };
+        let explains = |problem: &Problem| {
+            problem.title().is_some()
+                || problem.detail().is_some()
+                || problem.entity_errors().next().is_some()
+        };
+        error.kind() == ErrorKind::Rejected
+            && match error.status() {
+                Some(400) => !error.problem().is_some_and(explains),
+                Some(413 | 415 | 422) => false,
+                _ => true,
+            }
     }
 
     /// Whether the refused values, and not the whole request, are at fault.

@@ -31,6 +31,9 @@ use crate::crm::{Crm, CrmError, Linked, Verdict};
 /// A job that was claimed so often without an outcome is given up. Far more than restarts in a row: a lead is never given
 /// up because the machine was unlucky.
 pub(crate) const MAX_CLAIMS: u32 = 100;
+/// A job that was tried so often and meets a refusal that nobody explains is given up: some eight hours with the usual
+/// settings. Until then it may have been of the moment, or of a proxy on the way.
+const MAX_UNEXPLAINED: u32 = 100;
 /// How often expired rows are deleted.
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
 
@@ -132,14 +135,18 @@ impl Worker {
     }
 
     /// What a failure means for everybody else, counted for the dashboard.
-    async fn judge(&self, linked: &Linked, error: &CrmError) -> Verdict {
+    async fn judge(&self, linked: &Linked, job: &Claimed, error: &CrmError) -> Verdict {
         // When the database is what fails, nothing can be written there either.
         if !matches!(error, CrmError::Store(_))
             && let Err(error) = self.store.tallies().count_failure(error.word()).await
         {
             tracing::debug!("a failed attempt is not in the statistics: {error}");
         }
-        self.hands.judge(linked, error).await
+        let verdict = self.hands.judge(linked, error).await;
+        if error.is_unexplained() && job.attempts() >= MAX_UNEXPLAINED {
+            return Verdict::Fail;
+        }
+        verdict
     }
 
     async fn prune(&self) {

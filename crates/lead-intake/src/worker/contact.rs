@@ -24,7 +24,7 @@ impl Worker {
             self.hands.gate().succeed();
             return jobs.complete(job).await;
         };
-        let verdict = self.judge(linked, &error).await;
+        let verdict = self.judge(linked, job, &error).await;
         if verdict == Verdict::Fail {
             tracing::error!(lead.id = lead, "the contact cannot be completed: {error}");
             let text = error.to_string();

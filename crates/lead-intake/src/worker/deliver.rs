@@ -397,7 +397,7 @@ impl Worker {
         error: &CrmError,
         doubt: bool,
     ) -> Result<Ack, StoreError> {
-        let verdict = self.judge(linked, error).await;
+        let verdict = self.judge(linked, job, error).await;
         let leads = self.store.leads();
         if verdict == Verdict::Fail {
             metrics::counter!("leads_failed_total").increment(1);

@@ -30,7 +30,7 @@ impl Worker {
                 jobs.complete(job).await
             }
             Err(error) => {
-                let verdict = self.judge(linked, &error).await;
+                let verdict = self.judge(linked, job, &error).await;
                 if verdict == Verdict::Fail {
                     tracing::error!(lead.id = lead, "the deal's note cannot be added: {error}");
                     jobs.bury(

@@ -51,7 +51,7 @@ impl Worker {
                 jobs.retry(job, wait.uncounted()).await
             }
             Err(error) => {
-                let verdict = self.judge(linked, &error).await;
+                let verdict = self.judge(linked, job, &error).await;
                 if verdict == Verdict::Fail {
                     tracing::error!(
                         lead.id = wanted.lead,

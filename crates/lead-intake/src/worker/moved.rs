@@ -52,7 +52,7 @@ impl Worker {
                 jobs.complete(job).await
             }
             Err(error) => {
-                let verdict = self.judge(linked, &error).await;
+                let verdict = self.judge(linked, job, &error).await;
                 if verdict == Verdict::Fail {
                     tracing::error!(lead.id = lead, lead.status = %status, "the deal cannot be moved: {error}");
                     jobs.bury(job, "the deal cannot be moved", Some(&error.to_string()))

@@ -36,7 +36,7 @@ impl Worker {
                 funnels.note_made(note, job).await
             }
             Err(error) => {
-                let verdict = self.judge(linked, &error).await;
+                let verdict = self.judge(linked, job, &error).await;
                 if verdict == Verdict::Fail {
                     tracing::error!(
                         lead.id = row.id,

@@ -308,6 +308,35 @@ async fn a_clock_that_is_wrong_by_an_hour_makes_no_second_deal() {
     assert_eq!(app.crm.deals().await.len(), 1);
 }
 
+/// A proxy's page, a conflict, a lock: no lead may be given up for what the next minute mends.
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_that_nobody_explains_are_tried_again() {
+    let app = TestApp::ready_with(&[("INTAKE_SHORT_WAIT_MS", "0")]).await;
+    for (number, fault) in [
+        Fault::html_error(400),
+        Fault::html_error(408),
+        Fault::server_error(409),
+        Fault::server_error(423),
+        Fault::html_error(425),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        app.crm
+            .emulator
+            .fault(fault.path("/leads/complex").times(3));
+        let id = app.submit(&visitor(number)).await.id();
+        app.lead_is(id, "/delivery/state", "delivered").await;
+        assert_eq!(app.crm.deals().await.len(), number + 1);
+    }
+    // But not for ever.
+    app.crm
+        .emulator
+        .fault(Fault::server_error(409).path("/leads/complex").always());
+    let id = app.submit(&visitor(9)).await.id();
+    app.lead_is(id, "/delivery/state", "failed").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_lead_goes_its_way_when_a_person_says_so() {
     let app = TestApp::ready().await;
