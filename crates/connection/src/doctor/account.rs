@@ -1,7 +1,7 @@
 //! The account: connection, token, rights, clock.
 
 use amocrm_sdk::{Error, ErrorKind};
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use service_kit::doctor::Finding;
 
 use crate::{Crm, CrmError, KeysProbe, Linked};
@@ -187,27 +187,51 @@ async fn administrator(linked: &Linked, needs: &str) -> Finding {
     }
 }
 
-/// A clock that is wrong renews tokens too late.
+/// A clock that is wrong renews tokens too late, and looks for lost answers at the wrong time.
 pub async fn clock(crm: &Crm) -> Vec<Finding> {
-    let standing = match crm.standing().await {
-        Ok(standing) => standing,
+    let linked = match crm.linked().await {
+        Ok(linked) => linked,
         Err(error) => return vec![refusal(crm, &error)],
     };
-    let issued = standing
-        .connection
-        .and_then(|connection| Some((connection.obtained_at, connection.claims?.issued_at?)));
-    let Some((obtained, issued)) = issued else {
-        return vec![Finding::good(
-            "cannot be compared with amoCRM's, which is no harm",
-        )];
+    let request = linked.client.account().get().into_request();
+    let answer = match linked.client.send(request).await {
+        Ok(answer) => answer,
+        Err(error) => return vec![refusal(crm, &error.into())],
     };
-    let off = (obtained - issued).num_seconds();
-    vec![if off.abs() > CLOCK_TOLERANCE_SECONDS {
-        Finding::warn(format!(
-            "was {off} s away from amoCRM's when the token was made"
-        ))
-        .remedy("let NTP set this machine's clock")
+    let told = answer.headers().get(http::header::DATE);
+    vec![compare(told.and_then(|date| date.to_str().ok()), crm.now())]
+}
+
+/// Compares our time with the `Date` of an answer that has just come.
+fn compare(told: Option<&str>, now: DateTime<Utc>) -> Finding {
+    let Some(theirs) = told.and_then(|date| DateTime::parse_from_rfc2822(date).ok()) else {
+        return Finding::good("cannot be compared with amoCRM's, which is no harm");
+    };
+    let off = (now - theirs.to_utc()).num_seconds();
+    if off.abs() > CLOCK_TOLERANCE_SECONDS {
+        Finding::warn(format!("is {off} s away from amoCRM's"))
+            .remedy("let NTP set this machine's clock, in UTC")
     } else {
         Finding::good("agrees with amoCRM's")
-    }]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_compared_with_the_date_of_an_answer() {
+        let now = DateTime::from_timestamp(1_784_000_000, 0).unwrap();
+        let told = "Tue, 14 Jul 2026 03:33:20 GMT";
+        assert_eq!(now.to_rfc2822(), "Tue, 14 Jul 2026 03:33:20 +0000");
+        let at = |ahead| compare(Some(told), now + TimeDelta::seconds(ahead)).text;
+        assert!(at(-119).contains("agrees"));
+        assert!(at(119).contains("agrees"));
+        assert!(at(3 * 3600).contains("10800 s away"));
+        assert!(at(-3600).contains("-3600 s away"));
+        for unread in [None, Some(""), Some("yesterday")] {
+            assert!(compare(unread, now).text.contains("cannot be compared"));
+        }
+    }
 }

@@ -12,10 +12,10 @@ use super::{CrmError, Mapping};
 use crate::config::{FieldsConfig, IntakeConfig};
 use crate::lead::{LeadForm, LeadStatus};
 
-/// amoCRM's clock and ours may differ by this much: a machine without time synchronisation, or an hour of daylight
-/// saving. Looking further back costs a page per 250 deals, and only after an attempt whose outcome nobody knows;
-/// looking not far enough makes a second deal.
-const CLOCK_SKEW: TimeDelta = TimeDelta::hours(2);
+/// amoCRM's clock and ours may differ by this much: as far as the zones of the earth are apart, for a machine's clock may
+/// be set to the local time of anywhere and be taken for UTC. Looking further back costs a page per 250 deals, and only
+/// after an attempt whose outcome nobody knows; looking not far enough makes a second deal.
+const CLOCK_SKEW: TimeDelta = TimeDelta::hours(26);
 
 /// A deal as it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,19 +75,22 @@ pub(crate) fn refuses_the_contact(refusal: &CrmError) -> bool {
         .any(|error| error.path.contains("contacts") && error.path.rsplit('.').next() == Some("id"))
 }
 
-/// Looks among the deals made since `since` for the one that carries the intake id.
+/// Looks for the deal that carries the intake id, among those made since the first attempt began at `since`. The clock
+/// may have been set right between then and `now`.
 pub(crate) async fn find_delivered(
     client: &Client,
     mapping: &Mapping,
     intake_id: &str,
     since: DateTime<Utc>,
+    now: DateTime<Utc>,
 ) -> Result<Option<Deal>, CrmError> {
+    let since = since.min(now) - CLOCK_SKEW;
     // No filter by pipeline: a robot of the account may have moved the deal already.
     let mut deals = client
         .leads()
         .list()
         .with([LeadWith::Contacts])
-        .filter(LeadFilter::new().created_at(since - CLOCK_SKEW..))
+        .filter(LeadFilter::new().created_at(since..))
         .order(LeadOrder::Id, Direction::Descending)
         .stream();
     while let Some(lead) = deals.try_next().await? {

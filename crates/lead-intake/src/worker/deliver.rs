@@ -102,7 +102,8 @@ impl Worker {
 
         // An earlier attempt may have reached amoCRM although its answer did not reach us.
         if let Some(since) = row.attempt_started_at
-            && let Some(deal) = find_delivered(&linked.client, &mapping, &intake_id, since).await?
+            && let Some(deal) =
+                find_delivered(&linked.client, &mapping, &intake_id, since, self.crm.now()).await?
         {
             tracing::info!(lead.id = row.id, deal.id = %deal.id, "an earlier attempt had succeeded");
             let contact = deal.contact.map(ContactId::get);
