@@ -120,15 +120,15 @@ impl Worker {
     }
 
     /// Buries a job that has cost its workers their lives, so that a person sees it, and its lead says so.
-    async fn give_up(&self, job: &Claimed, read: &Job) -> Result<Ack, StoreError> {
+    async fn give_up(&self, job: &Claimed) -> Result<Ack, StoreError> {
         let reason = format!(
             "claimed {MAX_CLAIMS} times without an outcome: its workers end before they can report"
         );
         tracing::error!(job.id = job.id(), job.kind = job.kind(), "{reason}");
-        match read {
-            Job::Deliver { lead } => {
+        match Job::read(job) {
+            Ok(Job::Deliver { lead }) => {
                 metrics::counter!("leads_failed_total").increment(1);
-                self.store.leads().set_failed(*lead, &reason, job).await
+                self.store.leads().set_failed(lead, &reason, job).await
             }
             _ => self.store.jobs().bury(job, &reason, None).await,
         }
@@ -162,10 +162,14 @@ impl Worker {
 
 impl Work for Worker {
     async fn work(&self, linked: &Linked, job: &Claimed) -> Result<Ack, StoreError> {
+        if job.claims() > MAX_CLAIMS {
+            return self.give_up(job).await;
+        }
+        // The store makes these, beside what they tell of.
+        if job.kind() == FUNNEL_NOTE {
+            return self.note(linked, job).await;
+        }
         match Job::read(job) {
-            // The store makes these, beside what they tell of.
-            _ if job.kind() == FUNNEL_NOTE => self.note(linked, job).await,
-            Ok(read) if job.claims() > MAX_CLAIMS => self.give_up(job, &read).await,
             Ok(Job::Deliver { lead }) => {
                 let outcome = self.deliver(linked, job, lead).await;
                 self.deliveries.announce(lead);
@@ -177,8 +181,7 @@ impl Work for Worker {
             Ok(Job::Look(look)) => self.look(linked, job, look).await,
             Err(error) => {
                 let jobs = self.store.jobs();
-                jobs.bury(job, "unreadable payload", Some(&error.to_string()))
-                    .await
+                jobs.bury(job, "unreadable payload", Some(&error)).await
             }
         }
     }

@@ -88,23 +88,21 @@ struct Move {
 }
 
 impl Job {
-    /// The job as it was stored.
-    pub(crate) fn read(job: &Claimed) -> Result<Self, StoreError> {
-        Ok(match job.kind() {
-            FINISH => Self::Finish(job.payload()?),
-            CONTACT => {
-                let Complete { lead, contact } = job.payload()?;
-                Self::Contact { lead, contact }
-            }
-            MOVE => {
-                let Move { lead, status } = job.payload()?;
-                Self::Move { lead, status }
-            }
-            LOOK => Self::Look(job.payload()?),
-            _ => Self::Deliver {
-                lead: job.payload()?,
-            },
-        })
+    /// The job as it was stored, or what is wrong with it.
+    pub(crate) fn read(job: &Claimed) -> Result<Self, String> {
+        let read = match job.kind() {
+            DELIVER => job.payload().map(|lead| Self::Deliver { lead }),
+            FINISH => job.payload().map(Self::Finish),
+            CONTACT => job
+                .payload()
+                .map(|Complete { lead, contact }| Self::Contact { lead, contact }),
+            MOVE => job
+                .payload()
+                .map(|Move { lead, status }| Self::Move { lead, status }),
+            LOOK => job.payload().map(Self::Look),
+            other => return Err(format!("nobody here works on jobs of the kind {other}")),
+        };
+        read.map_err(|error| error.to_string())
     }
 
     /// [`Job::Deliver`] of a lead that has no number yet.

@@ -9,6 +9,9 @@ use crate::crm::{CrmError, Linked, Verdict, add_marked_note};
 impl Worker {
     pub(super) async fn note(&self, linked: &Linked, job: &Claimed) -> Result<Ack, StoreError> {
         let (funnels, jobs) = (self.store.funnels(), self.store.jobs());
+        if job.taken_over() {
+            return jobs.retry(job, self.hands.until_others_notice()).await;
+        }
         let note: i64 = match job.payload() {
             Ok(note) => note,
             Err(error) => {
