@@ -75,7 +75,6 @@ impl Worker {
                 self.delivered(job, &row, deal, finish).await
             }
             Ok(End::Wait(pause)) => {
-                let pause = pause.min(LOOK_AGAIN);
                 let wait = RetryAfter::new(pause, "another lead of the same person goes first");
                 self.store.jobs().retry(job, wait.uncounted()).await
             }
@@ -100,6 +99,13 @@ impl Worker {
             ..Finish::default()
         };
 
+        // Before anything is asked of amoCRM: a lead that has to wait costs no requests.
+        let known = match self.claim_person(linked, row, &form).await? {
+            ContactClaim::Busy { retry_after } => {
+                return Ok(End::Wait(self.next_look(row, retry_after)));
+            }
+            ContactClaim::Granted { known_contact_id } => known_contact_id,
+        };
         // An earlier attempt may have reached amoCRM although its answer did not reach us.
         if let Some(since) = row.attempt_started_at
             && let Some(deal) =
@@ -122,8 +128,8 @@ impl Worker {
         }
         *doubt = false;
 
-        let found = match self.find_person(linked, row, &form).await? {
-            Person::Busy(pause) => return Ok(End::Wait(pause)),
+        let found = match self.find_person(linked, row, &form, known).await? {
+            Person::Busy(pause) => return Ok(End::Wait(self.next_look(row, pause))),
             Person::Free(found) => found,
         };
         let facts = Facts {
@@ -290,24 +296,39 @@ impl Worker {
         Ok(())
     }
 
-    /// Takes the right to find or make the person's contact, and looks for it.
+    /// Takes the right to find or make the person's contact.
+    async fn claim_person(
+        &self,
+        linked: &Linked,
+        row: &LeadRow,
+        form: &LeadForm,
+    ) -> Result<ContactClaim, StoreError> {
+        let email = form.email.iter().map(Identity::email);
+        let phone = form.phone.iter().map(Identity::phone);
+        let identities: Vec<_> = email.chain(phone).collect();
+        self.store
+            .leads()
+            .claim_identities(row.id, &linked.account, &identities, CLAIM_LIFE)
+            .await
+    }
+
+    /// How soon a lead that waits for another of its person looks again: the longer it has waited, the later, up to what
+    /// the store says.
+    fn next_look(&self, row: &LeadRow, longest: Duration) -> Duration {
+        let waited = (self.crm.now() - row.created_at)
+            .to_std()
+            .unwrap_or_default();
+        (waited / 4).max(LOOK_AGAIN).min(longest)
+    }
+
+    /// Looks for the contact of the person that is claimed.
     async fn find_person(
         &self,
         linked: &Linked,
         row: &LeadRow,
         form: &LeadForm,
+        known: Option<i64>,
     ) -> Result<Person, CrmError> {
-        let email = form.email.iter().map(Identity::email);
-        let phone = form.phone.iter().map(Identity::phone);
-        let identities: Vec<_> = email.chain(phone).collect();
-        let leads = self.store.leads();
-        let known = match leads
-            .claim_identities(row.id, &linked.account, &identities, CLAIM_LIFE)
-            .await?
-        {
-            ContactClaim::Busy { retry_after } => return Ok(Person::Busy(retry_after)),
-            ContactClaim::Granted { known_contact_id } => known_contact_id,
-        };
         let region = self.config.intake.phone_region();
         let known = known
             .and_then(|id| u64::try_from(id).ok())
@@ -317,12 +338,11 @@ impl Worker {
             && found.as_ref().map(|found| found.id) != Some(known)
         {
             // Deleted or merged in amoCRM: whoever comes next must not rely on it, and one of us makes the new one.
-            leads
+            self.store
+                .leads()
                 .forget_contact(&linked.account, raw(known.get()))
                 .await?;
-            let again = leads
-                .claim_identities(row.id, &linked.account, &identities, CLAIM_LIFE)
-                .await?;
+            let again = self.claim_person(linked, row, form).await?;
             if let ContactClaim::Busy { retry_after } = again {
                 return Ok(Person::Busy(retry_after));
             }
