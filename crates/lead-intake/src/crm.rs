@@ -16,8 +16,8 @@ pub(crate) use connection::{Crm, CrmError, Linked, Verdict};
 
 pub(crate) use self::contacts::{Found, complete_contact, find_contact};
 pub(crate) use self::deal::{
-    Deal, Order, create_deal, deal_tags, find_delivered, missing_values, refuses_the_contact,
-    what_is_refused,
+    Deal, Order, create_deal, deal_tags, find_delivered, folded, missing_values,
+    refuses_the_contact, what_is_refused,
 };
 pub(crate) use self::fields::{FieldDef, FieldSet};
 pub(crate) use self::load::Loads;

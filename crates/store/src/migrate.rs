@@ -39,6 +39,7 @@ const MIGRATIONS: &[Migration] = migrations![
     7 "0007_provision",
     8 "0008_takeover",
     9 "0009_gateway",
+    11 "0011_shared_deals",
 ];
 
 /// Another process may be migrating a large database.

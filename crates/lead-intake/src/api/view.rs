@@ -215,7 +215,7 @@ pub(crate) struct WarningView {
     /// What the field is called.
     #[schema(example = "Объект")]
     pub field: String,
-    /// One of missing, unknown, option, value, twice, refused.
+    /// One of missing, unknown, option, value, twice, refused; merged is about the lead as a whole.
     #[schema(example = "missing")]
     pub reason: String,
     /// What it means, and what to do.

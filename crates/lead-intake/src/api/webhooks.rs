@@ -249,9 +249,10 @@ async fn hear_all(
     for event in events {
         if let Event::Lead(lead) = event
             && tells_a_manager(lead)
-            && let Some(row) = find_row(&state.store, &mapping, lead).await?
         {
-            follow(&state.store, &state.crm, &row, lead).await?;
+            for row in find_rows(&state.store, &mapping, lead).await? {
+                follow(&state.store, &state.crm, &row, lead).await?;
+            }
         }
     }
     let reports: Vec<_> = events
@@ -290,26 +291,31 @@ fn labels(event: &Event) -> (String, String) {
     (entity, action)
 }
 
-/// Our lead behind an event's deal.
-async fn find_row(
+/// Our leads behind an event's deal.
+async fn find_rows(
     store: &Store,
     mapping: &Mapping,
     lead: &LeadEvent,
-) -> Result<Option<LeadRow>, ApiError> {
+) -> Result<Vec<LeadRow>, ApiError> {
     let Ok(deal) = i64::try_from(lead.id.get()) else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
     let found = store
         .leads()
         .find_by_amo_leads(&mapping.account, &[deal])
         .await?;
-    if let Some(row) = found.into_iter().next() {
-        return Ok(Some(row));
+    if !found.is_empty() {
+        return Ok(found);
     }
     // A robot may change a deal before we have noted that it is ours; but it says so itself.
     Ok(match mapping.intake_id(&lead.custom_fields) {
-        Some(intake_id) => store.leads().get_by_intake(intake_id).await?,
-        None => None,
+        Some(intake_id) => store
+            .leads()
+            .get_by_intake(intake_id)
+            .await?
+            .into_iter()
+            .collect(),
+        None => Vec::new(),
     })
 }
 

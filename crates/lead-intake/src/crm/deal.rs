@@ -7,7 +7,7 @@ use amocrm_sdk::leads::{ComplexLead, Lead, LeadFilter, LeadOrder, LeadWith};
 use amocrm_sdk::{Client, ContactId, LeadId, PipelineId, StatusId, UserId};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::placing::{Leftover, Without, left_over, marks_of_contact, place};
+use super::placing::{Leftover, Why, Without, left_over, marks_of_contact, place};
 use super::{CrmError, Mapping};
 use crate::config::{FieldsConfig, IntakeConfig};
 use crate::lead::{LeadForm, LeadStatus};
@@ -28,6 +28,8 @@ pub(crate) struct Deal {
     pub(crate) responsible: Option<UserId>,
     /// When it was changed last, if that is known.
     pub(crate) updated_at: Option<DateTime<Utc>>,
+    /// It was there before: the account's duplicate control folded the new one into it.
+    pub(crate) is_merged: bool,
 }
 
 /// What a deal is made of.
@@ -53,6 +55,27 @@ pub(crate) async fn create_deal(
     let (changes, leftovers) = place(order.form, order.fields, order.mapping, without);
     let deal = send(client, order, contact, changes, without).await?;
     Ok((deal, leftovers))
+}
+
+/// What of a lead may not be in the deal that it was folded into: which values win there is the account's rule, and told
+/// nowhere.
+pub(crate) fn folded(order: Order<'_>) -> Vec<Leftover> {
+    let form = order.form;
+    let person = [
+        ("name", form.name.clone()),
+        ("phone", form.phone.clone()),
+        ("email", form.email.clone()),
+        ("price", form.price.map(|price| price.to_string())),
+    ];
+    let person = person.into_iter().filter_map(|(field, value)| {
+        Some(Leftover {
+            field: field.to_owned(),
+            value: value?,
+            why: Why::Merged,
+        })
+    });
+    let (_, values) = place(form, order.fields, order.mapping, &Without::everything());
+    person.chain(values).collect()
 }
 
 /// What a refused deal is to be sent without.
@@ -102,6 +125,7 @@ pub(crate) async fn find_delivered(
                 status: lead.status_id,
                 responsible: lead.responsible_user_id,
                 updated_at: lead.updated_at,
+                is_merged: false,
             }));
         }
     }
@@ -167,13 +191,16 @@ async fn send(
     let created = created
         .first()
         .ok_or_else(|| CrmError::Missing("amoCRM answered without the deal it made".to_owned()))?;
+    // Of one that was there nobody knows yet where it is and whose.
+    let is_new = !created.merged;
     Ok(Deal {
         id: created.lead_id,
-        contact: created.contact_id.or(contact),
-        pipeline: Some(pipeline),
-        status,
-        responsible: manager,
+        contact: created.contact_id.or(contact.filter(|_| is_new)),
+        pipeline: Some(pipeline).filter(|_| is_new),
+        status: status.filter(|_| is_new),
+        responsible: manager.filter(|_| is_new),
         updated_at: None,
+        is_merged: created.merged,
     })
 }
 

@@ -25,16 +25,19 @@ pub(crate) enum Why {
     Twice,
     /// amoCRM refused it.
     Refused,
+    /// The deal was there before, and which values it keeps is the account's rule.
+    Merged,
 }
 
 impl Why {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Missing,
         Self::Unknown,
         Self::Option,
         Self::Value,
         Self::Twice,
         Self::Refused,
+        Self::Merged,
     ];
 
     /// The word in the database.
@@ -46,6 +49,7 @@ impl Why {
             Self::Value => "value",
             Self::Twice => "twice",
             Self::Refused => "refused",
+            Self::Merged => "merged",
         }
     }
 
@@ -68,6 +72,9 @@ impl Why {
             }
             Self::Twice => format!("two values were sent for the field «{field}»"),
             Self::Refused => format!("amoCRM refused the value of the field «{field}»"),
+            Self::Merged => "amoCRM's duplicate control folded the lead into a deal that was there; all that was sent is in the \
+                             deal's note"
+                .to_owned(),
         }
     }
 }

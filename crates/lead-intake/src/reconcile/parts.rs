@@ -146,14 +146,22 @@ impl<'a> Pass<'a> {
             match heard {
                 StageHeard::Followed(after) => {
                     self.summary.followed += 1;
+                    // Leads that share a deal follow it together.
+                    let before = if after.id == row.id {
+                        row.local_status.as_str()
+                    } else {
+                        "the same deal"
+                    };
                     writeln!(
                         self.out,
-                        "lead {}: {} -> {}, as in amoCRM",
-                        row.id, row.local_status, after.local_status
+                        "lead {}: {before} -> {}, as in amoCRM",
+                        after.id, after.local_status
                     )?;
                 }
                 StageHeard::Looking(_) => self.summary.asked += 1,
-                StageHeard::Known(after) if row.amo_gone_at != after.amo_gone_at => {
+                StageHeard::Known(after)
+                    if after.id == row.id && row.amo_gone_at != after.amo_gone_at =>
+                {
                     writeln!(self.out, "lead {}: its deal is back", row.id)?;
                 }
                 StageHeard::Known(_) | StageHeard::Stale(_) | StageHeard::NotOurs => {}

@@ -12,7 +12,7 @@ use super::Worker;
 use super::job::{Finish, Job};
 use super::manager::{Choice, Facts};
 use crate::crm::{
-    CrmError, Deal, Found, Leftover, Linked, Mapping, Order, Verdict, Without, create_deal,
+    CrmError, Deal, Found, Leftover, Linked, Mapping, Order, Verdict, Why, Without, create_deal,
     find_contact, find_delivered, refuses_the_contact, what_is_refused,
 };
 use crate::lead::{LeadForm, LeadStatus};
@@ -65,14 +65,14 @@ impl Worker {
         match self.attempt(linked, job, &row, &mut doubt).await {
             Ok(End::Delivered(deal, finish, leftovers)) => {
                 self.warn(row.id, &leftovers).await?;
-                self.delivered(job, &row, deal, finish).await
+                self.delivered(linked, job, &row, deal, finish).await
             }
             Ok(End::Found(deal, finish, status)) => {
                 // First, because a crash after the job's end would lose it.
                 if let Some(status) = status {
                     self.follow(linked, &row, deal, status).await?;
                 }
-                self.delivered(job, &row, deal, finish).await
+                self.delivered(linked, job, &row, deal, finish).await
             }
             Ok(End::Wait(pause)) => {
                 let wait = RetryAfter::new(pause, "another lead of the same person goes first");
@@ -165,6 +165,25 @@ impl Worker {
         else {
             return Ok(End::Stale);
         };
+        if deal.is_merged {
+            tracing::warn!(
+                lead.id = row.id,
+                deal.id = %deal.id,
+                "amoCRM's duplicate control folded the lead into a deal that was there"
+            );
+            let finish = Finish {
+                contact: deal.contact.map(ContactId::get),
+                unplaced: None,
+                is_merged: true,
+                ..finish
+            };
+            let merged = Leftover {
+                field: "duplicate control".to_owned(),
+                value: String::new(),
+                why: Why::Merged,
+            };
+            return Ok(End::Delivered(deal, finish, vec![merged]));
+        }
         let incomplete = found.filter(|found| !found.is_complete);
         let finish = Finish {
             contact: incomplete.map(|found| found.id.get()),
@@ -352,13 +371,16 @@ impl Worker {
 
     async fn delivered(
         &self,
+        linked: &Linked,
         job: &Claimed,
         row: &LeadRow,
         deal: Deal,
         finish: Finish,
     ) -> Result<Ack, StoreError> {
+        let contact = finish.contact;
         let finish = Finish {
             deal: deal.id.get(),
+            contact: None,
             ..finish
         };
         let has_comment = row
@@ -367,14 +389,14 @@ impl Worker {
             .is_some_and(|text| !text.is_null());
         let nothing_left = !has_comment
             && self.config.managers.task.is_none()
-            && finish.contact.is_none()
             && finish.unplaced.as_ref().is_some_and(Vec::is_empty);
+        let mut then = Vec::new();
+        if let Some(contact) = contact {
+            let lead = row.id;
+            then.push(Job::Contact { lead, contact }.spec()?);
+        }
         if !nothing_left {
-            // Before the end of this job, so that a crash cannot lose it; in the lane it waits behind us.
-            self.store
-                .jobs()
-                .enqueue(Job::Finish(finish).spec()?)
-                .await?;
+            then.push(Job::Finish(finish).spec()?);
         }
         if row.is_move_pending
             && let Ok(status) = row.local_status.parse()
@@ -384,17 +406,16 @@ impl Worker {
                 lead: row.id,
                 status,
             };
-            self.store.jobs().enqueue(job.spec()?).await?;
-        }
-        if deal.contact.is_none() {
-            // Somebody unlinked it before we looked: there is no contact to remember.
-            self.store.leads().release_identities(row.id).await?;
+            then.push(job.spec()?);
         }
         let made = Delivered {
-            contact_id: deal.contact.map_or(0, |id| raw(id.get())),
+            // It may have been accepted while another account was connected.
+            account: Some(linked.account.clone()),
+            contact_id: deal.contact.map(|id| raw(id.get())),
             lead_id: raw(deal.id.get()),
             pipeline_id: deal.pipeline.map(|id| raw(id.get())),
             status_id: deal.status.map(|id| raw(id.get())),
+            then,
         };
         let ack = self.store.leads().set_delivered(row.id, made, job).await?;
         if ack.is_recorded() {

@@ -1,14 +1,14 @@
 //! What a deal lacks after it was made: its note, its task, and somebody to complete its contact.
 
 use amocrm_sdk::{LeadId, UserId};
-use store::{Ack, Claimed, LeadRow, StoreError};
+use store::{Ack, Claimed, JobSpec, LeadRow, StatusOrigin, StoreError};
 
 use super::Worker;
 use super::deliver::pairs;
 use super::job::{Finish, Job};
 use crate::crm::{
-    CrmError, Linked, Mapping, Order, Verdict, add_note_once, add_task_once, missing_values,
-    note_text,
+    CrmError, Linked, Mapping, Order, Verdict, add_note_once, add_task_once, folded,
+    missing_values, note_text, read_deal,
 };
 use crate::lead::LeadForm;
 
@@ -25,9 +25,9 @@ impl Worker {
             return jobs.retry(job, self.hands.until_others_notice()).await;
         }
         match self.try_finish(linked, finish).await {
-            Ok(()) => {
+            Ok(then) => {
                 self.hands.gate().succeed();
-                jobs.complete(job).await
+                jobs.complete_and_add(job, then).await
             }
             Err(error) => {
                 let verdict = self.judge(linked, job, &error).await;
@@ -48,22 +48,15 @@ impl Worker {
         }
     }
 
-    /// Every step looks before it writes, so that doing it again changes nothing.
-    async fn try_finish(&self, linked: &Linked, finish: Finish) -> Result<(), CrmError> {
-        let Some(row) = self.store.leads().get(finish.lead).await? else {
-            return Ok(());
+    /// Every step looks before it writes, so that doing it again changes nothing. Gives what is left for others.
+    async fn try_finish(&self, linked: &Linked, finish: Finish) -> Result<Vec<JobSpec>, CrmError> {
+        let Some(mut row) = self.store.leads().get(finish.lead).await? else {
+            return Ok(Vec::new());
         };
         let form: LeadForm = serde_json::from_value(row.payload.clone())
             .map_err(|_| CrmError::Gone("the stored form is of another release".to_owned()))?;
         let deal = LeadId::new(finish.deal);
         let intake_id = row.intake_id.to_string();
-        if let Some(contact) = finish.contact {
-            let complete = Job::Contact {
-                lead: row.id,
-                contact,
-            };
-            self.store.jobs().enqueue(complete.spec()?).await?;
-        }
         let unplaced = if let Some(unplaced) = finish.unplaced {
             unplaced
         } else {
@@ -77,15 +70,55 @@ impl Worker {
                 mapping: &mapping,
                 manager: None,
             };
-            let leftovers = missing_values(&linked.client, order, deal).await?;
-            self.warn(row.id, &leftovers).await?;
-            pairs(&leftovers)
+            if finish.is_merged {
+                row = self.take_over(linked, &mapping, row, deal).await?;
+                pairs(&folded(order))
+            } else {
+                let leftovers = missing_values(&linked.client, order, deal).await?;
+                self.warn(row.id, &leftovers).await?;
+                pairs(&leftovers)
+            }
         };
         if let Some(text) = note_text(&form, &unplaced, &intake_id) {
             add_note_once(&linked.client, deal, text, &intake_id).await?;
         }
         self.add_task(linked, &row, deal).await?;
-        Ok(())
+        let lead = row.id;
+        let complete = finish.contact.map(|contact| Job::Contact { lead, contact });
+        Ok(complete
+            .map(|job| job.spec())
+            .transpose()?
+            .into_iter()
+            .collect())
+    }
+
+    /// Takes over where a deal is, and whose, that was there before its lead.
+    async fn take_over(
+        &self,
+        linked: &Linked,
+        mapping: &Mapping,
+        row: LeadRow,
+        deal: LeadId,
+    ) -> Result<LeadRow, CrmError> {
+        let Some(now) = read_deal(&linked.client, deal).await? else {
+            self.note_gone(row.id, StatusOrigin::Delivery).await?;
+            return Ok(row);
+        };
+        // Of a lead without a manager nobody here asked who it belongs to.
+        if let Some(manager) = now.manager
+            && row
+                .responsible_user_id
+                .is_some_and(|known| known != manager)
+        {
+            let told_at = now.changed_at.unwrap_or_else(|| self.crm.now());
+            self.store
+                .managers()
+                .follow(row.id, manager, told_at, true)
+                .await?;
+        }
+        let report = self.report(linked, mapping, &row, now, StatusOrigin::Delivery);
+        self.hear(vec![report]).await?;
+        Ok(self.store.leads().get(row.id).await?.unwrap_or(row))
     }
 
     /// The task of the deal's manager, if the settings want one.

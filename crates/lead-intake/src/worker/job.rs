@@ -69,10 +69,14 @@ pub(crate) fn lane(lead: i64) -> String {
 pub(crate) struct Finish {
     pub(crate) lead: i64,
     pub(crate) deal: u64,
-    /// The contact may lack the phone or the e-mail.
+    /// The contact may lack the phone or the e-mail: added with the end of the delivery. Releases before 0.5 left it to this
+    /// job.
     pub(crate) contact: Option<u64>,
     /// Names and values that found no field; `None` if nobody remembers, and the deal has to be looked at.
     pub(crate) unplaced: Option<Vec<(String, String)>>,
+    /// The deal was there before: the lead takes over where it is and whose.
+    #[serde(default)]
+    pub(crate) is_merged: bool,
 }
 
 #[derive(Serialize, Deserialize)]

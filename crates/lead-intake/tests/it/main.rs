@@ -16,6 +16,7 @@ mod contacts;
 mod contention;
 mod dashboard;
 mod dead_letters;
+mod duplicates;
 mod fields;
 mod forms;
 mod funnels;

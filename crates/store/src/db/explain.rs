@@ -163,10 +163,9 @@ async fn live_leads(store: &Store) {
             .unwrap();
         let retry = RetryAfter::new(Duration::ZERO, "e");
         let made = Delivered {
-            contact_id: 1,
+            contact_id: Some(1),
             lead_id: 2,
-            pipeline_id: None,
-            status_id: None,
+            ..Delivered::default()
         };
         let ack = match attempt {
             0 => leads.set_retry(lead.id, retry, &job).await,
@@ -192,7 +191,6 @@ async fn live_leads(store: &Store) {
     leads.warned_fields(lead.created_at).await.unwrap();
     leads.get(1).await.unwrap();
     leads.get_by_intake(lead.intake_id).await.unwrap();
-    leads.find_by_amo_lead("acme", 2).await.unwrap();
     leads.find_by_amo_leads("acme", &[2]).await.unwrap();
     let change = StatusChange {
         status: "completed".into(),

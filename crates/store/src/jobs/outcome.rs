@@ -1,6 +1,6 @@
 //! The three ends of a claim: completed, to be retried, dead.
 
-use super::{Ack, Claimed, Jobs, RetryAfter, dead_counter, depth_counter, enqueue};
+use super::{Ack, Claimed, JobSpec, Jobs, RetryAfter, dead_counter, depth_counter, enqueue};
 use crate::db::{Operation, Sql, Tx};
 use crate::error::Result;
 use crate::gateway;
@@ -9,6 +9,11 @@ impl Jobs {
     /// The work is done: the job leaves the queue and its lane goes on.
     pub async fn complete(&self, job: &Claimed) -> Result<Ack> {
         self.outcome(job, What::Complete).await
+    }
+
+    /// The same, and adds the jobs that follow from it, together: a job that is worked on twice adds them once.
+    pub async fn complete_and_add(&self, job: &Claimed, then: Vec<JobSpec>) -> Result<Ack> {
+        self.outcome(job, What::CompleteAndAdd(then)).await
     }
 
     /// The work failed and is to be tried again later. In a lane the jobs behind it keep waiting.
@@ -39,6 +44,7 @@ struct Outcome {
 
 enum What {
     Complete,
+    CompleteAndAdd(Vec<JobSpec>),
     Retry(RetryAfter),
     Bury {
         reason: String,
@@ -52,6 +58,13 @@ impl Operation for Outcome {
     async fn run(&self, tx: &mut Tx) -> Result<Ack> {
         match &self.what {
             What::Complete => complete(tx, &self.job).await,
+            What::CompleteAndAdd(then) => {
+                let ack = complete(tx, &self.job).await?;
+                for job in then.iter().filter(|_| ack.is_recorded()) {
+                    enqueue::add(tx, job).await?;
+                }
+                Ok(ack)
+            }
             What::Retry(after) => retry(tx, &self.job, after).await,
             What::Bury { reason, error } => bury(tx, &self.job, reason, error.as_deref()).await,
         }

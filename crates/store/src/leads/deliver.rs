@@ -3,20 +3,24 @@
 use super::{DeliveryState, LeadRow, Leads, count_transition, identities, lead, lead_columns};
 use crate::db::{Operation, Sql, Tx};
 use crate::error::Result;
-use crate::jobs::{self, Ack, Claimed, RetryAfter};
+use crate::jobs::{self, Ack, Claimed, JobSpec, RetryAfter};
 use crate::tallies;
 
 /// What amoCRM made of a lead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Delivered {
-    /// The contact.
-    pub contact_id: i64,
-    /// The deal.
+    /// The account that has it; `None` if it is the one that the lead was accepted for.
+    pub account: Option<String>,
+    /// The contact; `None` if the deal has none any more.
+    pub contact_id: Option<i64>,
+    /// The deal. Several leads may share one: amoCRM's duplicate control folds a new deal into an open one.
     pub lead_id: i64,
     /// The deal's pipeline.
     pub pipeline_id: Option<i64>,
     /// The deal's stage.
     pub status_id: Option<i64>,
+    /// What is left to do; in the lead's lane it is behind whatever waits there.
+    pub then: Vec<JobSpec>,
 }
 
 impl Leads {
@@ -29,7 +33,8 @@ impl Leads {
         self.inner.db.write(MarkAttempt { id, job }).await
     }
 
-    /// Notes what amoCRM made of the lead, ends the job and tells the lead's identities their contact, together.
+    /// Notes what amoCRM made of the lead, ends the job, adds those that follow from it, and tells the lead's identities
+    /// their contact, together.
     pub async fn set_delivered(&self, id: i64, made: Delivered, job: &Claimed) -> Result<Ack> {
         self.finish(id, job, End::Delivered(made)).await
     }
@@ -124,7 +129,7 @@ impl Operation for Finish {
                              amo_pipeline_id = CASE WHEN amo_seen_at IS NULL THEN $4 ELSE amo_pipeline_id END,
                              amo_status_id = CASE WHEN amo_seen_at IS NULL THEN $5 ELSE amo_status_id END,
                              delivered_at = $6, updated_at = $6,
-                             last_error = NULL
+                             account = coalesce($7, account), last_error = NULL
                          WHERE id = $1 RETURNING created_at",
                     )
                     .bind(self.id)
@@ -133,13 +138,21 @@ impl Operation for Finish {
                     .bind(made.pipeline_id)
                     .bind(made.status_id)
                     .bind(now)
+                    .bind(made.account.as_deref())
                     .fetch_one()
                     .await?;
                 if before != DeliveryState::Delivered {
                     tallies::delivered(tx, row.int("created_at")?, now);
                 }
                 count_transition(tx, Some(before), DeliveryState::Delivered);
-                identities::resolve(tx, self.id, made.contact_id).await?;
+                match made.contact_id {
+                    Some(contact) => identities::resolve(tx, self.id, contact).await?,
+                    // There is no contact to remember.
+                    None => identities::release(tx, self.id).await?,
+                }
+                for job in &made.then {
+                    jobs::add(tx, job).await?;
+                }
             }
             End::Retry(retry) => {
                 note_error(tx, self.id, &retry.error, now).await?;

@@ -129,27 +129,8 @@ impl Leads {
         row.as_ref().map(lead).transpose()
     }
 
-    /// The lead behind a deal of amoCRM.
-    pub async fn find_by_amo_lead(
-        &self,
-        account: &str,
-        amo_lead_id: i64,
-    ) -> Result<Option<LeadRow>> {
-        let mut tx = self.inner.db.read().await?;
-        let row = tx
-            .query(concat!(
-                "SELECT ",
-                lead_columns!(),
-                " FROM leads WHERE account = $1 AND amo_lead_id = $2"
-            ))
-            .bind(account)
-            .bind(amo_lead_id)
-            .fetch_optional()
-            .await?;
-        row.as_ref().map(lead).transpose()
-    }
-
-    /// The leads behind deals of amoCRM, in the order of the deals; those of others are left out.
+    /// The leads behind deals of amoCRM, in the order of the deals; those of others are left out. Of leads that share a
+    /// deal each is there.
     pub async fn find_by_amo_leads(
         &self,
         account: &str,
@@ -158,17 +139,19 @@ impl Leads {
         let mut tx = self.inner.db.read().await?;
         let mut leads = Vec::new();
         for id in amo_lead_ids {
-            let row = tx
+            let rows = tx
                 .query(concat!(
                     "SELECT ",
                     lead_columns!(),
-                    " FROM leads WHERE account IN ($1, '') AND amo_lead_id = $2"
+                    " FROM leads WHERE account IN ($1, '') AND amo_lead_id = $2 ORDER BY id"
                 ))
                 .bind(account)
                 .bind(*id)
-                .fetch_optional()
+                .fetch_all()
                 .await?;
-            leads.extend(row.as_ref().map(lead).transpose()?);
+            for row in &rows {
+                leads.push(lead(row)?);
+            }
         }
         Ok(leads)
     }

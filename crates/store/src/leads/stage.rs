@@ -190,7 +190,8 @@ fn end_of(report: &StageReport) -> Option<i64> {
 }
 
 impl Leads {
-    /// Takes what amoCRM tells, each report by [the rule](self) and all in one transaction. `look` makes the job that
+    /// Takes what amoCRM tells, each report by [the rule](self) and all in one transaction. A report says something to each
+    /// lead that shares its deal, or is [`NotOurs`](StageHeard::NotOurs); the answers are in the order of the reports. `look` makes the job that
     /// asks amoCRM for a lead's deal; it is given the second in doubt and is added once, however many reports want it.
     pub async fn hear<J>(&self, reports: Vec<StageReport>, look: J) -> Result<Vec<StageHeard>>
     where
@@ -225,45 +226,48 @@ where
     type Output = Vec<StageHeard>;
 
     async fn run(&self, tx: &mut Tx) -> Result<Vec<StageHeard>> {
-        let mut heard = vec![StageHeard::NotOurs; self.reports.len()];
+        let mut heard = vec![Vec::new(); self.reports.len()];
         // Everybody locks rows in one order; the reports of one deal keep theirs.
         let mut order: Vec<usize> = (0..self.reports.len()).collect();
         order.sort_by_key(|&index| self.reports[index].amo_lead_id);
         for index in order {
             let report = &self.reports[index];
-            let Some(row) = find(tx, report).await? else {
-                continue;
-            };
-            heard[index] = take(tx, &row, report, &self.look, self.funnels).await?;
+            for row in find(tx, report).await? {
+                heard[index].push(take(tx, &row, report, &self.look, self.funnels).await?);
+            }
+            if heard[index].is_empty() {
+                heard[index].push(StageHeard::NotOurs);
+            }
         }
-        Ok(heard)
+        Ok(heard.into_iter().flatten().collect())
     }
 }
 
-/// The lead that a report is about, locked.
-async fn find(tx: &mut Tx, report: &StageReport) -> Result<Option<Row>> {
+/// The leads that a report is about, locked.
+async fn find(tx: &mut Tx, report: &StageReport) -> Result<Vec<Row>> {
     let by_deal = Sql::either(
         concat!(
             "SELECT ",
             lead_columns!(),
-            " FROM leads WHERE account IN ($1, '') AND amo_lead_id = $2"
+            " FROM leads WHERE account IN ($1, '') AND amo_lead_id = $2 ORDER BY id"
         ),
         concat!(
             "SELECT ",
             lead_columns!(),
-            " FROM leads WHERE account IN ($1, '') AND amo_lead_id = $2 FOR UPDATE"
+            " FROM leads WHERE account IN ($1, '') AND amo_lead_id = $2 ORDER BY id FOR UPDATE"
         ),
     );
-    let row = tx
+    let mut rows = tx
         .query(by_deal)
         .bind(&report.account)
         .bind(report.amo_lead_id)
-        .fetch_optional()
+        .fetch_all()
         .await?;
-    let (None, Some(intake_id)) = (&row, report.intake_id) else {
-        return Ok(row);
+    let Some(intake_id) = report.intake_id else {
+        return Ok(rows);
     };
-    // A robot may move a deal before its delivery has ended; a copy of a deal carries the id of the first.
+    // A robot may move a deal before its delivery has ended, and the deal may have been another lead's before; a copy of a
+    // deal carries the id of the first.
     let by_intake = Sql::either(
         concat!(
             "SELECT ",
@@ -276,10 +280,13 @@ async fn find(tx: &mut Tx, report: &StageReport) -> Result<Option<Row>> {
             " FROM leads WHERE intake_id = $1 AND amo_lead_id IS NULL FOR UPDATE"
         ),
     );
-    tx.query(by_intake)
+    let early = tx
+        .query(by_intake)
         .bind(intake_id.to_string())
         .fetch_optional()
-        .await
+        .await?;
+    rows.extend(early);
+    Ok(rows)
 }
 
 /// What a row knows.

@@ -70,10 +70,11 @@ async fn claim(store: &Store) -> Claimed {
 
 pub(crate) fn made(lead_id: i64) -> Delivered {
     Delivered {
-        contact_id: 7,
+        contact_id: Some(7),
         lead_id,
         pipeline_id: Some(1),
         status_id: Some(100),
+        ..Delivered::default()
     }
 }
 
@@ -170,11 +171,11 @@ on_both! {
         assert_eq!(leads.set_delivered(lead.id, made(501), &job).await.unwrap(), Ack::Stale);
         assert_eq!(leads.set_failed(lead.id, "late", &job).await.unwrap(), Ack::Stale);
 
-        let found = leads.find_by_amo_lead(ACCOUNT, 500).await.unwrap().unwrap();
+        let found = leads.find_by_amo_leads(ACCOUNT, &[500]).await.unwrap().remove(0);
         assert_eq!((found.id, found.delivery, found.amo_contact_id), (lead.id, DeliveryState::Delivered, Some(7)));
         assert_eq!((found.attempts, found.last_error), (2, None));
         assert!(found.delivered_at.is_some());
-        assert_eq!(leads.find_by_amo_lead("other.amocrm.ru", 500).await.unwrap(), None);
+        assert_eq!(leads.find_by_amo_leads("other.amocrm.ru", &[500]).await.unwrap(), []);
         assert_eq!(store.jobs().stats("lead.deliver").await.unwrap().depth, 0);
         let counts = [DeliveryState::Queued, DeliveryState::Delivering, DeliveryState::Delivered];
         let counts = join_all(counts.map(|state| leads.count(state))).await;

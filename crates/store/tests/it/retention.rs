@@ -55,10 +55,9 @@ async fn deliver(store: &Store, lead: &LeadRow) {
         .await
         .unwrap();
     let made = Delivered {
-        contact_id: 7,
+        contact_id: Some(7),
         lead_id: 1000 + lead.id,
-        pipeline_id: None,
-        status_id: None,
+        ..Delivered::default()
     };
     assert!(
         leads

@@ -21,10 +21,11 @@ async fn delivered(store: &Store, deal: i64) -> LeadRow {
     let lead = accept(store).await;
     let job = claim(store, "lead.deliver").await.unwrap();
     let made = Delivered {
-        contact_id: 1,
+        contact_id: Some(1),
         lead_id: deal,
         pipeline_id: Some(1),
         status_id: Some(1),
+        ..Delivered::default()
     };
     let ack = store.leads().set_delivered(lead.id, made, &job).await;
     assert!(ack.unwrap().is_recorded());
@@ -243,7 +244,9 @@ on_both! {
         early.intake_id = Some(lead.intake_id);
         assert_eq!(hear(&store, early).await, "followed");
         let job = claim(&store, "lead.deliver").await.unwrap();
-        let made = Delivered { contact_id: 1, lead_id: DEAL, pipeline_id: Some(1), status_id: Some(1) };
+        let made = Delivered {
+            contact_id: Some(1), lead_id: DEAL, pipeline_id: Some(1), status_id: Some(1), ..Delivered::default()
+        };
         assert!(store.leads().set_delivered(lead.id, made, &job).await.unwrap().is_recorded());
         let row = store.leads().get(lead.id).await.unwrap().unwrap();
         assert_eq!((row.local_status.as_str(), row.amo_status_id), ("s3", Some(3)));
@@ -251,6 +254,37 @@ on_both! {
         let mut copy = report(DEAL + 1, lead.created_at + TimeDelta::seconds(9), 4, ReportKind::Moved);
         copy.intake_id = Some(lead.intake_id);
         assert_eq!(hear(&store, copy).await, "not ours");
+    }
+
+    async fn leads_that_share_a_deal_follow_it_together(db: TestDb) {
+        let store = db.open().await;
+        let first = delivered(&store, DEAL).await;
+        let later = first.created_at + TimeDelta::seconds(5);
+        // The second is folded into the deal, and a robot moves it before we have noted that.
+        let second = accept(&store).await;
+        let mut early = report(DEAL, later, 2, ReportKind::Moved);
+        early.intake_id = Some(second.intake_id);
+        let heard = store.leads().hear(vec![early], look).await.unwrap();
+        assert_eq!(heard.iter().map(name).collect::<Vec<_>>(), ["followed", "followed"]);
+        let job = claim(&store, "lead.deliver").await.unwrap();
+        let made = Delivered {
+            account: Some("acme.amocrm.ru".into()), contact_id: Some(1), lead_id: DEAL,
+            then: vec![moving(second.id, 9)], ..Delivered::default()
+        };
+        // What follows is there with the outcome, or not at all.
+        let ack = store.leads().set_delivered(second.id, made.clone(), &job).await;
+        assert!(ack.unwrap().is_recorded());
+        assert_eq!(store.jobs().stats("lead.move").await.unwrap().depth, 1);
+        assert_eq!(store.leads().set_delivered(second.id, made, &job).await.unwrap(), Ack::Stale);
+        assert_eq!(store.jobs().stats("lead.move").await.unwrap().depth, 1);
+
+        let moved = report(DEAL, later + TimeDelta::seconds(1), 3, ReportKind::Moved);
+        let heard = store.leads().hear(vec![moved], look).await.unwrap();
+        assert_eq!(heard.len(), 2);
+        assert_eq!(status(&store, first.id).await, "s3");
+        assert_eq!(status(&store, second.id).await, "s3");
+        let both = store.leads().find_by_amo_leads("acme.amocrm.ru", &[DEAL]).await.unwrap();
+        assert_eq!(both.iter().map(|lead| lead.id).collect::<Vec<_>>(), [first.id, second.id]);
     }
 
     async fn a_deal_that_is_gone_keeps_its_status_and_may_come_back(db: TestDb) {

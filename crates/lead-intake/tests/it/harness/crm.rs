@@ -133,7 +133,7 @@ impl TestCrm {
         self.call(Method::DELETE, path, Some(body)).await;
     }
 
-    async fn all(&self, path: &str, key: &str) -> Vec<Value> {
+    pub(crate) async fn all(&self, path: &str, key: &str) -> Vec<Value> {
         let mut items = Vec::new();
         let mut path = path.to_owned();
         loop {
