@@ -12,6 +12,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, TimeSource};
+use crate::counters;
 use crate::error::Result;
 use crate::gateway::{self, Hourly};
 use crate::tallies::{self, Measure};
@@ -179,6 +180,15 @@ impl Tx {
         is_ours.then(|| self.time.clock.micros())
     }
 
+    /// The instant of this operation where it costs nothing to know; `None` where the server tells it, for statements
+    /// that ask it themselves.
+    pub(crate) async fn known_now(&mut self) -> Result<Option<i64>> {
+        if self.is_sqlite() || self.time.source == TimeSource::Process {
+            return self.now().await.map(Some);
+        }
+        Ok(self.now)
+    }
+
     /// Rings the bell for workers after the commit.
     pub(crate) fn work_is_due(&mut self) {
         self.effects.work_is_due = true;
@@ -215,20 +225,7 @@ impl Tx {
             Conn::Postgres(_) => i64::from(getrandom::u32().unwrap_or(0) % COUNTER_SHARDS),
             _ => 0,
         };
-        for (name, delta) in std::mem::take(&mut effects.counts) {
-            if delta == 0 {
-                continue;
-            }
-            self.query(
-                "INSERT INTO counters (name, shard, value) VALUES ($1, $2, $3)
-                 ON CONFLICT (name, shard) DO UPDATE SET value = counters.value + excluded.value",
-            )
-            .bind(name)
-            .bind(shard)
-            .bind(delta)
-            .execute()
-            .await?;
-        }
+        counters::flush(self, std::mem::take(&mut effects.counts), shard).await?;
         tallies::flush(self, std::mem::take(&mut effects.tallies)).await?;
         gateway::flush(self, std::mem::take(&mut effects.hourly), shard).await
     }

@@ -37,6 +37,7 @@ mod retention;
 mod rows;
 mod secrets;
 mod tallies;
+mod wake;
 
 pub(crate) use self::arrivals::Arrivals;
 pub(crate) use self::retention::Sweeping;

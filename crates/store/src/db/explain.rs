@@ -503,40 +503,62 @@ async fn no_statement_reads_a_whole_table_sqlite() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_statement_reads_a_whole_table_postgres() {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "where PostgreSQL is for tests is told by the environment"
-    )]
-    let (server, required) = (
-        std::env::var("TEST_POSTGRES_URL"),
-        std::env::var("REQUIRE_ALL"),
-    );
-    let Ok(server) = server else {
-        assert_ne!(required.as_deref(), Ok("1"), "TEST_POSTGRES_URL is not set");
-        return;
-    };
-    let schema = format!("test_{}", Uuid::new_v4().simple());
-    let mut conn = PgConnection::connect(&server).await.unwrap();
-    for text in [
-        format!("CREATE SCHEMA {schema}"),
-        format!("SET search_path = {schema}"),
-        // The tables are empty; with enough rows an index is what the planner would choose.
-        "SET enable_seqscan = off".to_owned(),
-        "SET plan_cache_mode = force_generic_plan".to_owned(),
-    ] {
-        sqlx::query(AssertSqlSafe(text))
-            .execute(&mut conn)
+/// Tables of a test's own on PostgreSQL.
+struct TestSchema {
+    name: String,
+    conn: PgConnection,
+    store: Store,
+}
+
+impl TestSchema {
+    /// `None` where there is no server.
+    async fn create() -> Option<Self> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "where PostgreSQL is for tests is told by the environment"
+        )]
+        let (server, required) = (
+            std::env::var("TEST_POSTGRES_URL"),
+            std::env::var("REQUIRE_ALL"),
+        );
+        let Ok(server) = server else {
+            assert_ne!(required.as_deref(), Ok("1"), "TEST_POSTGRES_URL is not set");
+            return None;
+        };
+        let name = format!("test_{}", Uuid::new_v4().simple());
+        let mut conn = PgConnection::connect(&server).await.unwrap();
+        for text in [
+            format!("CREATE SCHEMA {name}"),
+            format!("SET search_path = {name}"),
+            // The tables are empty; with enough rows an index is what the planner would choose.
+            "SET enable_seqscan = off".to_owned(),
+            "SET plan_cache_mode = force_generic_plan".to_owned(),
+        ] {
+            sqlx::query(AssertSqlSafe(text))
+                .execute(&mut conn)
+                .await
+                .unwrap();
+        }
+        let glue = if server.contains('?') { '&' } else { '?' };
+        let url = format!("{server}{glue}options[search_path]={name}");
+        let store = Store::open(&SecretString::from(url), options())
             .await
             .unwrap();
+        store.migrate().await.unwrap();
+        Some(Self { name, conn, store })
     }
-    let glue = if server.contains('?') { '&' } else { '?' };
-    let url = format!("{server}{glue}options[search_path]={schema}");
-    let store = Store::open(&SecretString::from(url), options())
-        .await
-        .unwrap();
-    store.migrate().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_statement_reads_a_whole_table_postgres() {
+    let Some(TestSchema {
+        name,
+        mut conn,
+        store,
+    }) = TestSchema::create().await
+    else {
+        return;
+    };
     live(&store).await;
 
     for (number, (_, text, types)) in seen().into_iter().enumerate() {
@@ -562,6 +584,6 @@ async fn no_statement_reads_a_whole_table_postgres() {
             assert!(!step.contains("Seq Scan"), "{step}\n{text}");
         }
     }
-    let drop = AssertSqlSafe(format!("DROP SCHEMA {schema} CASCADE"));
+    let drop = AssertSqlSafe(format!("DROP SCHEMA {name} CASCADE"));
     sqlx::query(drop).execute(&mut conn).await.unwrap();
 }

@@ -266,12 +266,7 @@ fn count(many: usize) -> i64 {
 
 impl Accept {
     async fn reserve(&self, tx: &mut Tx) -> Result<Known> {
-        // SQLite has no clock of its own.
-        let now = if tx.is_sqlite() {
-            Some(tx.now().await?)
-        } else {
-            tx.own_now()
-        };
+        let now = tx.known_now().await?;
         let mut asked = Vec::new();
         // The first of a key takes it for all of the group; sorted, because everybody takes them in one order.
         let mut keys: BTreeMap<String, KeyRow<'_>> = BTreeMap::new();

@@ -86,6 +86,12 @@ impl Gateway {
         row.as_ref().map(event).transpose()
     }
 
+    /// The number of the newest event's row; 0: there is none.
+    pub async fn newest_event(&self) -> Result<i64> {
+        let mut tx = self.inner.db.read().await?;
+        newest(&mut tx).await
+    }
+
     /// The events after this row, the oldest first: what a reader of the stream has not seen.
     ///
     /// On PostgreSQL an event may appear after one with a higher number, when two instances accept at once: a reader
@@ -271,15 +277,8 @@ async fn bounds(tx: &mut Tx, filter: &EventFilter) -> Result<(i64, i64)> {
 /// The number of the first event that was accepted at this time or later, found by halving: numbers are given in the
 /// order of time, so there is no index to be kept up. Beyond the last event if there is none.
 pub(super) async fn first_since(tx: &mut Tx, at: i64) -> Result<i64> {
-    let newest = tx
-        .query("SELECT e.id FROM gateway_events AS e WHERE e.id > 0 ORDER BY e.id DESC LIMIT 1")
-        .fetch_optional()
-        .await?;
-    let Some(newest) = newest else {
-        return Ok(1);
-    };
     // All before `low` are older, and what is at `high` or after is not.
-    let (mut low, mut high) = (0, newest.int("id")? + 1);
+    let (mut low, mut high) = (0, newest(tx).await? + 1);
     while low < high {
         let middle = low + (high - low) / 2;
         let next = tx
@@ -295,4 +294,11 @@ pub(super) async fn first_since(tx: &mut Tx, at: i64) -> Result<i64> {
         }
     }
     Ok(low)
+}
+
+async fn newest(tx: &mut Tx) -> Result<i64> {
+    tx.query("SELECT e.id FROM gateway_events AS e WHERE e.id > 0 ORDER BY e.id DESC LIMIT 1")
+        .fetch_optional()
+        .await?
+        .map_or(Ok(0), |row| row.int("id"))
 }

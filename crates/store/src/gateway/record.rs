@@ -94,13 +94,19 @@ impl Gateway {
                 *excerpt = excerpt.replace('\0', "\u{fffd}");
             }
         }
+        let subscriber = attempt.subscriber.clone();
         let record = Record {
             job: job.clone(),
             attempt,
             next,
             circuit,
         };
-        self.inner.db.write(record).await
+        let (ack, is_closed) = self.inner.db.write(record).await?;
+        if is_closed {
+            // If the process ends in between, they are tried when they are due.
+            self.wake(&subscriber).await?;
+        }
+        Ok(ack)
     }
 }
 
@@ -110,6 +116,27 @@ struct Record {
     next: Next,
     circuit: CircuitStep,
 }
+
+/// Whether the claim still holds, and how many are in its lane; on PostgreSQL job and lane stay locked until the commit.
+const LOCK: Sql = Sql::either(
+    "SELECT l.depth, $3 AS now FROM jobs AS j CROSS JOIN lanes AS l ON l.lane = j.lane WHERE j.id = $1 AND j.fence = $2",
+    "SELECT l.depth, coalesce($3, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) AS now
+     FROM jobs AS j JOIN lanes AS l ON l.lane = j.lane WHERE j.id = $1 AND j.fence = $2 FOR UPDATE",
+);
+
+/// The job leaves the queue and its lane goes on: what [`jobs::complete`] does, in one trip.
+const DONE: Sql = Sql::either(
+    "DELETE FROM jobs WHERE id = $1;
+     DELETE FROM lanes WHERE lane = $2 AND $3 <= 1;
+     UPDATE lanes SET depth = $3 - 1 WHERE lane = $2 AND $3 > 1;
+     UPDATE jobs SET waiting = 0
+     WHERE id = (SELECT min(id) FROM jobs WHERE lane = $2 AND waiting = 1 AND $3 > 1)",
+    "WITH gone AS (DELETE FROM jobs WHERE id = $1),
+     left_empty AS (DELETE FROM lanes WHERE lane = $2 AND $3 <= 1),
+     left_shorter AS (UPDATE lanes SET depth = $3 - 1 WHERE lane = $2 AND $3 > 1)
+     UPDATE jobs SET waiting = 0
+     WHERE id = (SELECT min(id) FROM jobs WHERE lane = $2 AND waiting = 1 AND $3 > 1)",
+);
 
 /// The delivery counts its attempts, and the attempt gets the number. `$9` is 1 if the endpoint lives: its circuit is
 /// closed where it is not, and no row is touched where it is.
@@ -123,39 +150,38 @@ const NOTE: Sql = Sql::either(
          $3, $4, $5, $6, $7, $8, $10;
      UPDATE gateway_subscribers SET failures = 0, openings = 0, open_until = NULL, probe_until = NULL, last_error = NULL,
          failing_since = NULL
-     WHERE name = $2 AND $9 = 1 AND (failures > 0 OR open_until IS NOT NULL)",
+     WHERE name = $2 AND $9 = 1 AND (failures > 0 OR open_until IS NOT NULL)
+     RETURNING name",
     "WITH delivery AS (
          UPDATE gateway_deliveries SET attempts = attempts + 1,
              delivered_at = CASE WHEN $5 = 1 THEN $10 ELSE delivered_at END
          WHERE event = $1 AND subscriber = $2 RETURNING attempts),
-     lives AS (
-         UPDATE gateway_subscribers SET failures = 0, openings = 0, open_until = NULL, probe_until = NULL,
-             last_error = NULL, failing_since = NULL
-         WHERE name = $2 AND $9 = 1 AND (failures > 0 OR open_until IS NOT NULL))
-     INSERT INTO gateway_attempts (event, subscriber, number, started_at, duration, delivered, status, reason, response,
-         recorded_at)
-     SELECT $1, $2, coalesce((SELECT attempts FROM delivery), 1), $3, $4, $5, $6, $7, $8, $10",
+     attempt AS (
+         INSERT INTO gateway_attempts (event, subscriber, number, started_at, duration, delivered, status, reason,
+             response, recorded_at)
+         SELECT $1, $2, coalesce((SELECT attempts FROM delivery), 1), $3, $4, $5, $6, $7, $8, $10)
+     UPDATE gateway_subscribers SET failures = 0, openings = 0, open_until = NULL, probe_until = NULL,
+         last_error = NULL, failing_since = NULL
+     WHERE name = $2 AND $9 = 1 AND (failures > 0 OR open_until IS NOT NULL)
+     RETURNING name",
 );
 
 impl Operation for Record {
-    type Output = Ack;
+    /// Besides: whether the endpoint had failed before and lives again.
+    type Output = (Ack, bool);
 
-    async fn run(&self, tx: &mut Tx) -> Result<Ack> {
-        let Self { job, attempt, .. } = self;
+    async fn run(&self, tx: &mut Tx) -> Result<Self::Output> {
+        let (ack, now) = self.outcome(tx).await?;
+        if !ack.is_recorded() {
+            return Ok((ack, false));
+        }
+        let attempt = &self.attempt;
         let (is_delivered, status, reason) = match &attempt.outcome {
             AttemptOutcome::Delivered { status } => (true, *status, None),
             AttemptOutcome::Failed { status, reason } => (false, *status, Some(reason.as_str())),
         };
-        let ack = match &self.next {
-            Next::Done => jobs::complete(tx, job).await?,
-            Next::Retry(after) => jobs::retry(tx, job, after).await?,
-            Next::Dead { reason: why } => jobs::bury(tx, job, why, reason).await?,
-        };
-        if !ack.is_recorded() {
-            return Ok(ack);
-        }
-        let now = tx.now().await?;
-        tx.query(NOTE)
+        let closed = tx
+            .query(NOTE)
             .bind(attempt.event)
             .bind(&attempt.subscriber)
             .bind(attempt.started_at.timestamp_micros())
@@ -166,7 +192,8 @@ impl Operation for Record {
             .bind(&attempt.response_excerpt)
             .bind(i64::from(self.circuit == CircuitStep::Succeeded))
             .bind(now)
-            .execute()
+            // All rows, so that all statements run.
+            .fetch_all()
             .await?;
         if let CircuitStep::Failed {
             error,
@@ -177,11 +204,58 @@ impl Operation for Record {
             circuit::failed(tx, &attempt.subscriber, error, policy, *retry_after).await?;
         }
         if is_delivered {
-            let lag = now - job.created_at().timestamp_micros();
+            let lag = now - self.job.created_at().timestamp_micros();
             tallies::delivered(tx, now, &attempt.subscriber, lag);
         } else {
             tallies::failed(tx, now, &attempt.subscriber);
         }
-        Ok(ack)
+        Ok((ack, !closed.is_empty()))
+    }
+}
+
+impl Record {
+    /// What becomes of the job, and when.
+    async fn outcome(&self, tx: &mut Tx) -> Result<(Ack, i64)> {
+        let job = &self.job;
+        let ack = match (&self.next, job.lane()) {
+            (Next::Done, Some(lane)) => return self.done(tx, lane).await,
+            (Next::Done, None) => jobs::complete(tx, job).await?,
+            (Next::Retry(after), _) => jobs::retry(tx, job, after).await?,
+            (Next::Dead { reason }, _) => {
+                let error = match &self.attempt.outcome {
+                    AttemptOutcome::Delivered { .. } => None,
+                    AttemptOutcome::Failed { reason, .. } => Some(reason.as_str()),
+                };
+                jobs::bury(tx, job, reason, error).await?
+            }
+        };
+        Ok((ack, tx.now().await?))
+    }
+
+    async fn done(&self, tx: &mut Tx, lane: &str) -> Result<(Ack, i64)> {
+        let job = &self.job;
+        let now = tx.known_now().await?;
+        let held = tx
+            .query(LOCK)
+            .bind(job.id)
+            .bind(job.fence)
+            .bind(now)
+            .fetch_optional()
+            .await?;
+        let Some(held) = held else {
+            return Ok((Ack::Stale, 0));
+        };
+        let depth = held.int("depth")?;
+        tx.query(DONE)
+            .bind(job.id)
+            .bind(lane)
+            .bind(depth)
+            .execute()
+            .await?;
+        tx.count(jobs::depth_counter(&job.kind), -1);
+        if depth > 1 {
+            tx.work_is_due();
+        }
+        Ok((Ack::Recorded, held.int("now")?))
     }
 }

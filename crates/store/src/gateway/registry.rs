@@ -109,6 +109,7 @@ impl Gateway {
                 replace_files: false,
             })
             .await?;
+        self.wake(&name).await?;
         self.subscriber(&name).await?.ok_or_else(|| {
             StoreError::new(
                 StoreErrorKind::Conflict,
@@ -154,14 +155,19 @@ impl Gateway {
             .await
     }
 
-    /// Pauses, disables or activates a subscriber; active again, its circuit is closed. Returns whether there is one of
-    /// this name.
+    /// Pauses, disables or activates a subscriber; active again, its circuit is closed and what was put off is due.
+    /// Returns whether there is one of this name.
     pub async fn set_subscriber_state(&self, name: &str, state: SubscriberState) -> Result<bool> {
+        let is_active = state.is_active();
         let set = SetState {
             name: name.to_owned(),
             state,
         };
-        self.inner.db.write(set).await
+        let is_known = self.inner.db.write(set).await?;
+        if is_known && is_active {
+            self.wake(name).await?;
+        }
+        Ok(is_known)
     }
 
     /// Gives a subscriber a new secret; the ones before it stay valid for `keep_old_for`. Returns whether there is one

@@ -12,6 +12,8 @@ use crate::error::Result;
 
 /// The most webhooks on one page.
 const MAX_PAGE: u32 = 1000;
+/// The most of them with their bodies.
+const MAX_WHOLE: u32 = 100;
 
 /// Which webhooks to list: a page, the newest first, without their bodies.
 #[derive(Debug, Clone)]
@@ -102,6 +104,20 @@ impl Gateway {
             .fetch_optional()
             .await?;
         row.as_ref().map(request).transpose()
+    }
+
+    /// The webhooks after this one with their bodies, the oldest first: at most 100. They are few, because a body may be
+    /// long.
+    pub async fn requests_after(&self, id: i64, limit: u32) -> Result<Vec<RequestRow>> {
+        let mut tx = self.inner.db.read().await?;
+        tx.query(requests!("r.body", "r.id > $1 ORDER BY r.id LIMIT $2"))
+            .bind(id)
+            .bind(i64::from(limit.clamp(1, MAX_WHOLE)))
+            .fetch_all()
+            .await?
+            .iter()
+            .map(request)
+            .collect()
     }
 
     /// A page of webhooks. All accounts are looked through for those of one.

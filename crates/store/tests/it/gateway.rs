@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::db::{keyring, on_both};
 
 const DAY: Duration = Duration::from_hours(24);
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 /// A key that is the same for the same content.
 fn key(content: &str) -> [u8; 32] {
@@ -366,7 +366,7 @@ on_both! {
         let mut pause = Duration::from_secs(5);
         for _ in 0..9 {
             assert!(circuit().await.is_open());
-            db.hands.advance(pause - Duration::from_secs(1));
+            db.hands.advance(pause.saturating_sub(Duration::from_secs(1)));
             assert!(!gateway.take_probe("crm", LEASE).await.unwrap(), "{pause:?}");
             db.hands.advance(Duration::from_secs(1));
             assert!(gateway.take_probe("crm", LEASE).await.unwrap());
@@ -383,5 +383,28 @@ on_both! {
         let job = claim(&store, "crm", 1).await.remove(0);
         assert_eq!(deliver(&store, "crm", &job).await, Ack::Recorded);
         assert_eq!(circuit().await, store::Circuit::default());
+    }
+
+    async fn what_was_put_off_is_due_when_the_endpoint_lives(db: TestDb) {
+        let store = db.open().await;
+        subscribe(&store, "crm").await;
+        let gateway = store.gateway();
+        let events = (0..700).map(|n| event(n, &n.to_string(), &["crm"])).collect();
+        accept(&store, request(b"x", events)).await;
+        let put_off = async || {
+            for job in claim(&store, "crm", 1000).await {
+                let later = Next::Retry(RetryAfter::new(DAY, "answered 500"));
+                let _ = fail(&store, "crm", &job, later).await;
+            }
+            assert!(claim(&store, "crm", 1).await.is_empty());
+        };
+        put_off().await;
+        assert!(gateway.set_subscriber_state("crm", SubscriberState::Paused).await.unwrap());
+        assert!(claim(&store, "crm", 1).await.is_empty());
+        assert!(gateway.set_subscriber_state("crm", SubscriberState::Active).await.unwrap());
+        put_off().await;
+        // One that came since then gets through.
+        accept(&store, request(b"x", vec![event(1000, "new", &["crm"])])).await;
+        assert_eq!(drain(&store, "crm").await.len(), 701);
     }
 }

@@ -158,7 +158,7 @@ async fn follow(db: TestDb, steps: Vec<Step>) {
         }
     }
     // Whatever happened, the rest is delivered.
-    db.hands.advance(Duration::from_secs(120));
+    db.hands.advance(Duration::from_mins(2));
     for (subscriber, name) in SUBSCRIBERS.into_iter().enumerate() {
         loop {
             let jobs = claim(&stores[0], name, 3).await;
@@ -214,5 +214,5 @@ fn nothing_is_lost_and_nothing_overtakes_sqlite() {
 
 #[test]
 fn nothing_is_lost_and_nothing_overtakes_postgres() {
-    check(12, |runtime| runtime.block_on(TestDb::postgres()));
+    check(8, |runtime| runtime.block_on(TestDb::postgres()));
 }

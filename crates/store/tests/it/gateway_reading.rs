@@ -137,9 +137,9 @@ on_both! {
         let id = accept(&store, request(b"x", vec![event(1, "1", &["a", "b", "c", "d"])])).await.1.remove(0).event_id;
         let gateway = store.gateway();
         let job = claim(&store, "a", 1).await.remove(0);
-        let again = Next::Retry(RetryAfter::new(Duration::from_secs(60), "answered 500"));
+        let again = Next::Retry(RetryAfter::new(Duration::from_mins(1), "answered 500"));
         assert!(fail(&store, "a", &job, again).await.is_recorded());
-        db.hands.advance(Duration::from_secs(60));
+        db.hands.advance(Duration::from_mins(1));
         let job = claim(&store, "a", 1).await.remove(0);
         assert!(deliver(&store, "a", &job).await.is_recorded());
         let job = claim(&store, "b", 1).await.remove(0);

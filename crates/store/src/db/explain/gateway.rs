@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, SqliteConnection};
+
+use super::{TestSchema, options, seen};
 
 use crate::{
     Acceptance, Attempt, AttemptOutcome, CircuitPolicy, CircuitStep, Claimed, Dedup, EventFilter,
@@ -134,12 +137,16 @@ async fn read(store: &Store, request: i64) {
     gateway.event("evt_1").await.unwrap().unwrap();
     gateway.envelopes(&[1]).await.unwrap();
     gateway.events_after(0, 5).await.unwrap();
+    gateway.newest_event().await.unwrap();
+    gateway.requests_after(0, 5).await.unwrap();
     gateway.request(request).await.unwrap().unwrap();
     let word = || Some("w".to_owned());
     let now = store.inner.db.time.clock.now();
     for place in 0..5 {
-        let mut filter = EventFilter::default();
-        filter.since = Some(now);
+        let mut filter = EventFilter {
+            since: Some(now),
+            ..EventFilter::default()
+        };
         match place {
             0 => filter.account = word(),
             1 => filter.kind = word(),
@@ -181,4 +188,102 @@ async fn replay(store: &Store) {
         };
         store.gateway().replay(replay).await.unwrap();
     }
+}
+
+/// A subscriber that is paused, and one with a hot entity: `gateway/paused` and `gateway/busy`.
+const PAUSED: u32 = 200_000;
+const DEEP: u32 = 20_000;
+
+/// What a worker asks for all the time: a claim, and the next job of a lane.
+fn is_asked_often(text: &str) -> bool {
+    text.contains("taken_over = CASE") || text.contains("SELECT min(id) FROM jobs")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_depth_of_a_queue_costs_a_claim_nothing_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/s.db", folder.path().display());
+    let store = Store::open(&SecretString::from(url.as_str()), options())
+        .await
+        .unwrap();
+    store.migrate().await.unwrap();
+    live(&store).await;
+    let mut conn = SqliteConnection::connect(&url).await.unwrap();
+    let mut count = 0;
+    let texts = seen().into_iter().flat_map(|it| it.0.split(';'));
+    for text in texts.filter(|text| is_asked_often(text)) {
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
+        let plan: Vec<String> = sqlx::query(explain)
+            .fetch_all(&mut conn)
+            .await
+            .unwrap()
+            .iter()
+            .map(|step| step.get("detail"))
+            .collect();
+        // Those behind the head of a lane are not in the one, and the first of them is the first in the other.
+        let heads = "INDEX jobs_due (kind=? AND due_at<?)";
+        let next = "INDEX jobs_lane (lane=?)";
+        let is_short = |step: &String| step.ends_with(heads) || step.ends_with(next);
+        assert!(plan.iter().any(is_short), "{plan:?}");
+        count += 1;
+    }
+    assert!(count >= 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_depth_of_a_queue_costs_a_claim_nothing_postgres() {
+    let Some(TestSchema {
+        name,
+        mut conn,
+        store,
+    }) = TestSchema::create().await
+    else {
+        return;
+    };
+    live(&store).await;
+    let fill = AssertSqlSafe(format!(
+        "INSERT INTO jobs (kind, lane, payload, waiting, due_at, created_at)
+         SELECT 'gateway/paused', 'p/' || n, n::text, 0, 0, 0 FROM generate_series(1, {PAUSED}) AS n;
+         INSERT INTO jobs (kind, lane, payload, waiting, due_at, created_at)
+         SELECT 'gateway/busy', 'hot', n::text, CASE WHEN n = 1 THEN 0 ELSE 1 END, 0, 0
+         FROM generate_series(1, {DEEP}) AS n;
+         ANALYZE jobs"
+    ));
+    sqlx::raw_sql(fill).execute(&mut conn).await.unwrap();
+    let mut count = 0;
+    for (_, text, types) in seen().into_iter().filter(|it| is_asked_often(it.1)) {
+        let values = match types.len() {
+            5 => "'w', 1, 2, 'gateway/busy', 10",
+            3 => "0, 'hot', 20000",
+            _ => "'hot'",
+        };
+        let statement = AssertSqlSafe(format!(
+            "PREPARE often{count} ({}) AS {text}",
+            types.join(", ")
+        ));
+        sqlx::raw_sql(statement).execute(&mut conn).await.unwrap();
+        let run = format!("EXPLAIN (ANALYZE, BUFFERS) EXECUTE often{count} ({values})");
+        let pages = pages_read(&mut conn, run).await;
+        assert!(pages < 150, "{pages} pages for {text}");
+        count += 1;
+    }
+    assert!(count >= 2);
+    let drop = AssertSqlSafe(format!("DROP SCHEMA {name} CASCADE"));
+    sqlx::query(drop).execute(&mut conn).await.unwrap();
+}
+
+/// How many pages a statement touches, wherever they come from.
+async fn pages_read(conn: &mut PgConnection, explain: String) -> u64 {
+    let plan = sqlx::raw_sql(AssertSqlSafe(explain))
+        .fetch_all(conn)
+        .await
+        .unwrap();
+    let lines: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
+    // The first line is of the whole statement.
+    let total = lines.iter().find(|line| line.contains("Buffers:")).unwrap();
+    total
+        .split_whitespace()
+        .filter(|word| word.starts_with("hit=") || word.starts_with("read="))
+        .filter_map(|word| word.split('=').nth(1)?.parse::<u64>().ok())
+        .sum()
 }
