@@ -12,16 +12,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use amocrm_sdk::webhook::WebhookEvent;
 use connection::{Crm, Setup};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use service_kit::clock::SharedClock;
-use sha2::{Digest as _, Sha256};
 use store::Store;
-use subtle::ConstantTimeEq as _;
 
 pub use self::command::{Choice, Status, Subscribe};
 pub(crate) use self::command::{status, subscribe, unsubscribe};
 pub(crate) use self::enrich::Enricher;
-pub(crate) use self::secret::made_secrets;
+use self::secret::Address;
 pub(crate) use self::subscription::{Standing, Subscription};
 pub(crate) use self::watch::{Seen, keep, last_seen};
 use crate::config::{AccountConfig, Config};
@@ -39,10 +37,8 @@ pub(crate) struct Account {
     pub(crate) crm: Arc<Crm>,
     /// What amoCRM is asked to send.
     pub(crate) events: Vec<WebhookEvent>,
-    /// The last segment of its address; more than one only while the encryption key is changed, the newest first.
-    secrets: Vec<SecretString>,
-    /// Their hashes, which are of one length.
-    digests: Vec<[u8; 32]>,
+    address: Address,
+    store: Store,
     /// Its number; 0 as long as nobody knows it.
     id: AtomicU64,
 }
@@ -52,21 +48,11 @@ pub(crate) struct Account {
 pub(crate) struct Accounts(Arc<[Account]>);
 
 impl Account {
-    fn new(
-        config: &AccountConfig,
-        all: &Config,
-        made: &[SecretString],
-        store: &Store,
-        clock: &SharedClock,
-    ) -> Self {
+    fn new(config: &AccountConfig, all: &Config, store: &Store, clock: &SharedClock) -> Self {
         let mut setup = Setup::new(SERVICE, config.amocrm.clone());
         if config.name != AccountConfig::ONLY {
             setup = setup.named(&config.name);
         }
-        let secrets = match &config.secret {
-            Some(secret) => vec![secret.clone()],
-            None => made.to_vec(),
-        };
         Self {
             name: config.name.clone(),
             crm: Arc::new(Crm::new(setup, store.clone(), Arc::clone(clock))),
@@ -74,23 +60,20 @@ impl Account {
                 .events
                 .clone()
                 .unwrap_or_else(|| all.gateway.subscribed_events()),
-            digests: secrets
-                .iter()
-                .map(|secret| digest(secret.expose_secret()))
-                .collect(),
-            secrets,
+            address: Address::new(config.secret.as_ref(), store, &config.name),
+            store: store.clone(),
             id: AtomicU64::new(config.account_id.unwrap_or_default()),
         }
     }
 
     /// The last segment of its address. `None`: there is no key to make one from.
     pub(crate) fn secret(&self) -> Option<&SecretString> {
-        self.secrets.first()
+        self.address.secret()
     }
 
     /// Whether this is the last segment of its address, now or before the encryption key was changed.
     pub(crate) fn is_at(&self, given: &str) -> bool {
-        self.matches(&digest(given))
+        self.address.is(given, &self.store, &self.name)
     }
 
     /// Its number, as far as it is known.
@@ -106,14 +89,6 @@ impl Account {
             self.id.store(id, Ordering::Relaxed);
         }
     }
-
-    fn matches(&self, given: &[u8; 32]) -> bool {
-        let mut is_one = false;
-        for digest in &self.digests {
-            is_one |= bool::from(digest.ct_eq(given));
-        }
-        is_one
-    }
 }
 
 impl fmt::Debug for Account {
@@ -127,21 +102,19 @@ impl fmt::Debug for Account {
 
 impl Accounts {
     pub(crate) fn new(config: &Config, store: &Store, clock: &SharedClock) -> Self {
-        let made = made_secrets(config);
         let accounts = config
             .accounts
             .iter()
-            .map(|account| Account::new(account, config, &made, store, clock));
+            .map(|account| Account::new(account, config, store, clock));
         Self(accounts.collect())
     }
 
     /// The account whose address has this last segment. All secrets are compared, and each in the same time wherever the
     /// first difference is: how long it takes tells nothing.
     pub(crate) fn find(&self, given: &str) -> Option<&Account> {
-        let given = digest(given);
         let mut found = None;
         for account in self.iter() {
-            if account.matches(&given) {
+            if account.is_at(given) {
                 found = Some(account);
             }
         }
@@ -156,8 +129,4 @@ impl Accounts {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Account> {
         self.0.iter()
     }
-}
-
-fn digest(secret: &str) -> [u8; 32] {
-    Sha256::digest(secret.as_bytes()).into()
 }

@@ -9,9 +9,12 @@ mod stats;
 mod stream;
 mod subscribers;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::response::Redirect;
 use axum::routing::{get, post};
+use connection::auth_routes;
 use service_kit::dashboard::stylesheet;
 use service_kit::health::Health;
 use service_kit::http::{
@@ -23,6 +26,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::account::Accounts;
 use crate::ingest::{disabled, page, receive};
 use crate::page as dashboard;
 
@@ -54,6 +58,16 @@ fn webhooks() -> OpenApiRouter<AppState> {
     routes
 }
 
+/// Consent by the page of amoCRM, if there is one account: the redirect address can lead to one only. Several accounts
+/// bring tokens of their own.
+fn consent(accounts: &Accounts) -> OpenApiRouter<AppState> {
+    let mut all = accounts.iter();
+    match (all.next(), all.next()) {
+        (Some(only), None) => auth_routes(Arc::clone(&only.crm)),
+        _ => OpenApiRouter::new(),
+    }
+}
+
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -66,6 +80,7 @@ fn webhooks() -> OpenApiRouter<AppState> {
         (name = "subscribers", description = "Who gets which events / Кто получает какие события"),
         (name = "events", description = "What came / Что пришло"),
         (name = "deliveries", description = "What is tried again / Что доставляется снова"),
+        (name = "auth", description = "Connection to amoCRM / Подключение к amoCRM"),
     )
 )]
 struct ApiDoc;
@@ -107,6 +122,7 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .route(dashboard::SUBSCRIBER, get(dashboard::subscriber))
         .route(dashboard::SUBSCRIBER_ACTION, post(dashboard::act))
         .route(dashboard::RETRY, post(dashboard::retry))
+        .merge(consent(&state.intake.accounts))
         .with_state(state.clone())
         .split_for_parts();
     access::describe(&mut api);

@@ -1,17 +1,15 @@
 //! The service, put together.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use connection::Opening;
 use service_kit::clock::{SharedClock, SystemClock};
-use service_kit::config::DatabaseUrl;
 use service_kit::http::{bind, serve};
 use service_kit::metrics::Metrics;
-use store::{Keyring, Options, Store, StoreError, StoreErrorKind};
+use store::{Options, Store};
 use tokio::net::TcpListener;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::account::{self, Accounts, Enricher};
@@ -22,10 +20,6 @@ use crate::health::health;
 use crate::ingest::Intake;
 use crate::operate::{Desk, Feed, keep_sweeping};
 use crate::routing::{self, Routing};
-
-/// How long a start waits for a database server, and the pause between looks.
-const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
-const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 
 /// webhook-gateway with its database open.
 #[derive(Debug, Clone)]
@@ -40,14 +34,7 @@ impl App {
     ///
     /// When the database cannot be used, or there is no encryption key and none may be made. The text says what to do.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
-        let store = open_patiently(&config).await?;
-        let applied = store
-            .migrate()
-            .await
-            .context("DATABASE_URL: the tables cannot be made")?;
-        for name in applied {
-            tracing::info!(migration = name, "database migrated");
-        }
+        let store = opening(&config).migrated(Options::new()).await?;
         Ok(Self::with_store(config, store, SystemClock::shared()))
     }
 
@@ -245,48 +232,12 @@ impl App {
     }
 }
 
-/// Opens the database, and waits for a server that is not there yet: machines start in any order.
-async fn open_patiently(config: &Config) -> anyhow::Result<Store> {
-    let started = Instant::now();
-    loop {
-        let error = match open_store(config).await {
-            Err(error) if matches!(config.database, DatabaseUrl::Postgres(_)) => error,
-            outcome => return outcome,
-        };
-        let is_away = error
-            .downcast_ref::<StoreError>()
-            .is_some_and(|error| error.kind() == StoreErrorKind::Unavailable);
-        if !is_away || started.elapsed() > DATABASE_PATIENCE {
-            return Err(error);
-        }
-        tracing::warn!("the database is waited for: {error:#}");
-        tokio::time::sleep(DATABASE_PAUSE).await;
+/// How the database is opened.
+pub(crate) fn opening(config: &Config) -> Opening<'_> {
+    Opening {
+        service: "webhook-gateway",
+        database: &config.database,
+        security: &config.security,
+        server: &config.server,
     }
-}
-
-/// Opens the database with the keys that seal tokens and secrets.
-pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
-    let keys = config
-        .security
-        .encryption_keys(&config.server, &config.database)
-        .map_err(anyhow::Error::msg)?;
-    if let Some(file) = &keys.generated {
-        tracing::warn!(
-            file = %file.display(),
-            "ENCRYPTION_KEY is unset: a key was made and is kept in this file; keep it with the backups"
-        );
-    }
-    let keyring = Keyring::parse(&keys.keys).context("ENCRYPTION_KEY")?;
-    Store::open(
-        &config.database.to_secret(),
-        Options::new().keyring(keyring),
-    )
-    .await
-    .with_context(|| {
-        format!(
-            "DATABASE_URL: {} cannot be opened; expected sqlite://path or postgres://user:password@host:port/name, for \
-             example DATABASE_URL=sqlite://var/webhook-gateway.db",
-            config.database
-        )
-    })
 }

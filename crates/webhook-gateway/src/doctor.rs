@@ -3,18 +3,24 @@
 //! A topic that wants to be examined adds its check to [`examine`]: a name, what it needs to be well, and an asynchronous
 //! function that reports findings.
 
-mod database;
+mod accounts;
+mod settings;
+mod subscribers;
 
 use std::io::Write;
 
 use clap::Args;
+use connection::doctor as checks;
 use service_kit::clock::SystemClock;
 use service_kit::config::ConfigErrors;
 use service_kit::doctor::{Doctor, Finding, Format, Report};
+use store::Options;
 
 use crate::App;
-use crate::app::open_store;
+use crate::app::opening;
 use crate::config::Config;
+
+const SERVICE: &str = "webhook-gateway";
 
 /// Arguments of `webhook-gateway doctor`.
 #[derive(Debug, Clone, Copy, Default, Args)]
@@ -72,16 +78,14 @@ pub fn misconfigured(
 
 async fn examine(config: Config) -> Report {
     let mut doctor = Doctor::new();
-    // A wrong one does not get here.
-    doctor = doctor.check("configuration", || async {
-        vec![Finding::good("it can be used")]
-    });
-    let store = match open_store(&config).await {
+    let found = settings::check(&config);
+    doctor = doctor.check("configuration", move || std::future::ready(found));
+    let store = match opening(&config).once(Options::new()).await {
         Ok(store) => store,
         Err(error) => {
             return doctor
                 .check("database", move || async move {
-                    vec![database::refused(&error)]
+                    vec![checks::database_refused(SERVICE, &error)]
                 })
                 .examine()
                 .await;
@@ -94,9 +98,24 @@ async fn examine(config: Config) -> Report {
             doctor = doctor.check_after($name, $after, move || async move { $check(&app).await });
         }};
     }
-    check!("database", &[], database::check);
-    check!("disk", &["database"], database::disk);
+    check!("database", &[], database);
+    check!("disk", &["database"], disk);
+    check!("connection", &["database"], accounts::connection);
+    check!("token", &["connection"], accounts::token);
+    check!("rights", &["connection"], accounts::rights);
+    check!("clock", &["connection"], accounts::clock);
+    check!("webhook", &["connection"], accounts::subscription);
+    check!("public address", &["database"], accounts::reachable);
+    check!("subscribers", &["database"], subscribers::check);
     let report = doctor.examine().await;
     store.close().await;
     report
+}
+
+async fn database(app: &App) -> Vec<Finding> {
+    checks::database(SERVICE, app.store()).await
+}
+
+async fn disk(app: &App) -> Vec<Finding> {
+    checks::disk(app.store(), "webhooks").await
 }

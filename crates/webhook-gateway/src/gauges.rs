@@ -1,9 +1,9 @@
 //! What is measured rather than counted, just before `/metrics` is rendered.
 
+use connection::float;
 use store::Store;
 
 use crate::account::{Accounts, Standing, last_seen};
-use crate::health::float;
 
 /// Reads counters and the ends of indexes; nothing here counts rows.
 pub(crate) async fn measure(store: &Store, accounts: &Accounts) {

@@ -1,57 +1,76 @@
-//! The address of the one account that was given none.
+//! The last segment of an account's address: all the proof there is, for amoCRM signs nothing.
 
 use std::fmt::Write as _;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
+use store::Store;
+use subtle::ConstantTimeEq as _;
 
-use crate::config::Config;
+/// What the encryption key signs to make an address, so that nothing else is ever signed alike.
+const PURPOSE: &str = "gateway.address";
 
-/// What the encryption key signs, so that nothing else is ever signed alike.
-const PURPOSE: &[u8] = b"webhook-gateway: the address of webhooks, version 1";
-/// Bytes of it that are used.
-const BYTES: usize = 20;
-
-/// Secrets made from the encryption keys, the newest first: the same on every instance and after every start, and kept
-/// nowhere. None if there is no key.
-pub(crate) fn made_secrets(config: &Config) -> Vec<SecretString> {
-    if config
-        .accounts
-        .iter()
-        .all(|account| account.secret.is_some())
-    {
-        return Vec::new();
-    }
-    let Ok(keys) = config
-        .security
-        .encryption_keys(&config.server, &config.database)
-    else {
-        return Vec::new();
-    };
-    keys.keys
-        .expose_secret()
-        .split(',')
-        .filter_map(|key| {
-            let key = key.trim();
-            let encoded = key.split_once(':').map_or(key, |(_, encoded)| encoded);
-            make(&STANDARD.decode(encoded).ok()?)
-        })
-        .collect()
+/// What a webhook's address has to end with.
+pub(super) enum Address {
+    /// As it is configured, with its hash: hashes are of one length.
+    Given(SecretString, [u8; 32]),
+    /// Made from the encryption key, for an account that was given none: the same on every instance and after every
+    /// start, and kept nowhere. `None` if there is no key. While the key is changed, the address made from the old one
+    /// goes on being taken.
+    Made(Option<SecretString>),
 }
 
-fn make(key: &[u8]) -> Option<SecretString> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
-    mac.update(PURPOSE);
-    let made = mac.finalize().into_bytes();
-    let text = made
-        .iter()
-        .take(BYTES)
-        .fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
-    Some(SecretString::from(text))
+impl Address {
+    pub(super) fn new(given: Option<&SecretString>, store: &Store, account: &str) -> Self {
+        match given {
+            Some(secret) => Self::Given(secret.clone(), digest(secret.expose_secret())),
+            None => {
+                let made = store.sign(PURPOSE, account.as_bytes());
+                Self::Made(made.ok().map(|bytes| SecretString::from(hex(&bytes))))
+            }
+        }
+    }
+
+    /// What is told to amoCRM.
+    pub(super) fn secret(&self) -> Option<&SecretString> {
+        match self {
+            Self::Given(secret, _) => Some(secret),
+            Self::Made(secret) => secret.as_ref(),
+        }
+    }
+
+    /// Whether this is it. Takes the same time wherever the first difference is.
+    pub(super) fn is(&self, given: &str, store: &Store, account: &str) -> bool {
+        match self {
+            Self::Given(_, known) => bool::from(known.ct_eq(&digest(given))),
+            Self::Made(None) => false,
+            Self::Made(Some(_)) => store.verify(
+                PURPOSE,
+                account.as_bytes(),
+                &unhex(given).unwrap_or_default(),
+            ),
+        }
+    }
+}
+
+fn digest(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes();
+    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    (0..64)
+        .step_by(2)
+        .map(|place| u8::from_str_radix(text.get(place..place + 2)?, 16).ok())
+        .collect()
 }

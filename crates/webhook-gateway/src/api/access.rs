@@ -1,5 +1,6 @@
 //! Who may call what.
 
+use connection::AUTH_OPEN_ROUTES;
 use service_kit::http::OpenRoute;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -7,6 +8,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 
 /// The routes that anybody may call. Every other one needs ADMIN_TOKEN, whether it is thought of here or not.
 pub const OPEN: &[OpenRoute] = &[
+    AUTH_OPEN_ROUTES[0],
+    AUTH_OPEN_ROUTES[1],
     open(
         "POST",
         "/webhooks/amocrm/{secret}",

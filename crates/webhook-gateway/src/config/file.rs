@@ -136,7 +136,7 @@ struct Entry<'a> {
 impl Entry<'_> {
     /// Where a setting begins: `events.0` is looked for as `events`.
     fn offset_of(&self, key: &str) -> usize {
-        let key = key.split('.').next().unwrap_or(key);
+        let key = key.split(['.', '[']).next().unwrap_or(key);
         self.places
             .and_then(|places| places.iter().find(|(name, _)| name.get_ref() == key))
             .map_or(self.offset, |(name, _)| name.span().start)

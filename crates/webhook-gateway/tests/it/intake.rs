@@ -1,0 +1,11 @@
+//! What amoCRM sends becomes durable events, and nothing is lost on the way.
+
+mod accounts;
+mod examine;
+mod fixtures;
+mod hostile;
+mod repeats;
+mod routes;
+mod settings;
+mod subscription;
+mod world;
