@@ -41,5 +41,9 @@ pub const FIGURES: &[Figure] = &[
         "database_failures_total",
         "Requests that the database could not serve, by kind",
     ),
+    Figure::counter(
+        "retention_deleted_total",
+        "Rows that had been kept long enough",
+    ),
     Figure::gauge("disk_free_bytes", "Room on the disk of the SQLite file"),
 ];

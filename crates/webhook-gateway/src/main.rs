@@ -22,6 +22,10 @@ struct Cli {
 }
 
 #[derive(Debug, Default, Subcommand)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one, and clap flattens no boxes"
+)]
 enum Command {
     /// Takes webhooks and delivers events (the default).
     #[default]

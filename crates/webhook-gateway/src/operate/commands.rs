@@ -99,7 +99,7 @@ struct Settings {
     /// Lets the address be one of this machine or of a private network.
     #[arg(long)]
     allow_private: bool,
-    /// Another setting as in gateway.toml: --set concurrency=8, --set 'changed=["price"]'.
+    /// Another setting as in gateway.toml, a number, a text or JSON: `--set concurrency=8`.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     more: Vec<String>,
 }

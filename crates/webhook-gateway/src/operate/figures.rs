@@ -125,7 +125,7 @@ pub(crate) struct DatabaseFigures {
 struct Periods {
     step: i64,
     first: i64,
-    count: usize,
+    count: u32,
     offset: i64,
 }
 
@@ -142,21 +142,25 @@ impl Periods {
         Self {
             step,
             first: last - i64::from(count) + 1,
-            count: count as usize,
+            count,
             offset,
         }
     }
 
+    fn len(&self) -> usize {
+        self.count as usize
+    }
+
     /// How many hours have to be read.
     fn hours(&self) -> u32 {
-        u32::try_from(self.step / 3_600 * (self.count as i64 + 1)).unwrap_or(u32::MAX)
+        u32::try_from(self.step / 3_600 * (i64::from(self.count) + 1)).unwrap_or(u32::MAX)
     }
 
     fn place(&self, hour: DateTime<Utc>) -> Option<usize> {
         let slot = (hour.timestamp() + self.offset).div_euclid(self.step);
         usize::try_from(slot - self.first)
             .ok()
-            .filter(|place| *place < self.count)
+            .filter(|place| *place < self.len())
     }
 
     fn from(&self, place: usize) -> Option<DateTime<Utc>> {
@@ -197,7 +201,7 @@ fn add_up(
     queues: &BTreeMap<String, QueueStats>,
     database: DatabaseFigures,
 ) -> Figures {
-    let mut came: Vec<Came> = (0..periods.count)
+    let mut came: Vec<Came> = (0..periods.len())
         .map(|place| Came {
             from: periods.from(place),
             ..Came::default()
@@ -225,8 +229,8 @@ fn add_up(
                 .subscribers
                 .iter()
                 .filter(|tally| tally.subscriber == subscriber.name);
-            let mut went = vec![Went::default(); periods.count];
-            let mut waited = vec![0_u128; periods.count];
+            let mut went = vec![Went::default(); periods.len()];
+            let mut waited = vec![0_u128; periods.len()];
             let mut lags = [0_u64; LAGS_MS.len() + 1];
             for tally in mine {
                 let Some(place) = periods.place(tally.hour) else {
@@ -314,7 +318,7 @@ mod tests {
         let now: DateTime<Utc> = "2026-11-21T18:40:00Z".parse().unwrap();
         for (days, count, step) in [(1, 24, 1), (7, 28, 6), (30, 30, 24), (90, 90, 24)] {
             let periods = Periods::new(now, days, zone);
-            assert_eq!((periods.count, periods.step), (count, step * 3_600));
+            assert_eq!((periods.len(), periods.step), (count, step * 3_600));
             assert_eq!(periods.place(now), Some(count - 1), "{days}");
             let first = periods.from(0).unwrap();
             assert_eq!(periods.place(first), Some(0));

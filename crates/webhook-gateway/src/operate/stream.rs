@@ -121,20 +121,13 @@ impl Stream {
             Url::parse(&format!("http://{address}"))
                 .context("SERVER_HOST is no host of an address; give --gateway")
         };
-        let (mut url, token) = match &source.gateway {
+        let given = source.token.clone().map(SecretString::from);
+        let (mut url, token) = if let Some(url) = &source.gateway {
             // Our own token is not sent to whatever address was given: another gateway has another one.
-            Some(url) => (url.clone(), source.token.clone().map(SecretString::from)),
-            None => {
-                let own_token = || config.security.admin_token.clone();
-                (
-                    own()?,
-                    source
-                        .token
-                        .clone()
-                        .map(SecretString::from)
-                        .or_else(own_token),
-                )
-            }
+            (url.clone(), given)
+        } else {
+            let own_token = || config.security.admin_token.clone();
+            (own()?, given.or_else(own_token))
         };
         if !matches!(url.scheme(), "http" | "https") {
             anyhow::bail!("--gateway: expected an address such as http://127.0.0.1:8002");

@@ -292,7 +292,8 @@ impl Letter {
             subject: event.and_then(|event| event.subject.clone()),
             reason: letter.reason,
             error: letter.last_error,
-            attempts: letter.attempts,
+            // The queue counts those after which another was to follow.
+            attempts: letter.attempts.saturating_add(1),
             created_at: letter.created_at,
             died_at: letter.died_at,
         }

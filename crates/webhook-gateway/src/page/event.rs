@@ -24,7 +24,7 @@ struct Body {
     subscribers: Vec<String>,
     deliveries: Vec<DeliveryBlock>,
     envelope: Option<String>,
-    body: Option<RawText>,
+    raw: Option<RawText>,
 }
 
 #[derive(Debug)]
@@ -142,7 +142,7 @@ pub(super) async fn frame(
             .envelope
             .as_ref()
             .and_then(|envelope| serde_json::to_string_pretty(envelope).ok()),
-        body,
+        raw: body,
     };
     let body = body.render().map_err(broken)?;
     Ok(Frame {

@@ -16,7 +16,7 @@ use crate::operate::{
 };
 
 /// Events on a page.
-const EVENTS: u32 = 30;
+const EVENTS: u32 = 20;
 /// Dead letters and unparsed requests on the page; the API has them all.
 const LETTERS: u32 = 20;
 const REQUESTS: u32 = 10;
@@ -96,7 +96,16 @@ struct EventLine {
     kind: String,
     subject: String,
     account: String,
-    deliveries: Vec<(&'static str, String)>,
+    deliveries: Vec<DeliveryMark>,
+}
+
+/// A delivery in a word, with a mark for those who do not see colours.
+#[derive(Debug)]
+struct DeliveryMark {
+    subscriber: String,
+    mark: &'static str,
+    class: &'static str,
+    word: String,
 }
 
 #[derive(Debug)]
@@ -262,7 +271,15 @@ async fn event_line(
         account: event.account.clone(),
         deliveries: deliveries
             .into_iter()
-            .map(|(subscriber, state)| (words::state(&state, reader.language).0, subscriber))
+            .map(|(subscriber, state)| {
+                let (class, word) = words::state(&state, reader.language);
+                DeliveryMark {
+                    subscriber,
+                    mark: words::mark(&state),
+                    class,
+                    word,
+                }
+            })
             .collect(),
     })
 }

@@ -18,7 +18,7 @@ struct Body {
     back: String,
     title: String,
     facts: Vec<(&'static str, String)>,
-    body: Option<RawText>,
+    raw: Option<RawText>,
 }
 
 /// A body as text.
@@ -98,7 +98,7 @@ pub(super) async fn frame(
                 request.problem.clone().unwrap_or_else(dash),
             ),
         ],
-        body,
+        raw: body,
     };
     let body = body.render().map_err(broken)?;
     Ok(Frame {

@@ -105,6 +105,16 @@ pub(super) fn state(state: &str, language: Language) -> (&'static str, String) {
     (class, language.pick(russian, english).to_owned())
 }
 
+/// A state as a mark, for those who do not see its colour.
+pub(super) fn mark(state: &str) -> &'static str {
+    match state {
+        "delivered" => "✓",
+        "pending" => "…",
+        "dead" => "✗",
+        _ => "–",
+    }
+}
+
 /// How a subscription in amoCRM stands, and its colour.
 pub(super) fn standing(standing: Standing, language: Language) -> (&'static str, &'static str) {
     let (class, russian, english) = match standing {

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::harness::Gateway;
+use super::harness::{Gateway, on_each};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_is_shown_once_and_nowhere_else() {
@@ -176,7 +176,7 @@ async fn what_is_wrong_is_told_by_field() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_are_found_page_by_page_by_what_is_known_of_them() {
-    let gateway = Gateway::start(&[]).await;
+    on_each(async |gateway| {
     gateway.subscribe("crm").await;
     let mut ids = Vec::new();
     for lead in 1..=5 {
@@ -197,8 +197,8 @@ async fn events_are_found_page_by_page_by_what_is_known_of_them() {
             .map(|event| event["id"].as_str().unwrap().to_owned())
             .collect()
     };
-    assert_eq!(find("account=second").await, [other.clone()]);
-    assert_eq!(find("type=leads.add").await, [added.clone()]);
+    assert_eq!(find("account=second").await, [other.as_str()]);
+    assert_eq!(find("type=leads.add").await, [added.as_str()]);
     assert_eq!(
         find("subject=leads/3").await,
         [added.clone(), ids[2].clone()]
@@ -233,146 +233,152 @@ async fn events_are_found_page_by_page_by_what_is_known_of_them() {
     }
     ids.reverse();
     assert_eq!(seen, ids);
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_is_given_back_byte_for_byte_and_never_shown_as_a_page() {
-    let gateway = Gateway::start(&[]).await;
-    let body =
-        "account[id]=1&leads[add][0][id]=4&leads[add][0][name]=%D1%82\u{20}%3Cscript%3E".as_bytes();
-    let id = gateway
-        .webhook("main", body, Some("text/html"))
-        .await
-        .remove(0);
-    let given = gateway.get(&format!("/api/events/{id}/body")).await;
-    assert_eq!(given.status, 200, "{}", given.text);
-    assert_eq!(given.bytes, body);
-    assert_eq!(given.headers["content-type"], "text/html");
-    let disposition = given.headers["content-disposition"].to_str().unwrap();
-    assert!(disposition.starts_with("attachment"), "{disposition}");
-    let policy = given.headers["content-security-policy"].to_str().unwrap();
-    assert!(policy.starts_with("sandbox"), "{policy}");
+    on_each(async |gateway| {
+        let body = "account[id]=1&leads[add][0][id]=4&leads[add][0][name]=%D1%82\u{20}%3Cscript%3E"
+            .as_bytes();
+        let id = gateway
+            .webhook("main", body, Some("text/html"))
+            .await
+            .remove(0);
+        let given = gateway.get(&format!("/api/events/{id}/body")).await;
+        assert_eq!(given.status, 200, "{}", given.text);
+        assert_eq!(given.bytes, body);
+        assert_eq!(given.headers["content-type"], "text/html");
+        let disposition = given.headers["content-disposition"].to_str().unwrap();
+        assert!(disposition.starts_with("attachment"), "{disposition}");
+        let policy = given.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("sandbox"), "{policy}");
 
-    // What cannot be read is kept as well.
-    let broken = b"leads[add][0][id]=%ZZ&\xff\x00<b>";
-    assert!(gateway.webhook("main", broken, None).await.is_empty());
-    let page = gateway.get("/api/requests?unparsed=true").await.json();
-    let requests = page["requests"].as_array().unwrap();
-    assert_eq!(requests.len(), 1, "{page}");
-    assert!(requests[0]["problem"].is_string());
-    assert_eq!(requests[0]["bytes"], broken.len());
-    let path = format!("/api/requests/{}/body", requests[0]["id"]);
-    let given = gateway.get(&path).await;
-    assert_eq!(given.bytes, broken);
-    assert_eq!(given.headers["content-type"], "application/octet-stream");
-    assert_eq!(
-        gateway.get("/api/requests").await.json()["requests"]
-            .as_array()
-            .unwrap()
-            .len(),
-        2
-    );
+        // What cannot be read is kept as well.
+        let broken = b"leads[add][0][id]=%ZZ&\xff\x00<b>";
+        assert!(gateway.webhook("main", broken, None).await.is_empty());
+        let page = gateway.get("/api/requests?unparsed=true").await.json();
+        let requests = page["requests"].as_array().unwrap();
+        assert_eq!(requests.len(), 1, "{page}");
+        assert!(requests[0]["problem"].is_string());
+        assert_eq!(requests[0]["bytes"], broken.len());
+        let path = format!("/api/requests/{}/body", requests[0]["id"]);
+        let given = gateway.get(&path).await;
+        assert_eq!(given.bytes, broken);
+        assert_eq!(given.headers["content-type"], "application/octet-stream");
+        assert_eq!(
+            gateway.get("/api/requests").await.json()["requests"]
+                .as_array()
+                .unwrap()
+                .len(),
+            2
+        );
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn attempts_are_told_and_what_was_given_up_is_delivered_again() {
-    let gateway = Gateway::start(&[]).await;
-    gateway.subscribe("crm").await;
-    let delivered = gateway.lead(1, "add").await;
-    gateway.deliver("crm").await;
-    let dead = gateway.lead(2, "add").await;
-    gateway.bury("crm", "the receiver refused it").await;
-    let waiting = gateway.lead(3, "add").await;
-    gateway.fail("crm", "try later").await;
+    on_each(async |gateway| {
+        gateway.subscribe("crm").await;
+        let delivered = gateway.lead(1, "add").await;
+        gateway.deliver("crm").await;
+        let dead = gateway.lead(2, "add").await;
+        gateway.bury("crm", "the receiver refused it").await;
+        let waiting = gateway.lead(3, "add").await;
+        gateway.fail("crm", "try later").await;
 
-    let state = async |id: &str| {
-        let answer = gateway
-            .get(&format!("/api/events/{id}/deliveries"))
-            .await
-            .json();
-        answer["deliveries"][0].clone()
-    };
-    assert_eq!(state(&delivered).await["state"], "delivered");
-    assert_eq!(state(&delivered).await["attempts"][0]["status"], 200);
-    assert_eq!(state(&dead).await["state"], "dead");
-    let pending = state(&waiting).await;
-    assert_eq!(pending["state"], "pending");
-    assert!(pending["next_at"].is_string(), "{pending}");
-    assert_eq!(pending["attempts"][0]["response"], "try later");
-    assert_eq!(pending["attempts"][0]["outcome"], "failed");
-    let detail = gateway.get(&format!("/api/events/{dead}")).await.json();
-    assert_eq!(detail["envelope"]["id"], dead);
-    assert_eq!(
-        detail["deliveries"][0]["attempts"][0]["reason"],
-        "the receiver refused it"
-    );
+        let state = async |id: &str| {
+            let answer = gateway
+                .get(&format!("/api/events/{id}/deliveries"))
+                .await
+                .json();
+            answer["deliveries"][0].clone()
+        };
+        assert_eq!(state(&delivered).await["state"], "delivered");
+        assert_eq!(state(&delivered).await["attempts"][0]["status"], 200);
+        assert_eq!(state(&dead).await["state"], "dead");
+        let pending = state(&waiting).await;
+        assert_eq!(pending["state"], "pending");
+        assert!(pending["next_at"].is_string(), "{pending}");
+        assert_eq!(pending["attempts"][0]["response"], "try later");
+        assert_eq!(pending["attempts"][0]["outcome"], "failed");
+        let detail = gateway.get(&format!("/api/events/{dead}")).await.json();
+        assert_eq!(detail["envelope"]["id"], dead);
+        assert_eq!(
+            detail["deliveries"][0]["attempts"][0]["reason"],
+            "the receiver refused it"
+        );
 
-    let letters = gateway.get("/api/dead-letters?subscriber=crm").await.json();
-    let letter = &letters["dead_letters"][0];
-    assert_eq!(letter["event"], dead);
-    assert_eq!(letter["subscriber"], "crm");
-    let stats = gateway.get("/api/stats").await.json();
-    assert_eq!(stats["subscribers"][0]["dead_letters"], 1, "{stats}");
-    assert_eq!(stats["subscribers"][0]["delivered"], 1);
-    assert_eq!(stats["subscribers"][0]["failed"], 2);
-    assert_eq!(stats["subscribers"][0]["waiting"], 1);
-    assert_eq!(stats["accounts"][0]["received"], 3);
+        let letters = gateway.get("/api/dead-letters?subscriber=crm").await.json();
+        let letter = &letters["dead_letters"][0];
+        assert_eq!(letter["event"], dead);
+        assert_eq!(letter["subscriber"], "crm");
+        let stats = gateway.get("/api/stats").await.json();
+        assert_eq!(stats["subscribers"][0]["dead_letters"], 1, "{stats}");
+        assert_eq!(stats["subscribers"][0]["delivered"], 1);
+        assert_eq!(stats["subscribers"][0]["failed"], 2);
+        assert_eq!(stats["subscribers"][0]["waiting"], 1);
+        assert_eq!(stats["accounts"][0]["received"], 3);
 
-    let retried = gateway
-        .post("/api/dead-letters/retry", &json!({"ids": [letter["id"]]}))
-        .await;
-    assert_eq!(
-        (retried.status.as_u16(), retried.json()["count"].as_u64()),
-        (202, Some(1))
-    );
-    assert_eq!(state(&dead).await["state"], "pending");
-    let again = gateway
-        .post("/api/dead-letters/retry", &json!({"ids": [letter["id"]]}))
-        .await;
-    assert_eq!(again.status, 404);
-    gateway.bury("crm", "refused again").await;
+        let retried = gateway
+            .post("/api/dead-letters/retry", &json!({"ids": [letter["id"]]}))
+            .await;
+        assert_eq!(
+            (retried.status.as_u16(), retried.json()["count"].as_u64()),
+            (202, Some(1))
+        );
+        assert_eq!(state(&dead).await["state"], "pending");
+        let again = gateway
+            .post("/api/dead-letters/retry", &json!({"ids": [letter["id"]]}))
+            .await;
+        assert_eq!(again.status, 404);
+        gateway.bury("crm", "refused again").await;
 
-    // Dry first; then really, under the same id, with what was tried before kept.
-    let order = json!({"since": "2020-01-01T00:00:00Z", "subscriber": "crm", "dry_run": true});
-    let dry = gateway.post("/api/replay", &order).await;
-    assert_eq!(
-        (dry.status.as_u16(), dry.json()["dry_run"].as_bool()),
-        (200, Some(true))
-    );
-    assert_eq!(
-        dry.json()["count"],
-        2,
-        "what waits is not doubled: {}",
-        dry.text
-    );
-    assert_eq!(state(&delivered).await["state"], "delivered");
-    let real = gateway
-        .post("/api/replay", &json!({"events": [delivered]}))
-        .await;
-    assert_eq!(
-        (real.status.as_u16(), real.json()["count"].as_u64()),
-        (202, Some(1)),
-        "{}",
-        real.text
-    );
-    assert_eq!(state(&delivered).await["state"], "pending");
-    gateway.deliver("crm").await;
-    assert_eq!(
-        state(&delivered).await["attempts"]
-            .as_array()
-            .unwrap()
-            .len(),
-        2
-    );
+        // Dry first; then really, under the same id, with what was tried before kept.
+        let order = json!({"since": "2020-01-01T00:00:00Z", "subscriber": "crm", "dry_run": true});
+        let dry = gateway.post("/api/replay", &order).await;
+        assert_eq!(
+            (dry.status.as_u16(), dry.json()["dry_run"].as_bool()),
+            (200, Some(true))
+        );
+        assert_eq!(
+            dry.json()["count"],
+            2,
+            "what waits is not doubled: {}",
+            dry.text
+        );
+        assert_eq!(state(&delivered).await["state"], "delivered");
+        let real = gateway
+            .post("/api/replay", &json!({"events": [delivered]}))
+            .await;
+        assert_eq!(
+            (real.status.as_u16(), real.json()["count"].as_u64()),
+            (202, Some(1)),
+            "{}",
+            real.text
+        );
+        assert_eq!(state(&delivered).await["state"], "pending");
+        gateway.deliver("crm").await;
+        assert_eq!(
+            state(&delivered).await["attempts"]
+                .as_array()
+                .unwrap()
+                .len(),
+            2
+        );
 
-    let letters = gateway.get("/api/dead-letters").await.json();
-    assert_eq!(letters["dead_letters"].as_array().unwrap().len(), 1);
-    let dropped = gateway
-        .post("/api/dead-letters/drop", &json!({"all": true}))
-        .await;
-    assert_eq!(dropped.json()["count"], 1);
-    let stats = gateway.get("/api/stats").await.json();
-    assert_eq!(stats["subscribers"][0]["dead_letters"], 0);
+        let letters = gateway.get("/api/dead-letters").await.json();
+        assert_eq!(letters["dead_letters"].as_array().unwrap().len(), 1);
+        let dropped = gateway
+            .post("/api/dead-letters/drop", &json!({"all": true}))
+            .await;
+        assert_eq!(dropped.json()["count"], 1);
+        let stats = gateway.get("/api/stats").await.json();
+        assert_eq!(stats["subscribers"][0]["dead_letters"], 0);
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,7 +33,7 @@ fn command(gateway: &Gateway, arguments: &[&str]) -> Command {
 /// Runs a command to its end: whether it went well, and what it wrote.
 async fn run(gateway: &Gateway, arguments: &[&str]) -> (bool, Vec<u8>, String) {
     let done = command(gateway, arguments).output();
-    let done = tokio::time::timeout(Duration::from_secs(60), done)
+    let done = tokio::time::timeout(Duration::from_mins(1), done)
         .await
         .unwrap()
         .unwrap();

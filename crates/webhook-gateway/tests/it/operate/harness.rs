@@ -10,6 +10,7 @@ use serde_json::Value;
 use service_kit::clock::{Clock as _, SystemClock};
 use service_kit::config::Environment;
 use sha2::{Digest as _, Sha256};
+use store::throwaway::Schema;
 use store::{
     Acceptance, Attempt, AttemptOutcome, CircuitStep, Dedup, NewEvent, NewRequest, Next, Registry,
     RetryAfter, Route, Store, gateway_lane, job_kind,
@@ -17,14 +18,42 @@ use store::{
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use webhook_gateway::{App, Config};
 
 pub(crate) const TOKEN: &str = "0123456789abcdef0123";
 pub(crate) const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// How long something that has to happen may take: far more than it needs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Reads a variable: where PostgreSQL is, and whether it may be missing.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests are configured by their runner, in this one place"
+)]
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Lives a story through on each database: on PostgreSQL if `TEST_POSTGRES_URL` names a server, unless `REQUIRE_ALL=1`
+/// wants it.
+#[expect(clippy::print_stdout, reason = "a test that did not run should say so")]
+pub(crate) async fn on_each(story: impl AsyncFn(Gateway)) {
+    Box::pin(story(Gateway::start(&[]).await)).await;
+    let Some(server) = env("TEST_POSTGRES_URL") else {
+        assert!(
+            env("REQUIRE_ALL").as_deref() != Some("1"),
+            "REQUIRE_ALL=1, but TEST_POSTGRES_URL is not set"
+        );
+        println!("skipped: PostgreSQL");
+        return;
+    };
+    let schema = Schema::create(&server).await.unwrap();
+    let gateway = Gateway::start_on(&schema.url(), tempfile::tempdir().unwrap(), &[]).await;
+    Box::pin(story(gateway)).await;
+    schema.drop().await.unwrap();
+}
 
 /// Asks again until the answer is there; panics when it does not come.
 pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
@@ -50,6 +79,8 @@ pub(crate) struct Gateway {
     settings: Vec<(String, String)>,
     http: reqwest::Client,
     shutdown: CancellationToken,
+    /// Who drops it ends it.
+    _end: DropGuard,
     server: JoinHandle<anyhow::Result<()>>,
 }
 
@@ -85,7 +116,11 @@ impl Gateway {
     pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/gateway.db", folder.path().display());
-        let settings = [("DATABASE_URL", url.as_str()), ("ENCRYPTION_KEY", KEY)]
+        Self::start_on(&url, folder, settings).await
+    }
+
+    async fn start_on(url: &str, folder: TempDir, settings: &[(&str, &str)]) -> Self {
+        let settings = [("DATABASE_URL", url), ("ENCRYPTION_KEY", KEY)]
             .iter()
             .chain(settings)
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -119,6 +154,7 @@ impl Gateway {
                 .redirect(reqwest::redirect::Policy::none())
                 .build()
                 .unwrap(),
+            _end: shutdown.clone().drop_guard(),
             shutdown,
             server,
         }

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::Value;
 
-use super::harness::{Answer, Gateway};
+use super::harness::{Answer, Gateway, on_each};
 
 const EVIL: &str = "<script>alert(1)</script>\"><img src=x onerror=alert(2)>";
 
@@ -57,7 +57,7 @@ async fn before_the_first_webhook_the_page_says_so_and_what_to_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pages_tell_what_happened_in_both_languages_and_let_nothing_in() {
-    let gateway = Gateway::start(&[]).await;
+    on_each(async |gateway| {
     gateway.subscribe("crm").await;
     gateway.subscribe("site").await;
     let encoded: String = form_urlencoded::byte_serialize(EVIL.as_bytes()).collect();
@@ -96,7 +96,7 @@ async fn the_pages_tell_what_happened_in_both_languages_and_let_nothing_in() {
         "leads/4",
         "somebody has to look",
         "Retry",
-        "&lt;script&gt;",
+        "&#60;script&#62;",
     ] {
         assert!(checked(&english).contains(text), "{text}: {}", english.text);
     }
@@ -106,7 +106,7 @@ async fn the_pages_tell_what_happened_in_both_languages_and_let_nothing_in() {
     for text in [
         &id,
         "the receiver answered 500",
-        "&lt;script&gt;",
+        "&#60;script&#62;",
         "Deliver again",
         "leads[add][0][id]=4",
         "failed 500",
@@ -123,7 +123,7 @@ async fn the_pages_tell_what_happened_in_both_languages_and_let_nothing_in() {
         "http://127.0.0.1:9",
         "Resume",
         "Failed attempts",
-        "&lt;script&gt;",
+        "&#60;script&#62;",
     ] {
         assert!(
             checked(&subscriber).contains(text),
@@ -141,6 +141,8 @@ async fn the_pages_tell_what_happened_in_both_languages_and_let_nothing_in() {
     // What a reader types comes back as text.
     let path = "/dashboard?type=%22%3E%3Cscript%3E&done=%3Cscript%3E";
     assert!(checked(&gateway.get(path).await).contains("Таких событий нет"));
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -274,7 +274,7 @@ async fn draw() {
         photograph(
             &page,
             &target.join(format!("dashboard.{language}.png")),
-            "940,2500",
+            "940,3180",
             &[],
         )
         .await;
@@ -297,7 +297,7 @@ async fn draw() {
         photograph(
             &format!("{url}?lang=en&days=7"),
             &folder.join("week.png"),
-            "940,2500",
+            "940,3180",
             &[],
         )
         .await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::harness::Gateway;
+use super::harness::{Gateway, on_each};
 
 /// A reader of the stream.
 struct Reader {
@@ -37,10 +37,9 @@ impl Reader {
 
     async fn block(&mut self) -> Option<String> {
         loop {
-            if let Some((block, rest)) = self.text.split_once("\n\n") {
-                let block = block.to_owned();
-                self.text = rest.to_owned();
-                return Some(block);
+            if let Some(end) = self.text.find("\n\n") {
+                let rest = self.text.split_off(end + 2);
+                return Some(std::mem::replace(&mut self.text, rest));
             }
             let piece = tokio::time::timeout(Duration::from_secs(20), self.answer.chunk());
             let piece = piece.await.expect("the stream is silent").ok()??;
@@ -90,27 +89,29 @@ async fn an_event_is_told_at_once_and_only_to_who_wants_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_comes_back_goes_on_where_it_was() {
-    let gateway = Gateway::start(&[]).await;
-    let mut ids = vec![gateway.lead(1, "add").await];
-    let mut reader = Reader::open(&gateway, "?since=1h", None).await;
-    let (last, told) = reader.next().await.unwrap();
-    assert_eq!(told["id"], ids[0]);
-    drop(reader);
-    for lead in 2..=300 {
-        ids.push(gateway.lead(lead, "add").await);
-    }
-    let mut reader = Reader::open(&gateway, "?latest=true", Some(&last)).await;
-    for id in &ids[1..] {
-        assert_eq!(reader.next().await.unwrap().1["id"], *id);
-    }
-    let mut latest = Reader::open(&gateway, "?latest=true", None).await;
-    assert_eq!(latest.next().await.unwrap().1["id"], ids[299]);
-    let mut after = Reader::open(&gateway, "?after=0", None).await;
-    assert_eq!(after.next().await.unwrap().1["id"], ids[0]);
+    on_each(async |gateway| {
+        let mut ids = vec![gateway.lead(1, "add").await];
+        let mut reader = Reader::open(&gateway, "?since=1h", None).await;
+        let (last, told) = reader.next().await.unwrap();
+        assert_eq!(told["id"], ids[0]);
+        drop(reader);
+        for lead in 2..=300 {
+            ids.push(gateway.lead(lead, "add").await);
+        }
+        let mut reader = Reader::open(&gateway, "?latest=true", Some(&last)).await;
+        for id in &ids[1..] {
+            assert_eq!(reader.next().await.unwrap().1["id"], *id);
+        }
+        let mut latest = Reader::open(&gateway, "?latest=true", None).await;
+        assert_eq!(latest.next().await.unwrap().1["id"], ids[299]);
+        let mut after = Reader::open(&gateway, "?after=0", None).await;
+        assert_eq!(after.next().await.unwrap().1["id"], ids[0]);
 
-    // Nobody waits for a stream when the process stops.
-    let stopping = tokio::spawn(gateway.stop());
-    assert!(latest.next().await.is_none());
-    assert!(reader.next().await.is_none());
-    assert!(stopping.await.unwrap() < Duration::from_secs(10));
+        // Nobody waits for a stream when the process stops.
+        let stopping = tokio::spawn(gateway.stop());
+        assert!(latest.next().await.is_none());
+        assert!(reader.next().await.is_none());
+        assert!(stopping.await.unwrap() < Duration::from_secs(10));
+    })
+    .await;
 }
