@@ -1,9 +1,11 @@
 //! Checks of what every connected service needs, for its `doctor`.
 
 mod account;
+mod command;
 mod database;
 mod placeholder;
 
 pub use self::account::{clock, connection, refusal, rights, token};
+pub use self::command::{Arguments, misconfigured};
 pub use self::database::{database, database_refused, dead_letters, disk, queue};
 pub use self::placeholder::{SettingValue, is_placeholder};

@@ -1,7 +1,6 @@
 //! What a visitor leaves behind, checked and in one form.
 
 mod body;
-mod email;
 mod field;
 mod form;
 pub(crate) mod phone;
@@ -14,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use self::body::{BodyRules, Read, read_json};
-pub(crate) use self::email::normalise as sender;
 pub use self::field::DealField;
 pub(crate) use self::field::letters;
 pub(crate) use self::form::{FormError, read_form, read_multipart};

@@ -139,7 +139,7 @@ pub(crate) async fn reply(
     }
     let from = match from {
         None => None,
-        Some(from) => Some(crate::lead::sender(from).ok_or_else(|| {
+        Some(from) => Some(connection::normalise_email(from).ok_or_else(|| {
             let wrong = FieldError::new(
                 "from",
                 "expected an e-mail address such as name@example.com",

@@ -29,8 +29,6 @@ use crate::worker::Job;
 
 /// How often a waiting request looks at the database, for deliveries by another process.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Longest `Idempotency-Key`.
-const MAX_KEY: usize = 255;
 /// Field of a form that is new for each visitor.
 const TOKEN: &str = "_token";
 /// How long the same content of a form is the same submission.
@@ -304,17 +302,9 @@ fn idempotency_key(
     headers: &HeaderMap,
     form: &LeadForm,
 ) -> Result<Option<IdempotencyKey>, ApiError> {
-    let Some(value) = headers.get("idempotency-key") else {
-        return Ok(None);
-    };
-    let key = value.to_str().map(str::trim).unwrap_or_default();
-    if key.is_empty() || key.len() > MAX_KEY {
-        return Err(ApiError::Fields(vec![FieldError::new(
-            "Idempotency-Key",
-            format!("expected 1 to {MAX_KEY} printable ASCII characters"),
-        )]));
-    }
-    Ok(Some(IdempotencyKey {
+    let key = service_kit::http::idempotency_key(headers)
+        .map_err(|error| ApiError::Fields(vec![error]))?;
+    Ok(key.map(|key| IdempotencyKey {
         key: format!("leads/{key}"),
         fingerprint: form.fingerprint(),
         life: IDEMPOTENCY_LIFE,

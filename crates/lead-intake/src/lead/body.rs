@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use connection::normalise_email;
 use phonenumber::country::Id as Region;
 use serde_json::{Map, Value};
 use service_kit::http::FieldError;
 
-use super::{DealField, LeadForm, UTM_MARKS, email, phone};
+use super::{DealField, LeadForm, UTM_MARKS, phone};
 
 /// Longest name of a contact; amoCRM's cards show less.
 const MAX_NAME: usize = 255;
@@ -141,7 +142,7 @@ impl Reader {
 
     fn email(&mut self, value: &Value) -> Option<String> {
         let text = self.text("email", value, MAX_NAME)?;
-        let email = email::normalise(&text);
+        let email = normalise_email(&text);
         if email.is_none() {
             self.wrong(
                 "email",

@@ -3,7 +3,7 @@
 use email_address::{EmailAddress, Options};
 
 /// Reads an address somebody can write to from outside: with a domain that has a dot.
-pub(crate) fn normalise(text: &str) -> Option<String> {
+pub fn normalise_email(text: &str) -> Option<String> {
     let options = Options::default()
         .with_required_tld()
         .without_domain_literal()
@@ -19,10 +19,13 @@ mod tests {
     #[test]
     fn addresses_are_checked_and_lowercased() {
         assert_eq!(
-            normalise(" Test.User+1@Example.COM ").as_deref(),
+            normalise_email(" Test.User+1@Example.COM ").as_deref(),
             Some("test.user+1@example.com")
         );
-        assert_eq!(normalise("иван@почта.рф").as_deref(), Some("иван@почта.рф"));
+        assert_eq!(
+            normalise_email("иван@почта.рф").as_deref(),
+            Some("иван@почта.рф")
+        );
         for text in [
             "",
             "a",
@@ -33,7 +36,7 @@ mod tests {
             "a@b..ru",
             "a@[127.0.0.1]",
         ] {
-            assert_eq!(normalise(text), None, "{text}");
+            assert_eq!(normalise_email(text), None, "{text}");
         }
     }
 }
