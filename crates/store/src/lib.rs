@@ -54,6 +54,7 @@ mod gateway;
 mod jobs;
 mod keyring;
 mod leads;
+mod lessons;
 mod locks;
 mod managers;
 mod meta;
@@ -94,6 +95,10 @@ pub use self::leads::{
     IdempotencyKey, Identity, IdentityKind, LeadFilter, LeadHistory, LeadJob, LeadOrder, LeadRow,
     LeadWarning, Leads, Moved, NewLeadRow, ReportKind, Stage, StageHeard, StageReport,
     StatusChange, StatusChanged, StatusOrigin, UnsentLead, UnsentPage, Utm, WarnedField,
+};
+pub use self::lessons::{
+    Completion, CompletionState, LESSON_SYNC, LessonEnd, LessonLog, LessonLogFilter, LessonNext,
+    LessonOutcome, Lessons, LessonsAccepted, NewCompletion, Student,
 };
 pub use self::locks::{Lock, Locks};
 pub use self::managers::{

@@ -40,6 +40,7 @@ const MIGRATIONS: &[Migration] = migrations![
     8 "0008_takeover",
     9 "0009_gateway",
     11 "0011_shared_deals",
+    12 "0012_lessons",
 ];
 
 /// Another process may be migrating a large database.

@@ -18,6 +18,7 @@ use crate::gateway::{self, Gateway};
 use crate::jobs::{Jobs, JobsOptions};
 use crate::keyring::Keyring;
 use crate::leads::{Arrivals, Leads};
+use crate::lessons::{self, Lessons};
 use crate::locks::Locks;
 use crate::managers::Managers;
 use crate::meta::Meta;
@@ -230,6 +231,11 @@ impl Store {
     /// Leads on their way to amoCRM and back.
     pub fn leads(&self) -> Leads {
         Leads::new(Arc::clone(&self.inner))
+    }
+
+    /// Finished lessons on their way to amoCRM.
+    pub fn lessons(&self) -> Lessons {
+        Lessons::new(Arc::clone(&self.inner))
     }
 
     /// Who is responsible for which lead.
@@ -455,7 +461,8 @@ impl Operation for Prune {
             .execute()
             .await?;
         let sums = tallies::prune(tx, now).await?;
-        Ok(keys + states + sums)
+        let logs = lessons::prune(tx, now).await?;
+        Ok(keys + states + sums + logs)
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
     Begin, Channel, End, Enrolment, FUNNEL_ENTER, FUNNEL_NOTE, FunnelLimits, Heard, NewFunnelNote,
     NewMessage, Receipt, StatusEntered, Stops,
 };
+use crate::{LESSON_SYNC, LessonEnd, LessonLogFilter, LessonNext, LessonOutcome, NewCompletion};
 
 mod gateway;
 
@@ -113,6 +114,7 @@ async fn live(store: &Store) {
     live_leads(store).await;
     live_tallies(store).await;
     gateway::live(store).await;
+    live_lessons(store).await;
 }
 
 async fn live_tallies(store: &Store) {
@@ -122,6 +124,79 @@ async fn live_tallies(store: &Store) {
     let read = tallies.read(30).await.unwrap();
     assert_eq!(read.accepted.len(), 1);
     assert!(!read.delivered.is_empty() && !read.failed.is_empty() && !read.reached.is_empty());
+}
+
+async fn live_lessons(store: &Store) {
+    let second = Duration::from_secs(1);
+    let lessons = store.lessons();
+    let new = NewCompletion {
+        course: "default".into(),
+        email: "a@b.ru".into(),
+        lesson: 1,
+        user_id: None,
+        completed_at: None,
+    };
+    let key = IdempotencyKey {
+        key: "lessons/1".into(),
+        fingerprint: "x".into(),
+        life: IDEMPOTENCY_LIFE,
+    };
+    for _ in 0..2 {
+        lessons
+            .accept(vec![new.clone()], Some(key.clone()))
+            .await
+            .unwrap();
+    }
+    let worker = store.jobs().worker("w");
+    for next in [LessonNext::Dead("r".into()), LessonNext::Done] {
+        let claimed = worker.claim(&[LESSON_SYNC], 1, second).await.unwrap();
+        let student = claimed[0].payload().unwrap();
+        lessons.student(student).await.unwrap().unwrap();
+        let completion = lessons.completions(student).await.unwrap()[0].id;
+        let outcome = LessonOutcome {
+            student,
+            lead_id: Some(1),
+            ends: vec![LessonEnd {
+                completion,
+                outcome: "moved",
+                success: true,
+                lead_id: Some(1),
+                stage_id: Some(1),
+                error: None,
+            }],
+            next,
+        };
+        let _ = lessons.record(outcome, &claimed[0]).await.unwrap();
+        lessons
+            .retry_failed(student, claimed[0].id())
+            .await
+            .unwrap();
+    }
+    lessons.students_of("a@b.ru").await.unwrap();
+    let all = LessonLogFilter {
+        limit: 9,
+        ..LessonLogFilter::default()
+    };
+    let of_email = Some("a@b.ru".to_owned());
+    for filter in [
+        LessonLogFilter {
+            email: of_email,
+            ..all.clone()
+        },
+        LessonLogFilter {
+            lesson: Some(1),
+            ..all.clone()
+        },
+        LessonLogFilter {
+            success: Some(true),
+            ..all.clone()
+        },
+        all,
+    ] {
+        lessons.log(&filter).await.unwrap();
+    }
+    let now = store.inner.db.time.clock.now();
+    lessons.outcomes_since(now).await.unwrap();
 }
 
 async fn live_leads(store: &Store) {

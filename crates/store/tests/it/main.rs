@@ -14,6 +14,7 @@ mod gateway_reading;
 mod jobs;
 mod jobs_model;
 mod leads;
+mod lessons;
 mod locks;
 mod managers;
 mod meta;
