@@ -1,0 +1,43 @@
+//! Failures in the words of this API.
+
+use axum::response::{IntoResponse, Response};
+use connection::store_problem;
+use service_kit::http::{FieldError, Problem};
+use store::StoreError;
+
+/// What a request can fail with.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// Fields are wrong.
+    Fields(Vec<FieldError>),
+    /// The database.
+    Store(StoreError),
+    /// Already a problem body.
+    Problem(Box<Problem>),
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Fields(errors) => {
+                metrics::counter!("lessons_refused_total").increment(1);
+                Problem::fields(errors)
+            }
+            Self::Store(error) => store_problem(&error),
+            Self::Problem(problem) => *problem,
+        }
+        .into_response()
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
+}

@@ -1,0 +1,134 @@
+//! The service, put together.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use connection::{Crm, Setup, amocrm_part, database_part, disk_part, queue_part};
+use service_kit::clock::{SharedClock, SystemClock};
+use service_kit::health::Health;
+use service_kit::http::{bind, serve};
+use service_kit::metrics::Metrics;
+use store::{JobsOptions, Options, Store};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{self, AppState};
+use crate::config::Config;
+use crate::figures::FIGURES;
+use crate::sync::{MAX_CLAIMS, QUEUE, Syncer};
+
+/// lesson-sync with its database open.
+#[derive(Debug, Clone)]
+pub struct App {
+    state: AppState,
+    syncer: Syncer,
+}
+
+impl App {
+    /// Opens the database and migrates it.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be used, or there is no encryption key and none may be made. The text says what to do.
+    pub async fn open(config: Config) -> anyhow::Result<Self> {
+        let store = config.opening().migrated(store_options()).await?;
+        Ok(Self::with_store(config, store, SystemClock::shared()))
+    }
+
+    /// The service over a database that is open and migrated, with a clock of the caller's.
+    pub fn with_store(config: Config, store: Store, clock: SharedClock) -> Self {
+        let config = Arc::new(config);
+        let setup = Setup::new("lesson-sync", config.amocrm.clone()).times(&config.delivery);
+        let crm = Arc::new(Crm::new(setup, store.clone(), clock));
+        let syncer = Syncer::new(Arc::clone(&config), Arc::clone(&crm));
+        Self {
+            syncer,
+            state: AppState { config, store, crm },
+        }
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.state.store
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.state.config
+    }
+
+    /// The HTTP interface, without workers.
+    pub fn router(&self) -> Router {
+        let metrics = Metrics::install();
+        metrics.describe(connection::FIGURES);
+        metrics.describe(FIGURES);
+        api::routes(&self.state, self.health(), metrics)
+    }
+
+    /// Moves deals until the token is cancelled.
+    pub async fn work(&self, shutdown: CancellationToken) {
+        let drain = self.state.config.server.drain();
+        Box::pin(self.syncer.run(shutdown, drain)).await;
+    }
+
+    /// Listens, serves and moves deals until the token is cancelled; then lets what is in flight end.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be listened on.
+    pub async fn run(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let listener = bind(&self.state.config.server.address()).await?;
+        self.run_on(listener, shutdown).await
+    }
+
+    /// As [`run`](Self::run), on a listener of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// When the listener fails.
+    pub async fn run_on(
+        &self,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
+        tracing::info!(database = %self.state.config.database, "database open");
+        match self.state.crm.linked().await {
+            Ok(linked) => tracing::info!(account.host = linked.account, "connected to amoCRM"),
+            Err(error) => tracing::warn!("lessons are taken and wait in the queue: {error}"),
+        }
+        let work = tokio::spawn({
+            let (app, token) = (self.clone(), shutdown.clone());
+            async move { Box::pin(app.work(token)).await }
+        });
+        let drain = self.state.config.server.drain();
+        let served = serve(listener, self.router(), shutdown.clone(), drain).await;
+        // A listener that failed ends the work as well.
+        shutdown.cancel();
+        work.await.context("the workers ended badly")?;
+        self.state.store.close().await;
+        tracing::info!("stopped");
+        served.context("the listener failed")
+    }
+
+    pub(crate) fn crm(&self) -> &Arc<Crm> {
+        &self.state.crm
+    }
+
+    pub(crate) fn syncer(&self) -> &Syncer {
+        &self.syncer
+    }
+
+    /// The database has to take writes, or lessons cannot be taken: 503. amoCRM may be away, lessons wait in the queue.
+    fn health(&self) -> Health {
+        let store = &self.state.store;
+        let health = amocrm_part(database_part(Health::new(), store), &self.state.crm);
+        disk_part(queue_part(health, store, QUEUE), store)
+    }
+}
+
+/// How this service uses its database.
+pub(crate) fn store_options() -> Options {
+    // The store gives up a job a little after the worker would have.
+    Options::new().jobs(JobsOptions::default().max_claims(MAX_CLAIMS + 10))
+}

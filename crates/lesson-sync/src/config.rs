@@ -1,0 +1,89 @@
+//! The service's settings: the common sections and its own.
+
+mod courses;
+mod lessons;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use connection::{DeliveryConfig, Opening};
+use service_kit::config::{
+    AmocrmConfig, ConfigErrors, DatabaseConfig, DatabaseUrl, Environment, EventsConfig, Loader,
+    LogConfig, SecurityConfig, ServerConfig,
+};
+
+pub use self::courses::{Course, Courses, DealRule, Lesson, Named};
+pub use self::lessons::{LESSON_VARIABLES, LessonsConfig};
+
+/// lesson-sync's own defaults, over service-kit's.
+pub const DEFAULT_TOML: &str = include_str!("../config.default.toml");
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen.
+    pub server: ServerConfig,
+    /// Where data is kept.
+    pub database: DatabaseUrl,
+    /// The account, and the keys to it.
+    pub amocrm: AmocrmConfig,
+    /// Our own keys.
+    pub security: SecurityConfig,
+    /// Logs.
+    pub log: LogConfig,
+    /// How long things may take on the way to amoCRM.
+    pub delivery: DeliveryConfig,
+    /// What is particular to this service.
+    pub lessons: LessonsConfig,
+    /// The courses, from variables or from a file.
+    pub courses: Arc<Courses>,
+}
+
+impl Config {
+    /// Reads defaults, file and environment, and checks everything.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, one line each.
+    pub fn load(environment: Environment, file: Option<&Path>) -> Result<Self, ConfigErrors> {
+        let settings = Loader::new(environment)
+            .defaults(DEFAULT_TOML)
+            .variables(LESSON_VARIABLES)
+            .file(file)
+            .load()?;
+        let mut problems = settings.problems();
+        let database: DatabaseConfig = settings.section(&mut problems);
+        // Nothing is published yet; the section may be there all the same.
+        let _: EventsConfig = settings.section(&mut problems);
+        let lessons: LessonsConfig = settings.section(&mut problems);
+        let courses = lessons.courses(&mut problems);
+        let config = Self {
+            server: settings.section(&mut problems),
+            database: database
+                .url()
+                .unwrap_or_else(|_| DatabaseUrl::Sqlite("var/lesson-sync.db".into())),
+            amocrm: settings.section(&mut problems),
+            security: settings.section(&mut problems),
+            log: settings.section(&mut problems),
+            delivery: settings.section(&mut problems),
+            lessons,
+            courses: Arc::new(courses),
+        };
+        config
+            .server
+            .check_exposure(&config.security, &mut problems);
+        config.lessons.check_key(&config.server, &mut problems);
+        problems.into_result()?;
+        Ok(config)
+    }
+
+    /// How the database is opened.
+    pub(crate) fn opening(&self) -> Opening<'_> {
+        Opening {
+            service: "lesson-sync",
+            database: &self.database,
+            security: &self.security,
+            server: &self.server,
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The names of our metrics, with what they mean.
+
+use service_kit::metrics::Figure;
+
+/// Everything that this service counts beside what service-kit and connection count.
+pub const FIGURES: &[Figure] = &[
+    Figure::counter(
+        "lessons_accepted_total",
+        "Finished lessons that were stored",
+    ),
+    Figure::counter(
+        "lessons_repeated_total",
+        "Finished lessons that were known already",
+    ),
+    Figure::counter(
+        "lessons_refused_total",
+        "Finished lessons that were refused: wrong fields, or a wrong key",
+    ),
+    Figure::counter(
+        "lessons_ended_total",
+        "What became of finished lessons, by outcome",
+    ),
+    Figure::counter("deals_moved_total", "Deals moved to a lesson's stage"),
+];

@@ -1,0 +1,22 @@
+//! lesson-sync: a student finishes a lesson, and the deal in amoCRM moves to that lesson's stage.
+//!
+//! * [`Config::load`] reads the settings, [`App::open`] the database; [`App::router`] is the HTTP interface and
+//!   [`App::run`] the whole service. [`commands`] and [`doctor`] are for the first day and the bad days.
+//! * A finished lesson is durable before the platform gets its 202. One job per student brings the deal up to the
+//!   highest finished lesson; see `sync` for what is done and what is left alone.
+//!
+//! The thing a newcomer gets wrong: nothing that a student waits for talks to amoCRM.
+
+mod api;
+mod app;
+pub mod commands;
+mod config;
+pub mod doctor;
+mod figures;
+mod sync;
+
+pub use self::api::OPEN_ROUTES;
+pub use self::app::App;
+pub use self::config::{Config, DEFAULT_TOML, LESSON_VARIABLES, LessonsConfig};
+pub use self::config::{Course, Courses, DealRule, Lesson, Named};
+pub use self::figures::FIGURES;

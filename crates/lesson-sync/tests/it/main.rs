@@ -1,0 +1,6 @@
+//! The documents' tests: what a student, the platform and an administrator see.
+#![expect(clippy::unwrap_used, reason = "a failed helper fails its test")]
+
+mod documents;
+mod harness;
+mod interface;
