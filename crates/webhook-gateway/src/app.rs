@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::account::{self, Accounts, Enricher};
 use crate::api::{self, AppState};
 use crate::config::Config;
+use crate::delivery::Deliverer;
 use crate::figures::FIGURES;
 use crate::health::health;
 use crate::ingest::Intake;
@@ -115,11 +116,18 @@ impl App {
             // They would hold up the end: nobody else closes them.
             state.feed.close();
         };
+        let deliverer = Deliverer::new(
+            Arc::clone(&state.config),
+            state.store.clone(),
+            Arc::clone(&state.clock),
+        )
+        .enriching(state.enricher.clone());
         tokio::join!(
             Box::pin(watch),
             self.routing().follow(shutdown.clone()),
             sweep,
-            streams
+            streams,
+            Box::pin(deliverer.run(shutdown.clone(), state.config.server.drain()))
         );
     }
 

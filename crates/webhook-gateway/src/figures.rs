@@ -38,6 +38,51 @@ pub const FIGURES: &[Figure] = &[
         "Events that were to be completed with what amoCRM says now, by outcome",
     ),
     Figure::counter(
+        "gateway_delivered_total",
+        "Events that a subscriber has taken",
+    ),
+    Figure::counter(
+        "gateway_failed_total",
+        "Attempts that failed, by subscriber; they are repeated",
+    ),
+    Figure::counter(
+        "gateway_dead_total",
+        "Events that were given up, by subscriber; somebody should look",
+    ),
+    Figure::histogram(
+        "gateway_delivery_seconds",
+        "Time of an attempt by subscriber",
+    ),
+    Figure::histogram(
+        "gateway_lag_seconds",
+        "Time from the webhook to the delivery by subscriber",
+    ),
+    Figure::gauge("gateway_queue_depth", "Events that wait, by subscriber"),
+    Figure::gauge(
+        "gateway_dead_letters",
+        "Events that were given up and not sent again, by subscriber",
+    ),
+    Figure::gauge(
+        "gateway_queue_lag_seconds",
+        "How long the most overdue event has been waiting, by subscriber",
+    ),
+    Figure::gauge(
+        "gateway_circuit_open",
+        "1: the endpoint fails and is only probed, by subscriber",
+    ),
+    Figure::gauge(
+        "gateway_paused",
+        "1: a person has paused or disabled the subscriber, or it has disabled itself",
+    ),
+    Figure::counter(
+        "gateway_endpoint_warnings_total",
+        "Times that an endpoint that only fails came closer to being disabled",
+    ),
+    Figure::counter(
+        "gateway_disabled_total",
+        "Times that a subscriber was disabled: by 410, or after GATEWAY_DISABLE_AFTER of failures",
+    ),
+    Figure::counter(
         "database_failures_total",
         "Requests that the database could not serve, by kind",
     ),

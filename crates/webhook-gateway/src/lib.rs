@@ -12,6 +12,7 @@ mod account;
 mod api;
 mod app;
 mod config;
+mod delivery;
 pub mod doctor;
 mod figures;
 mod gauges;
@@ -30,4 +31,6 @@ pub use self::config::{
     FileSubscriber, GATEWAY_VARIABLES, GatewayConfig, GatewayFile, OnFailure, RETENTION_VARIABLES,
     RetentionConfig, SubscriberSettings, is_name, parse_span,
 };
+pub use self::delivery::Deliverer;
+pub use self::delivery::guard::{Guard, Refused};
 pub use self::figures::FIGURES;

@@ -5,6 +5,9 @@
     reason = "a test that cannot go on should say where"
 )]
 
+mod delivery;
+mod delivery_nats;
+mod harness;
 mod intake;
 mod operate;
 mod operations;

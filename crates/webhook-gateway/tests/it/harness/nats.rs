@@ -1,0 +1,94 @@
+//! A NATS server of a test's own.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use async_nats::jetstream;
+use tempfile::TempDir;
+
+use super::database::env;
+use super::eventually;
+
+/// A server that a test may end and start again.
+#[derive(Debug)]
+pub(crate) struct TestNats {
+    program: String,
+    port: u16,
+    server: Child,
+    storage: TempDir,
+}
+
+impl TestNats {
+    /// `None` without the program of `TEST_NATS_SERVER`, unless `REQUIRE_ALL=1` wants it.
+    #[expect(clippy::print_stdout, reason = "a test that did not run should say so")]
+    pub(crate) async fn start() -> Option<Self> {
+        let Some(program) = env("TEST_NATS_SERVER") else {
+            assert!(
+                env("REQUIRE_ALL").as_deref() != Some("1"),
+                "REQUIRE_ALL=1, but TEST_NATS_SERVER is not set"
+            );
+            println!("skipped: NATS");
+            return None;
+        };
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let (server, storage) = run(&program, port);
+        let nats = Self {
+            program,
+            port,
+            server,
+            storage,
+        };
+        nats.client().await;
+        Some(nats)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends the server as a crash does.
+    pub(crate) fn kill(&mut self) {
+        self.server.kill().unwrap();
+        self.server.wait().unwrap();
+    }
+
+    /// Starts it again on the same port, with nothing that it knew.
+    pub(crate) async fn start_empty(&mut self) {
+        let (server, storage) = run(&self.program, self.port);
+        (self.server, self.storage) = (server, storage);
+        self.client().await;
+    }
+
+    pub(crate) async fn client(&self) -> jetstream::Context {
+        let client = eventually("NATS takes connections", || async {
+            let options = async_nats::ConnectOptions::new();
+            let connecting = options
+                .connection_timeout(Duration::from_secs(1))
+                .connect(self.url());
+            connecting.await.ok()
+        })
+        .await;
+        jetstream::new(client)
+    }
+}
+
+impl Drop for TestNats {
+    fn drop(&mut self) {
+        let _ = self.server.kill().and_then(|()| self.server.wait());
+    }
+}
+
+fn run(program: &str, port: u16) -> (Child, TempDir) {
+    let storage = tempfile::tempdir().unwrap();
+    let server = Command::new(program)
+        .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"])
+        .arg(storage.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    (server, storage)
+}
