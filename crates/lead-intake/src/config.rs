@@ -141,6 +141,9 @@ impl Config {
             .server
             .check_exposure(&config.security, &mut problems);
         config.intake.check_patience(&config.server, &mut problems);
+        config
+            .intake
+            .check_settling(&config.delivery, &config.amocrm, &mut problems);
         let webhook = config.intake.webhook_secret.as_ref();
         config
             .access

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use connection::Backoff;
+use connection::{Backoff, DeliveryConfig};
 use phonenumber::country::Id as Region;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use service_kit::config::{Problems, Section, ServerConfig, Variable};
+use service_kit::config::{AmocrmConfig, Problems, Section, ServerConfig, Variable};
 
 use crate::lead::LeadStatus;
+use crate::webhook_path::is_loopback;
 
 /// How long storing a lead may take beside the wait for its delivery.
 const STORING_MS: u64 = 1_000;
@@ -113,6 +114,27 @@ impl IntakeConfig {
                 format!(
                     "{} leaves less than {STORING_MS} ms of SERVER_REQUEST_TIMEOUT_MS={request_ms} to store the lead",
                     self.short_wait_ms
+                ),
+            );
+        }
+    }
+
+    /// Refuses to look for a deal while amoCRM may still be making it. Against an emulator of this machine anything goes.
+    pub(super) fn check_settling(
+        &self,
+        delivery: &DeliveryConfig,
+        amocrm: &AmocrmConfig,
+        problems: &mut Problems,
+    ) {
+        let is_emulated = amocrm.base_url().is_some_and(|url| is_loopback(&url));
+        let call_ms = delivery.call_timeout().as_millis();
+        if !is_emulated && u128::from(self.settle_ms) < call_ms {
+            problems.report(
+                "intake.settle_ms",
+                format!(
+                    "{} is less than INTAKE_CALL_TIMEOUT_MS={call_ms}: a request may take so long, and a lead would be sent \
+                     again while its deal is being made",
+                    self.settle_ms
                 ),
             );
         }
@@ -236,8 +258,8 @@ pub const INTAKE_VARIABLES: &[Variable] = &[
     Variable::plain(
         "INTAKE_SETTLE_MS",
         "intake.settle_ms",
-        "milliseconds from 0 to 600000",
-        "5000",
+        "milliseconds from INTAKE_CALL_TIMEOUT_MS to 600000",
+        "20000",
     ),
     Variable::secret(
         "INTAKE_WEBHOOK_SECRET",

@@ -232,3 +232,23 @@ fn an_answer_that_would_be_cut_off_is_refused_at_the_start() {
         "{text}"
     );
 }
+
+/// Looking for a deal while amoCRM may still be making it finds nothing, and makes another.
+#[test]
+fn a_settling_time_below_the_longest_request_is_refused_unless_amocrm_is_emulated() {
+    let load = |settings: &[(&str, &str)]| {
+        let settings = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::load(Environment::from_pairs(settings), None)
+    };
+    let short = ("INTAKE_SETTLE_MS", "5000");
+    let text = load(&[short]).unwrap_err().to_string();
+    assert!(
+        text.contains("INTAKE_SETTLE_MS") && text.contains("INTAKE_CALL_TIMEOUT_MS=20000"),
+        "{text}"
+    );
+    assert!(load(&[short, ("INTAKE_CALL_TIMEOUT_MS", "5000")]).is_ok());
+    assert!(load(&[short, ("AMOCRM_BASE_URL", "https://acme.amocrm.ru")]).is_err());
+    assert!(load(&[short, ("AMOCRM_BASE_URL", "http://127.0.0.1:8080")]).is_ok());
+}
