@@ -1,5 +1,6 @@
 //! Whose lead it is, as a sales company sees it: one card per person, and nobody on somebody else's.
 
+use amocrm_emulator::Fault;
 use serde_json::{Value, json};
 
 use crate::harness::TestApp;
@@ -126,4 +127,22 @@ async fn a_contact_that_is_refused_as_deleted_costs_no_lead() {
         .fault(amocrm_emulator::Fault::refuse("_embedded.contacts.0.id").path("/leads/complex"));
     contact_of(&app, &form).await;
     assert_eq!(app.crm.deals().await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_that_takes_several_attempts_has_the_contact_completed_once() {
+    let app = TestApp::ready_with(&[("INTAKE_SHORT_WAIT_MS", "0")]).await;
+    let anna = card(&app, "Анна", &["+79001234567"], &[]).await;
+    app.crm.emulator.advance(std::time::Duration::from_mins(1));
+    app.crm
+        .emulator
+        .fault(Fault::server_error(409).path("/notes").times(3));
+    let form = json!({"phone": "+79001234567", "email": "anna@new.example", "comment": "?"});
+    assert_eq!(contact_of(&app, &form).await, anna);
+    let requests = app.crm.emulator.requests();
+    let looks = requests
+        .iter()
+        .filter(|request| request.path == format!("/api/v4/contacts/{anna}"))
+        .filter(|request| request.method == "GET");
+    assert_eq!(looks.count(), 1);
 }

@@ -8,7 +8,7 @@ use lead_intake::{App, Config};
 use serde_json::Value;
 use service_kit::config::Environment;
 
-use crate::harness::{TestApp, TestCrm, TestDatabase, all_settings};
+use crate::harness::{LEAD, TestApp, TestCrm, TestDatabase, all_settings};
 
 /// Longer than any story here takes to deliver.
 const SLOW_SEARCH: Duration = Duration::from_secs(8);
@@ -140,4 +140,27 @@ async fn two_consents_at_once_leave_one_grant_that_works() {
     }
     stop.cancel();
     serving.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_that_was_taken_over_waits_until_its_worker_has_noticed() {
+    let settings = [("INTAKE_SETTLE_MS", "60000")];
+    let app = TestApp::start(TestDatabase::sqlite(), &settings).await;
+    let jobs = app.app.store().jobs();
+    let spec = store::JobSpec::new(store::FUNNEL_NOTE, &1).unwrap();
+    jobs.enqueue(spec).await.unwrap();
+    let frozen = jobs.worker("frozen");
+    let moment = Duration::from_millis(1);
+    let claimed = frozen
+        .claim(&[store::FUNNEL_NOTE], 1, moment)
+        .await
+        .unwrap();
+    assert_eq!(claimed.len(), 1);
+    app.connect().await;
+    let lead = app.submit(LEAD).await.id();
+    app.lead_is(lead, "/delivery/state", "delivered").await;
+    // There is no such note: whoever looks at once ends the job.
+    assert_eq!(jobs.stats(store::FUNNEL_NOTE).await.unwrap().depth, 1);
+    // Its outcome is no longer taken: somebody else has claimed it since.
+    assert_eq!(jobs.complete(&claimed[0]).await.unwrap(), store::Ack::Stale);
 }

@@ -311,7 +311,8 @@ async fn a_clock_that_shows_local_time_as_utc_makes_no_second_deal() {
 /// A proxy's page, a conflict, a lock: no lead may be given up for what the next minute mends.
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_that_nobody_explains_are_tried_again() {
-    let app = TestApp::ready_with(&[("INTAKE_SHORT_WAIT_MS", "0")]).await;
+    let settings = [("INTAKE_SHORT_WAIT_MS", "0"), ("INTAKE_RETRY_MAX_MS", "20")];
+    let app = TestApp::ready_with(&settings).await;
     for (number, fault) in [
         Fault::html_error(400),
         Fault::html_error(408),

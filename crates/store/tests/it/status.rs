@@ -287,6 +287,20 @@ on_both! {
         assert_eq!(both.iter().map(|lead| lead.id).collect::<Vec<_>>(), [first.id, second.id]);
     }
 
+    async fn a_lead_belongs_to_the_account_that_took_it(db: TestDb) {
+        let store = db.open().await;
+        let lead = accept(&store).await;
+        let job = claim(&store, "lead.deliver").await.unwrap();
+        let made = Delivered {
+            account: Some("real.amocrm.ru".into()), lead_id: DEAL, ..Delivered::default()
+        };
+        assert!(store.leads().set_delivered(lead.id, made, &job).await.unwrap().is_recorded());
+        let mut moved = report(DEAL, lead.created_at + TimeDelta::seconds(5), 2, ReportKind::Moved);
+        assert_eq!(hear(&store, moved.clone()).await, "not ours");
+        moved.account = "real.amocrm.ru".into();
+        assert_eq!(hear(&store, moved).await, "followed");
+    }
+
     async fn a_deal_that_is_gone_keeps_its_status_and_may_come_back(db: TestDb) {
         let store = db.open().await;
         let leads = store.leads();
