@@ -132,8 +132,8 @@ const RESERVE: Sql = Sql::either(
      SELECT 'key', 0, 0, key, event_id FROM taken",
 );
 
-/// Everything that was not here before. Jobs are numbered after their lanes are locked, so that numbers within a lane
-/// are given in the order of commits. On SQLite the numbers of a statement's rows are consecutive, and nobody else
+/// Everything that was not here before. Events and jobs are numbered after the lanes are locked, so that numbers within a
+/// lane are given in the order of commits: a replay goes by those of the events. On SQLite the numbers of a statement's rows are consecutive, and nobody else
 /// writes: so they are known from the last.
 const STORE: Sql = Sql::either(
     "INSERT INTO gateway_requests (account, request_id, content_type, body, digest, problem, duplicate_of, received_at)
@@ -165,13 +165,6 @@ const STORE: Sql = Sql::either(
          FROM (SELECT * FROM json_to_recordset($2::json) AS r (n bigint, account text, request_id text,
                    content_type text, text text, hex text, digest text, problem text, duplicate_of text)
                ORDER BY n) AS asked),
-     events AS MATERIALIZED (
-         SELECT nextval('gateway_events_id_seq') AS id, told.*
-         FROM (SELECT e.*, requests.id AS request_row
-               FROM json_to_recordset($3::json) AS e (n bigint, request bigint, event_id text, account text, kind text,
-                   subject text, account_id bigint, pipeline_id bigint, status_id bigint, occurred_at bigint,
-                   envelope text)
-               JOIN requests ON requests.n = e.request ORDER BY e.n) AS told),
      ways AS MATERIALIZED (
          SELECT * FROM json_to_recordset($4::json) AS w (n bigint, event bigint, subscriber text, lane text, nth bigint,
              many bigint)),
@@ -179,6 +172,14 @@ const STORE: Sql = Sql::either(
          INSERT INTO lanes (lane, depth) SELECT lane, many FROM ways WHERE nth = 0 ORDER BY lane COLLATE \"C\"
          ON CONFLICT (lane) DO UPDATE SET depth = lanes.depth + excluded.depth
          RETURNING lane, depth),
+     events AS MATERIALIZED (
+         SELECT nextval('gateway_events_id_seq') AS id, told.*
+         FROM (SELECT e.*, requests.id AS request_row
+               FROM json_to_recordset($3::json) AS e (n bigint, request bigint, event_id text, account text, kind text,
+                   subject text, account_id bigint, pipeline_id bigint, status_id bigint, occurred_at bigint,
+                   envelope text)
+               JOIN requests ON requests.n = e.request
+               WHERE (SELECT count(*) FROM heads) >= 0 ORDER BY e.n) AS told),
      work AS MATERIALIZED (
          SELECT nextval('jobs_id_seq') AS id, way.*
          FROM (SELECT ways.*, events.id AS event_row, heads.depth

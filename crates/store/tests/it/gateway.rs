@@ -1,6 +1,7 @@
 //! The gateway's tables: what is accepted is delivered once, in order, by the subscribers of that moment.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -406,5 +407,78 @@ on_both! {
         // One that came since then gets through.
         accept(&store, request(b"x", vec![event(1000, "new", &["crm"])])).await;
         assert_eq!(drain(&store, "crm").await.len(), 701);
+    }
+
+    async fn many_hands_lose_nothing_and_keep_the_order(db: TestDb) {
+        const HANDS: u64 = 5;
+        const WEBHOOKS: u64 = 25;
+        let first = db.open().await;
+        // SQLite is for one instance: with two, somebody is told now and then that the other is writing.
+        let second = if db.is_sqlite() { first.clone() } else { db.open().await };
+        let stores = [first, second];
+        subscribe(&stores[0], "crm").await;
+        let mut accepting = tokio::task::JoinSet::new();
+        for hand in 0..HANDS {
+            let store = stores[usize::try_from(hand % 2).unwrap()].clone();
+            accepting.spawn(async move {
+                for webhook in 0..WEBHOOKS {
+                    // Leads and keys in another order each time, and one that all hands bring.
+                    let mut events: Vec<_> = (0..4)
+                        .map(|lead| event(lead, &format!("{hand} {webhook} {lead}"), &["crm"]))
+                        .collect();
+                    events.push(event(4, &format!("shared {webhook}"), &["crm"]));
+                    let turn = usize::try_from(hand + webhook).unwrap() % events.len();
+                    events.rotate_left(turn);
+                    loop {
+                        let new = request(b"x", events.clone());
+                        let version = store.gateway().registry_version().await.unwrap();
+                        if let Acceptance::Stored { .. } = store.gateway().accept(new, version).await.unwrap() {
+                            break;
+                        }
+                    }
+                    if hand == 0 {
+                        let fresh = format!("sub-{webhook}");
+                        subscribe(&store, &fresh).await;
+                        assert!(store.gateway().remove_subscriber(&fresh).await.unwrap());
+                    }
+                }
+            });
+        }
+        let expected = usize::try_from(HANDS * WEBHOOKS * 4 + WEBHOOKS).unwrap();
+        let ended = Arc::new(Mutex::new(Vec::new()));
+        let mut delivering = tokio::task::JoinSet::new();
+        for hand in 0..4 {
+            let (store, ended) = (stores[hand % 2].clone(), Arc::clone(&ended));
+            delivering.spawn(async move {
+                let mut turn = hand;
+                while ended.lock().unwrap().len() < expected {
+                    for job in claim(&store, "crm", 3).await {
+                        turn += 1;
+                        if turn % 5 == 0 {
+                            assert!(fail(&store, "crm", &job, again()).await.is_recorded());
+                            continue;
+                        }
+                        // Before it is recorded: from then on the next one may be anybody's.
+                        let place = (job.lane().unwrap().to_owned(), job.payload::<i64>().unwrap());
+                        ended.lock().unwrap().push(place);
+                        assert!(deliver(&store, "crm", &job).await.is_recorded());
+                    }
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+        accepting.join_all().await;
+        delivering.join_all().await;
+        let mut lanes: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+        for (lane, row) in ended.lock().unwrap().drain(..) {
+            lanes.entry(lane).or_default().push(row);
+        }
+        assert_eq!(lanes.len(), 5);
+        assert_eq!(lanes.values().map(Vec::len).sum::<usize>(), expected);
+        for (lane, rows) in lanes {
+            assert!(rows.is_sorted_by(|one, other| one < other), "{lane}: {rows:?}");
+        }
+        let stats = stores[0].jobs().stats(&job_kind("crm")).await.unwrap();
+        assert_eq!((stats.depth, stats.dead), (0, 0));
     }
 }
