@@ -28,8 +28,8 @@ pub(crate) use self::gateway::read_events;
 pub use self::gateway::{GATEWAY_VARIABLES, GatewayConfig};
 pub use self::retention::{RETENTION_VARIABLES, RetentionConfig};
 pub use self::span::parse_span;
+pub(crate) use self::subscriber::is_pattern;
 pub use self::subscriber::{Destination, Enrich, OnFailure, SubscriberSettings, is_name};
-pub(crate) use self::subscriber::{is_pattern, matches_pattern};
 
 /// webhook-gateway's own defaults, over service-kit's.
 pub const DEFAULT_TOML: &str = include_str!("../config.default.toml");

@@ -22,7 +22,7 @@ pub(crate) use self::desk::{
 };
 pub(crate) use self::error::OperateError;
 pub(crate) use self::feed::{Feed, Listener};
-pub(crate) use self::figures::{Came, Figures, SubscriberFigures};
+pub(crate) use self::figures::{Came, Figures, SubscriberFigures, Went};
 pub(crate) use self::settings::read as read_settings;
 pub(crate) use self::sweep::keep_sweeping;
 pub(crate) use self::view::{

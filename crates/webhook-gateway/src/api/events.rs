@@ -23,7 +23,7 @@ use crate::operate::{
 pub(crate) struct Filter {
     /// Only this account's, by its name in the gateway.
     account: Option<String>,
-    /// Only of this type, such as leads.status.
+    /// Only of this type, such as leads.status, or of all that begin so: leads.*
     #[serde(rename = "type")]
     kind: Option<String>,
     /// Only about this, such as leads/40000001.

@@ -427,15 +427,6 @@ fn is_subject(text: &str) -> bool {
     text.len() <= MAX_NAME && text.split('.').all(is_name)
 }
 
-/// Whether an event is of the kind that a pattern means: `*`, `leads.*`, `*.delete`, `contacts.update`.
-pub(crate) fn matches_pattern(pattern: &str, kind: &str) -> bool {
-    let Some((entity, action)) = pattern.split_once('.') else {
-        return pattern == "*";
-    };
-    let (kind_entity, kind_action) = kind.split_once('.').unwrap_or((kind, ""));
-    (entity == "*" || entity == kind_entity) && (action == "*" || action == kind_action)
-}
-
 /// `*`, or an entity and an action of which each may be `*`.
 pub(crate) fn is_pattern(text: &str) -> bool {
     let is_part = |part: &str| {

@@ -154,7 +154,7 @@ pub struct Events {
     /// Only this account's, by its name in the gateway.
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
-    /// Only of this type, such as leads.status.
+    /// Only of this type, such as leads.status, or of all that begin so: leads.*.
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
     /// Only about this, such as leads/40000001.

@@ -1,15 +1,15 @@
-//! Which events a stream tells.
+//! Which events a stream tells: the filters of subscribers, and the entity.
 
 use store::EventRow;
 
 use super::error::OperateError;
-use crate::config::{is_pattern, matches_pattern};
+use crate::config::{SubscriberSettings, is_pattern};
+use crate::routing::{Facts, Filter};
 
-/// A filter of events, as subscribers have it, and the account and entity.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What a reader of the stream wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wanted {
-    events: Vec<String>,
-    account: Option<String>,
+    filter: Filter,
     subject: Option<String>,
 }
 
@@ -39,26 +39,29 @@ impl Wanted {
                 ),
             ));
         }
+        let mut settings = SubscriberSettings::nowhere();
+        if !events.is_empty() {
+            settings.events = events;
+        }
+        settings.accounts = account
+            .into_iter()
+            .filter(|name| !name.is_empty())
+            .collect();
         Ok(Self {
-            events,
-            account: account.filter(|account| !account.is_empty()),
+            filter: Filter::new(&settings),
             subject: subject.filter(|subject| !subject.is_empty()),
         })
     }
 
     /// Whether this event passes.
     pub(crate) fn has(&self, row: &EventRow) -> bool {
-        self.account
-            .as_ref()
-            .is_none_or(|account| *account == row.account)
-            && self
-                .subject
-                .as_ref()
-                .is_none_or(|subject| row.subject.as_ref() == Some(subject))
-            && (self.events.is_empty()
-                || self
-                    .events
-                    .iter()
-                    .any(|pattern| matches_pattern(pattern, &row.kind)))
+        let facts = Facts {
+            kind: &row.kind,
+            account: &row.account,
+            subject: row.subject.as_deref(),
+            pipeline_id: row.pipeline_id,
+            status_id: row.status_id,
+        };
+        self.filter.admits(&facts) && (self.subject.is_none() || self.subject == row.subject)
     }
 }

@@ -12,7 +12,7 @@ use store::EventFilter;
 use super::words::{self, Words};
 use super::{PATH, RANGES, Reader, Shown, broken, footer, moment};
 use crate::operate::{
-    Came, Desk, EventView, Figures, Letter, OperateError, SubscriberFigures, letter_filter,
+    Came, Desk, EventView, Figures, Letter, OperateError, SubscriberFigures, Went, letter_filter,
 };
 
 /// Events on a page.
@@ -37,6 +37,7 @@ struct Body {
     tiles: Vec<Tile>,
     rates: Markup,
     rate_legend: Vec<Swatch>,
+    periods: Vec<PeriodRow>,
     subscribers: Vec<SubscriberRow>,
     lags: Markup,
     lag_legend: Vec<Swatch>,
@@ -64,6 +65,12 @@ struct Swatch {
     class: String,
     name: String,
     figure: String,
+}
+
+#[derive(Debug)]
+struct PeriodRow {
+    name: String,
+    figures: [String; 6],
 }
 
 #[derive(Debug)]
@@ -171,6 +178,7 @@ pub(super) async fn frame(
         tiles: tiles(&figures, language),
         rates: rates(desk, &figures, language),
         rate_legend: rate_legend(&figures, language),
+        periods: periods(desk, &figures, language),
         subscribers: views
             .iter()
             .zip(&figures.subscribers)
@@ -494,6 +502,33 @@ fn rates(desk: &Desk, figures: &Figures, language: Language) -> Markup {
         ],
     };
     columns.draw("came")
+}
+
+/// What came and went, as a table, the newest first.
+fn periods(desk: &Desk, figures: &Figures, language: Language) -> Vec<PeriodRow> {
+    let went = |place: usize, of: fn(&Went) -> u64| {
+        let subscribers = figures.subscribers.iter();
+        let sums = subscribers.filter_map(|sums| sums.periods.get(place));
+        sums.map(of).sum::<u64>()
+    };
+    labels(desk, figures, language)
+        .into_iter()
+        .zip(&figures.periods)
+        .enumerate()
+        .rev()
+        .map(|(place, (label, came))| PeriodRow {
+            name: label.full,
+            figures: [
+                came.received,
+                came.events,
+                came.duplicates,
+                came.unparsed,
+                went(place, |went| went.delivered),
+                went(place, |went| went.failed),
+            ]
+            .map(|count| language.count(count)),
+        })
+        .collect()
 }
 
 fn rate_legend(figures: &Figures, language: Language) -> Vec<Swatch> {

@@ -27,6 +27,9 @@ macro_rules! words {
 
 words! {
     overview: "Главное", "Overview";
+    table: "Таблица", "Table";
+    period: "Период", "Period";
+    webhooks: "Вебхуков", "Webhooks";
     rates: "Что пришло", "What came in";
     subscribers: "Подписчики", "Subscribers";
     subscriber: "Подписчик", "Subscriber";

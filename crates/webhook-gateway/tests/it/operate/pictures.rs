@@ -274,7 +274,7 @@ async fn draw() {
         photograph(
             &page,
             &target.join(format!("dashboard.{language}.png")),
-            "940,3180",
+            "940,3300",
             &[],
         )
         .await;
