@@ -4,6 +4,8 @@
 //! 250 entities in one request, and what was answered is used again for some seconds, unless an event came after it.
 
 mod fetch;
+#[cfg(test)]
+mod tests;
 mod want;
 
 use std::collections::BTreeMap;
