@@ -16,6 +16,7 @@ mod directory;
 mod environment;
 mod examples;
 mod faults;
+mod fuzz;
 mod guide;
 mod image;
 mod nats;
@@ -49,6 +50,8 @@ enum Chore {
     Bench(bench::Arguments),
     /// Kills processes and counts what was lost or doubled; ends with one line of figures.
     Faults(faults::Arguments),
+    /// Feeds generated webhook bodies to the parser; ends with one line of figures.
+    Fuzz(fuzz::Arguments),
     /// Checks the SDK as its users meet it: every set of features, and the first program of its READMEs. Part of `ci`.
     Sdk,
     /// Does what the guides of the services tell a newcomer, command by command, in both languages. Part of `test`.
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Chore::Test(arguments) => test::run(&arguments),
         Chore::Bench(arguments) => bench::run(&arguments),
         Chore::Faults(arguments) => faults::run(&arguments),
+        Chore::Fuzz(arguments) => fuzz::run(&arguments),
         Chore::Sdk => ci::run_sdk(),
         Chore::Guide => guide::run(),
         Chore::Image(arguments) => image::run(&arguments),
