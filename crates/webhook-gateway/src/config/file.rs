@@ -382,7 +382,8 @@ impl Reader<'_> {
         };
         self.name(entry, &name);
         let settings: SubscriberSettings = self.read(entry, table)?;
-        for wrong in settings.check(self.around.delivery.longest_timeout()) {
+        let delivery = self.around.delivery;
+        for wrong in settings.check(delivery.longest_timeout(), &delivery.guard()) {
             self.wrong(entry, &wrong.field, &wrong.message);
         }
         if let Err(wrong) = settings.headers(self.around.environment) {

@@ -13,6 +13,7 @@ use url::{Host, Url};
 use utoipa::ToSchema;
 
 use super::span::parse_span;
+use crate::delivery::guard::Guard;
 
 /// Longest name of a subscriber or an account.
 const MAX_NAME: usize = 64;
@@ -211,10 +212,11 @@ impl SubscriberSettings {
             .collect()
     }
 
-    /// Everything that is wrong, field by field. `longest_timeout` is what the lease allows.
-    pub fn check(&self, longest_timeout: Duration) -> Vec<FieldError> {
+    /// Everything that is wrong, field by field. `longest_timeout` is what the lease allows, `guard` says where deliveries
+    /// may go.
+    pub fn check(&self, longest_timeout: Duration, guard: &Guard) -> Vec<FieldError> {
         let mut wrong = Vec::new();
-        self.check_destination(&mut wrong);
+        self.check_destination(guard, &mut wrong);
         self.check_filters(&mut wrong);
         let longest = u64::try_from(longest_timeout.as_millis()).unwrap_or(u64::MAX);
         if !(100..=longest).contains(&self.timeout_ms) {
@@ -249,7 +251,7 @@ impl SubscriberSettings {
         wrong
     }
 
-    fn check_destination(&self, wrong: &mut Vec<FieldError>) {
+    fn check_destination(&self, guard: &Guard, wrong: &mut Vec<FieldError>) {
         let given = usize::from(self.url.is_some())
             + usize::from(self.nats.is_some())
             + usize::from(self.stdout);
@@ -265,13 +267,18 @@ impl SubscriberSettings {
                 "expected an http(s) address without a user, password or fragment",
             )),
             // Names are looked up, and checked, before every attempt.
-            Some(Some(url)) if !self.allow_private && is_private(&url) => {
-                wrong.push(FieldError::new(
-                    "url",
-                    "leads to this machine or a private network; if that is meant, set allow_private = true",
-                ));
+            Some(Some(url)) => {
+                if let Err(refused) = guard.check_url(&url, self.allow_private) {
+                    let message = if !self.allow_private && is_private(&url) {
+                        "leads to this machine or a private network; if that is meant, set allow_private = true"
+                            .to_owned()
+                    } else {
+                        refused.to_string()
+                    };
+                    wrong.push(FieldError::new("url", message));
+                }
             }
-            _ => {}
+            None => {}
         }
         if let Some(subject) = &self.nats
             && !is_subject(subject)

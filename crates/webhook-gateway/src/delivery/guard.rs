@@ -10,7 +10,7 @@ mod network;
 mod resolver;
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 use url::{Host, Url};
@@ -78,6 +78,7 @@ impl Guard {
         let address = match url.host() {
             Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
             Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
+            Some(Host::Domain(name)) if is_localhost(name) => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             Some(Host::Domain(name)) if !name.trim_matches('.').is_empty() => None,
             _ => return Err(Refused::new("the address has no host")),
         };
@@ -124,6 +125,12 @@ impl Guard {
     }
 }
 
+/// Names that mean this machine to everybody (RFC 6761, 6.3).
+fn is_localhost(name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    name == "localhost" || name.ends_with(".localhost")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,6 +169,9 @@ mod tests {
         ("https://8.8.8.8:8443/", false, true),
         // Loopback in its spellings; `url` understands them as browsers and C libraries do.
         ("http://127.0.0.1/", false, true),
+        ("http://localhost/", false, true),
+        ("http://LOCALHOST.:8000/", false, true),
+        ("http://hooks.localhost/", false, true),
         ("http://127.1/", false, true),
         ("http://127.0.1/", false, true),
         ("http://127.255.255.254/", false, true),

@@ -568,7 +568,8 @@ impl Desk {
     }
 
     fn check(&self, settings: &SubscriberSettings) -> Result<()> {
-        let wrong: Vec<FieldError> = settings.check(self.config.delivery.longest_timeout());
+        let delivery = &self.config.delivery;
+        let wrong: Vec<FieldError> = settings.check(delivery.longest_timeout(), &delivery.guard());
         if wrong.is_empty() {
             Ok(())
         } else {

@@ -124,7 +124,10 @@ mod tests {
         let given = settings.as_object().unwrap().clone();
         whole.as_object_mut().unwrap().extend(given);
         let settings: SubscriberSettings = serde_json::from_value(whole).unwrap();
-        assert_eq!(settings.check(std::time::Duration::from_secs(30)), []);
+        assert_eq!(
+            settings.check(std::time::Duration::from_secs(30), &crate::Guard::default()),
+            []
+        );
         Filter::new(&settings)
     }
 
