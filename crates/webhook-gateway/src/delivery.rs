@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use service_kit::clock::SharedClock;
 use store::{Store, SubscriberRow};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -58,6 +58,10 @@ struct Shop {
     clock: SharedClock,
     sinks: Sinks,
     enricher: Option<Enricher>,
+    /// The version of the subscribers that the pools know.
+    version: watch::Sender<i64>,
+    /// Somebody has seen a newer one.
+    outdated: Notify,
 }
 
 /// A subscriber's pool at work.
@@ -79,6 +83,8 @@ impl Deliverer {
                 clock,
                 sinks,
                 enricher: None,
+                version: watch::Sender::new(0),
+                outdated: Notify::new(),
             }),
         }
     }
@@ -105,6 +111,7 @@ impl Deliverer {
                 Ok(registry) => {
                     backoff.succeeded("the list of subscribers can be read again");
                     self.arrange(registry.subscribers, &mut running, &mut pools, drain);
+                    self.shop.version.send_replace(registry.version);
                     LOOK_EVERY
                 }
                 Err(error) => backoff.failed("the list of subscribers cannot be read", &error),
@@ -112,6 +119,7 @@ impl Deliverer {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 () = tokio::time::sleep(pause) => {}
+                () = self.shop.outdated.notified() => {}
                 Some(ended) = pools.join_next_with_id(), if !pools.is_empty() => {
                     let task = match &ended {
                         Ok((task, ())) => *task,

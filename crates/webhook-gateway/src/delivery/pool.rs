@@ -141,7 +141,11 @@ impl Pool {
                 _ = known.changed() => continue,
                 is_due = waited => is_due,
             };
-            let outcome = match (is_due, standing) {
+            let is_current = match is_due {
+                Ok(true) => self.knows_all().await,
+                other => other,
+            };
+            let outcome = match (is_current, standing) {
                 (Err(error), _) => Err(error),
                 (Ok(false), _) => Ok(is_idle),
                 (Ok(true), Standing::Probe) => {
@@ -166,6 +170,21 @@ impl Pool {
                 }
             }
         }
+    }
+
+    /// Whether what is known of the subscribers is what is stored: from the moment on in which somebody is told that a
+    /// subscriber is paused, nothing more is sent to it. If not, the look that is due is waited for.
+    async fn knows_all(&self) -> Result<bool, StoreError> {
+        let stored = self.shop.store.gateway().registry_version().await?;
+        let mut known = self.shop.version.subscribe();
+        if *known.borrow_and_update() >= stored {
+            return Ok(true);
+        }
+        self.shop.outdated.notify_one();
+        let looked = known.wait_for(|known| *known >= stored);
+        // Begin anew in any case.
+        let _ = tokio::time::timeout(super::LOOK_EVERY, looked).await;
+        Ok(false)
     }
 
     fn in_flight(&self) -> usize {
