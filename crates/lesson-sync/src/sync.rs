@@ -35,7 +35,7 @@ const PRUNE_EVERY: Duration = Duration::from_mins(1);
 /// How long a deal is kept from others; longer than reading and moving it may take.
 const LOCK_LIFE: Duration = Duration::from_mins(3);
 /// When somebody else has the deal.
-const BUSY_PAUSE: Duration = Duration::from_millis(300);
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// The jobs of this service.
 pub(crate) const QUEUE: Queue = Queue {

@@ -169,7 +169,7 @@ impl Academy {
     async fn begin(crm: Crm, folder: TempDir, more: &[(&str, &str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let settings = settings(&crm, &folder, more);
+        let settings = all_settings(&crm, &folder, more);
         let config = Config::load(Environment::from_pairs(settings), None).unwrap();
         let app = App::open(config).await.unwrap();
         let shutdown = CancellationToken::new();
@@ -286,7 +286,11 @@ where
 }
 
 /// Impatient settings: what takes minutes for real people takes milliseconds here.
-fn settings(crm: &Crm, folder: &TempDir, more: &[(&str, &str)]) -> BTreeMap<String, String> {
+pub(crate) fn all_settings(
+    crm: &Crm,
+    folder: &TempDir,
+    more: &[(&str, &str)],
+) -> BTreeMap<String, String> {
     let stage = |lesson: usize| crm.stages[lesson].to_string();
     let mut settings: BTreeMap<String, String> = [
         (

@@ -4,3 +4,4 @@
 mod documents;
 mod harness;
 mod interface;
+mod kill;
