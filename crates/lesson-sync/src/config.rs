@@ -46,6 +46,26 @@ impl Config {
     ///
     /// Everything that is wrong, one line each.
     pub fn load(environment: Environment, file: Option<&Path>) -> Result<Self, ConfigErrors> {
+        Self::read(environment, file, true)
+    }
+
+    /// As [`load`](Self::load), for commands that a newcomer needs before there are courses: what those lack is not told.
+    ///
+    /// # Errors
+    ///
+    /// Everything else that is wrong, one line each.
+    pub fn load_account(
+        environment: Environment,
+        file: Option<&Path>,
+    ) -> Result<Self, ConfigErrors> {
+        Self::read(environment, file, false)
+    }
+
+    fn read(
+        environment: Environment,
+        file: Option<&Path>,
+        needs_courses: bool,
+    ) -> Result<Self, ConfigErrors> {
         let settings = Loader::new(environment)
             .defaults(DEFAULT_TOML)
             .variables(LESSON_VARIABLES)
@@ -56,7 +76,11 @@ impl Config {
         // Nothing is published yet; the section may be there all the same.
         let _: EventsConfig = settings.section(&mut problems);
         let lessons: LessonsConfig = settings.section(&mut problems);
-        let courses = lessons.courses(&mut problems);
+        let courses = if needs_courses {
+            lessons.courses(&mut problems)
+        } else {
+            lessons.courses(&mut settings.problems())
+        };
         let config = Self {
             server: settings.section(&mut problems),
             database: database

@@ -57,8 +57,13 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout();
+    let load = match cli.command {
+        // Who looks for the numbers of stages has none yet.
+        Some(Command::Pipelines | Command::RefreshToken | Command::Migrate) => Config::load_account,
+        _ => Config::load,
+    };
     let config = match (
-        Config::load(Environment::of_process()?, cli.config.as_deref()),
+        load(Environment::of_process()?, cli.config.as_deref()),
         &cli.command,
     ) {
         (Err(errors), Some(Command::Doctor(arguments))) => {

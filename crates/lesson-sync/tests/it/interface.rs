@@ -217,6 +217,13 @@ fn settings_that_contradict_themselves_are_told_by_their_variables() {
 }
 
 #[test]
+fn stages_can_be_looked_up_before_any_is_configured() {
+    let nothing = || Environment::from_pairs([("AMOCRM_SUBDOMAIN", "acme")]);
+    assert!(Config::load(nothing(), None).is_err());
+    assert!(Config::load_account(nothing(), None).is_ok());
+}
+
+#[test]
 fn every_variable_is_in_the_tables_and_the_example_of_courses_can_be_used() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
     for table in ["configuration.md", "configuration.ru.md"] {

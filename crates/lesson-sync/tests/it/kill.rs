@@ -126,7 +126,7 @@ impl Service {
                 }
             }
         });
-        let url = tokio::time::timeout(Duration::from_secs(60), told)
+        let url = tokio::time::timeout(Duration::from_mins(1), told)
             .await
             .unwrap()
             .unwrap();
