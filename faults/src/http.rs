@@ -95,6 +95,21 @@ impl Http {
         Ok(())
     }
 
+    /// Posts a body as it is, and gives the status of the answer once it was read.
+    pub(crate) async fn post(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+        answer_within: Duration,
+    ) -> anyhow::Result<u16> {
+        let mut request = self.client.post(url).timeout(answer_within);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Ok(read(request.body(body.to_owned())).await?.status)
+    }
+
     pub(crate) async fn post_form(
         &self,
         url: &str,

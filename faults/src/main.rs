@@ -2,7 +2,7 @@
 //!
 //! The frame is the same for every service: a [`plan`] drawn from a seed, [`process`]es that are killed and started
 //! again, an [`emulator`] that is told what to do wrong, a [`database`] that goes away, [`findings`] that end in one
-//! line of figures. A subject such as [`intake`] adds what is posted and what must hold.
+//! line of figures. A subject such as [`intake`] or [`gateway`] adds what is posted and what must hold.
 
 #![expect(
     clippy::print_stdout,
@@ -15,6 +15,7 @@ mod database;
 mod emulator;
 mod findings;
 mod fleet;
+mod gateway;
 mod http;
 mod intake;
 mod logs;
@@ -44,6 +45,14 @@ enum Subject {
         /// How many leads are posted.
         #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(10..=20_000))]
         leads: u32,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// amoCRM's webhooks through two webhook-gateway processes on one database; one process on SQLite.
+    Gateway {
+        /// How many webhooks are posted.
+        #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..=200_000))]
+        webhooks: u32,
         #[command(flatten)]
         options: Options,
     },
@@ -88,6 +97,12 @@ async fn main() -> ExitCode {
             let what = format!("intake: {leads} leads");
             options
                 .run(&what, |seed, server| intake::run(seed, leads, server))
+                .await
+        }
+        Subject::Gateway { webhooks, options } => {
+            let what = format!("gateway: {webhooks} webhooks");
+            options
+                .run(&what, |seed, server| gateway::run(seed, webhooks, server))
                 .await
         }
     };

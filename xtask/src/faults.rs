@@ -8,17 +8,22 @@ use crate::process;
 use crate::test::Counts;
 
 /// What is built and run: the program itself, and those that it kills.
-const PROGRAMS: [&str; 6] = [
+const PROGRAMS: [&str; 8] = [
     "--bin",
     "faults",
     "--bin",
     "lead-intake",
     "--bin",
+    "webhook-gateway",
+    "--bin",
     "amocrm-emulator",
 ];
 /// A run for each database among the other tests: enough for every kind of blow, and always the same ones, so that
 /// whatever fails, fails every time.
-const SMALL: [[&str; 5]; 1] = [["intake", "--leads", "40", "--seed", "4"]];
+const SMALL: [[&str; 5]; 2] = [
+    ["intake", "--leads", "40", "--seed", "4"],
+    ["gateway", "--webhooks", "1000", "--seed", "4"],
+];
 
 /// What to break.
 #[derive(Debug, clap::Args)]
@@ -34,6 +39,14 @@ enum Subject {
         /// How many leads are posted.
         #[arg(long, default_value_t = 500)]
         leads: u32,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// amoCRM's webhooks through two webhook-gateway processes on one database; one process on SQLite.
+    Gateway {
+        /// How many webhooks are posted.
+        #[arg(long, default_value_t = 20_000)]
+        webhooks: u32,
         #[command(flatten)]
         options: Options,
     },
@@ -63,6 +76,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Subject::Intake { leads, options } => {
             let count = leads.to_string();
             (program(&["intake", "--leads", &count]), options)
+        }
+        Subject::Gateway { webhooks, options } => {
+            let count = webhooks.to_string();
+            (program(&["gateway", "--webhooks", &count]), options)
         }
     };
     if let Some(seed) = options.seed {
