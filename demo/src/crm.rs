@@ -4,9 +4,11 @@ use amocrm_emulator::Emulator;
 use anyhow::Context as _;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 use url::Url;
 
 use crate::http::Http;
+use crate::wait::{LONG, SELDOM};
 
 /// The most amoCRM gives on a page.
 const PAGE: usize = 250;
@@ -20,36 +22,10 @@ pub(crate) struct Crm {
 }
 
 impl Crm {
-    /// Makes a second integration, by the way of the site button, and takes a long-lived token of it.
+    /// Through an integration of its own.
     pub(crate) async fn open(http: &Http, emulator: &Emulator) -> anyhow::Result<Self> {
         let base_url = emulator.base_url().to_owned();
-        // Its secret is sent to whoever answers 200; nobody here needs it.
-        let secrets = format!("{base_url}/_emulator/settle");
-        let fields = [
-            ("name", "CRM"),
-            ("redirect_uri", "http://127.0.0.1/"),
-            ("secrets_uri", &secrets),
-            ("scopes[]", "crm"),
-            ("action", "allow"),
-        ];
-        let consent = http
-            .post_form(&format!("{base_url}/oauth"), &fields, &[])
-            .await?;
-        let location = consent.location.as_deref().unwrap_or_default();
-        let client_id = Url::parse(location)
-            .ok()
-            .and_then(|url| query(&url, "client_id"))
-            .with_context(|| format!("no integration was made: {}", consent.describe()))?;
-        let answer = http
-            .json(
-                Method::POST,
-                &format!("{base_url}/_emulator/tokens"),
-                None,
-                &json!({ "client_id": client_id }),
-            )
-            .await?
-            .json_of(&[200])?;
-        let token = text(&answer, "/access_token");
+        let token = integration(http, &base_url, "CRM").await?;
         Ok(Self {
             http: http.clone(),
             base_url,
@@ -95,8 +71,48 @@ impl Crm {
         body: &Value,
     ) -> anyhow::Result<crate::http::Answer> {
         let url = format!("{}{path}", self.base_url);
-        self.http.json(method, &url, Some(&self.token), body).await
+        let deadline = Instant::now() + LONG;
+        loop {
+            let token = Some(self.token.as_str());
+            let answer = self.http.json(method.clone(), &url, token, body).await?;
+            // The story looks at amoCRM more often than people do.
+            if answer.status != 429 || Instant::now() > deadline {
+                return Ok(answer);
+            }
+            sleep(SELDOM).await;
+        }
     }
+}
+
+/// Makes one more integration, by the way of the site button, and takes a long-lived token of it.
+pub(crate) async fn integration(http: &Http, base_url: &str, name: &str) -> anyhow::Result<String> {
+    // Its secret is sent to whoever answers 200; nobody here needs it.
+    let secrets = format!("{base_url}/_emulator/settle");
+    let fields = [
+        ("name", name),
+        ("redirect_uri", "http://127.0.0.1/"),
+        ("secrets_uri", &secrets),
+        ("scopes[]", "crm"),
+        ("action", "allow"),
+    ];
+    let consent = http
+        .post_form(&format!("{base_url}/oauth"), &fields, &[])
+        .await?;
+    let location = consent.location.as_deref().unwrap_or_default();
+    let client_id = Url::parse(location)
+        .ok()
+        .and_then(|url| query(&url, "client_id"))
+        .with_context(|| format!("no integration was made: {}", consent.describe()))?;
+    let answer = http
+        .json(
+            Method::POST,
+            &format!("{base_url}/_emulator/tokens"),
+            None,
+            &json!({ "client_id": client_id }),
+        )
+        .await?
+        .json_of(&[200])?;
+    Ok(text(&answer, "/access_token"))
 }
 
 /// A member by its pointer, as text; empty if there is none.

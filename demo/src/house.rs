@@ -1,4 +1,4 @@
-//! The two programs, their ports and their data.
+//! The three programs, their ports and their data.
 
 use std::fs::{self, File, TryLockError};
 use std::net::SocketAddr;
@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use amocrm_emulator::{Emulator, Seed};
 use anyhow::Context as _;
-use lead_intake::{App, Config};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use service_kit::config::Environment;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -16,8 +17,14 @@ use crate::logs;
 
 /// Where lead-intake listens unless somebody else does.
 const INTAKE_PORT: u16 = 8000;
+/// Where webhook-gateway listens unless somebody else does.
+const GATEWAY_PORT: u16 = 8002;
 /// Where the emulator listens unless somebody else does.
 const EMULATOR_PORT: u16 = 8900;
+
+/// The services, as their data and the subscriber are called.
+pub(crate) const INTAKE: &str = "lead-intake";
+pub(crate) const GATEWAY: &str = "webhook-gateway";
 
 /// What the emulator keeps across runs.
 const EMULATOR_STATE: &str = "amocrm.json";
@@ -103,8 +110,9 @@ impl Workshop {
         shown(&self.logs())
     }
 
-    pub(crate) fn database(&self) -> PathBuf {
-        self.directory.join("lead-intake.db")
+    /// The database of a service.
+    pub(crate) fn database(&self, service: &str) -> PathBuf {
+        self.directory.join(format!("{service}.db"))
     }
 
     async fn listen(&self, port: u16) -> anyhow::Result<TcpListener> {
@@ -120,13 +128,17 @@ impl Workshop {
 pub(crate) struct House {
     pub(crate) workshop: Workshop,
     emulator: Option<Emulator>,
-    intake: Option<Intake>,
+    intake: Option<Service<lead_intake::App>>,
+    gateway: Option<Service<webhook_gateway::App>>,
     /// Bound before the emulator starts, which has to know the redirect address.
     listener: Option<TcpListener>,
+    /// Signs what the gateway delivers to lead-intake.
+    pub(crate) signing_secret: String,
 }
 
+/// A service inside this process.
 #[derive(Debug)]
-struct Intake {
+struct Service<App> {
     app: App,
     base_url: String,
     stop: CancellationToken,
@@ -139,7 +151,9 @@ impl House {
             workshop,
             emulator: None,
             intake: None,
+            gateway: None,
             listener: None,
+            signing_secret: signing_secret(),
         }
     }
 
@@ -161,30 +175,31 @@ impl House {
         Ok(())
     }
 
-    /// Starts lead-intake with nothing configured but where amoCRM is and the integration's keys.
+    /// Starts lead-intake with nothing configured but where amoCRM is, the integration's keys, and who brings webhooks.
     pub(crate) async fn start_intake(&mut self) -> anyhow::Result<()> {
         let listener = self.listener.take().context("the emulator starts first")?;
         let address = listener.local_addr()?;
         let base_url = format!("http://{address}");
         let credentials = self.emulator()?.credentials();
-        let database = format!("sqlite://{}", self.workshop.database().display());
         let environment = Environment::from_pairs([
             ("SERVER_HOST", address.ip().to_string()),
             ("SERVER_PORT", address.port().to_string()),
             ("PUBLIC_URL", base_url.clone()),
-            ("DATABASE_URL", database),
+            ("DATABASE_URL", self.database_url(INTAKE)),
             ("AMOCRM_BASE_URL", credentials.base_url.clone()),
             ("AMOCRM_CLIENT_ID", credentials.client_id.clone()),
             ("AMOCRM_CLIENT_SECRET", credentials.client_secret.clone()),
             ("AMOCRM_REDIRECT_URI", callback(address)),
+            ("INTAKE_GATEWAY_SECRET", self.signing_secret.clone()),
         ]);
-        let app = Box::pin(App::open(Config::load(environment, None)?)).await?;
+        let config = lead_intake::Config::load(environment, None)?;
+        let app = Box::pin(lead_intake::App::open(config)).await?;
         let stop = CancellationToken::new();
         let task = tokio::spawn({
             let (app, stop) = (app.clone(), stop.clone());
             async move { Box::pin(app.run_on(listener, stop)).await }
         });
-        self.intake = Some(Intake {
+        self.intake = Some(Service {
             app,
             base_url,
             stop,
@@ -193,14 +208,69 @@ impl House {
         Ok(())
     }
 
+    /// Starts webhook-gateway, with lead-intake as its one subscriber. `token` is that of its own integration.
+    pub(crate) async fn start_gateway(&mut self, token: String) -> anyhow::Result<()> {
+        let listener = self.workshop.listen(GATEWAY_PORT).await?;
+        let address = listener.local_addr()?;
+        let base_url = format!("http://{address}");
+        let file = self.workshop.directory.join("gateway.toml");
+        fs::write(&file, self.subscribers())?;
+        let environment = Environment::from_pairs([
+            ("SERVER_HOST", address.ip().to_string()),
+            ("SERVER_PORT", address.port().to_string()),
+            ("PUBLIC_URL", base_url.clone()),
+            ("DATABASE_URL", self.database_url(GATEWAY)),
+            ("GATEWAY_FILE", file.display().to_string()),
+            ("AMOCRM_BASE_URL", self.emulator()?.base_url().to_owned()),
+            ("AMOCRM_ACCESS_TOKEN", token),
+            ("INTAKE_GATEWAY_SECRET", self.signing_secret.clone()),
+        ]);
+        let config = webhook_gateway::Config::load(environment, None)?;
+        let app = Box::pin(webhook_gateway::App::open(config)).await?;
+        let stop = CancellationToken::new();
+        let task = tokio::spawn({
+            let (app, stop) = (app.clone(), stop.clone());
+            async move { Box::pin(app.run_on(listener, stop)).await }
+        });
+        self.gateway = Some(Service {
+            app,
+            base_url,
+            stop,
+            task,
+        });
+        Ok(())
+    }
+
+    /// What a person would write into gateway.toml.
+    fn subscribers(&self) -> String {
+        let url = self.intake_url("/api/webhooks/amo");
+        format!(
+            "[[subscriber]]\nname = \"{INTAKE}\"\nurl = \"{url}\"\nevents = [\"leads.*\"]\n\
+             secret_env = \"INTAKE_GATEWAY_SECRET\"\nallow_private = true\n"
+        )
+    }
+
+    fn database_url(&self, service: &str) -> String {
+        format!("sqlite://{}", self.workshop.database(service).display())
+    }
+
     pub(crate) fn emulator(&self) -> anyhow::Result<&Emulator> {
         self.emulator.as_ref().context("the emulator does not run")
     }
 
     /// lead-intake as a library, for what its command line does.
-    pub(crate) fn app(&self) -> anyhow::Result<&App> {
+    pub(crate) fn intake(&self) -> anyhow::Result<&lead_intake::App> {
         let intake = self.intake.as_ref().context("lead-intake does not run")?;
         Ok(&intake.app)
+    }
+
+    /// webhook-gateway as a library, for what its command line does.
+    pub(crate) fn gateway(&self) -> anyhow::Result<&webhook_gateway::App> {
+        let gateway = self
+            .gateway
+            .as_ref()
+            .context("webhook-gateway does not run")?;
+        Ok(&gateway.app)
     }
 
     /// An address of lead-intake.
@@ -209,18 +279,36 @@ impl House {
         format!("{base}{path}")
     }
 
-    /// Lets both end what they have begun.
+    /// An address of webhook-gateway.
+    pub(crate) fn gateway_url(&self, path: &str) -> String {
+        let base = self
+            .gateway
+            .as_ref()
+            .map_or("", |gateway| &gateway.base_url);
+        format!("{base}{path}")
+    }
+
+    /// Lets all end what they have begun: first who sends, then who is sent to.
     pub(crate) async fn shutdown(self) {
+        if let Some(gateway) = self.gateway {
+            gateway.end(GATEWAY).await;
+        }
         if let Some(intake) = self.intake {
-            intake.stop.cancel();
-            match intake.task.await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => eprintln!("warning: lead-intake ended badly: {error:#}"),
-                Err(error) => eprintln!("warning: lead-intake ended badly: {error}"),
-            }
+            intake.end(INTAKE).await;
         }
         if let Some(emulator) = self.emulator {
             emulator.shutdown().await;
+        }
+    }
+}
+
+impl<App> Service<App> {
+    async fn end(self, name: &str) {
+        self.stop.cancel();
+        match self.task.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => eprintln!("warning: {name} ended badly: {error:#}"),
+            Err(error) => eprintln!("warning: {name} ended badly: {error}"),
         }
     }
 }
@@ -236,6 +324,12 @@ pub(crate) fn shown(path: &Path) -> String {
 fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here)
+}
+
+/// New for each run: both services are told.
+fn signing_secret() -> String {
+    let key: [u8; 32] = std::array::from_fn(|_| fastrand::u8(..));
+    format!("whsec_{}", STANDARD.encode(key))
 }
 
 fn callback(address: SocketAddr) -> String {

@@ -1,6 +1,6 @@
 //! `cargo xtask demo`: the main job from a form to the CRM and back, on this machine, told line by line.
 //!
-//! The emulator and lead-intake run inside this process, as libraries, but everything between them, and everything this
+//! The emulator, lead-intake and webhook-gateway run inside this process, as libraries, but everything between them, and everything this
 //! program does to them, goes over HTTP: the visitor's form, the administrator's browser, the manager's CRM. A line is
 //! printed after the fact it tells was read back from the side that has to know it.
 
@@ -42,7 +42,7 @@ struct Arguments {
     /// Language of the story [default: that of LANG].
     #[arg(long, value_enum)]
     lang: Option<Language>,
-    /// No story: run the emulator and lead-intake on their usual ports, connected, with data that stay (`cargo xtask dev`).
+    /// No story: run the emulator and the services on their usual ports, connected, with data that stay (`cargo xtask dev`).
     #[arg(long, conflicts_with_all = ["exit", "keep"])]
     dev: bool,
 }

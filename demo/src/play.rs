@@ -22,6 +22,13 @@ pub(crate) async fn show(house: &House, language: Language) {
             words("what it counts", "счётчики"),
         ),
         (
+            house.gateway_url("/dashboard"),
+            words(
+                "the events that webhook-gateway takes and delivers",
+                "события, которые webhook-gateway принимает и доставляет",
+            ),
+        ),
+        (
             house.intake_url("/api/auth/amo"),
             words(
                 "connect once more: the consent page",
@@ -55,6 +62,7 @@ pub(crate) async fn show(house: &House, language: Language) {
     println!("  curl -s {leads}/1/amo");
     println!("  curl -s -X PUT '{leads}/1/status?status=contacted'");
     println!("  curl -s {}", house.intake_url("/api/auth/amo/status"));
+    println!("  curl -s '{}'", house.gateway_url("/api/events?limit=5"));
     println!("  curl -s -X POST {emulator}/_emulator/tokens/expire");
     let logs = house.workshop.logs_shown();
     let last = say!(

@@ -3,6 +3,7 @@
 mod burst;
 mod connect;
 mod expiry;
+mod gateway;
 mod manager;
 mod secrets;
 mod start;
@@ -31,8 +32,8 @@ pub(crate) async fn tell(teller: &mut Teller, house: &mut House) -> Result<(), B
         "Заявка проходит путь с лендинга в amoCRM и обратно. Всё происходит на этой машине.",
     ));
 
-    teller.chapter(language.pick("Two programs start", "Запускаются две программы"));
-    let stage = start::both(teller, house).await?;
+    teller.chapter(language.pick("Three programs start", "Запускаются три программы"));
+    let stage = start::all(teller, house).await?;
 
     teller.chapter(language.pick(
         "An administrator connects the account",
@@ -40,6 +41,7 @@ pub(crate) async fn tell(teller: &mut Teller, house: &mut House) -> Result<(), B
     ));
     connect::consent(teller, &stage).await?;
     let pipeline = connect::provision(teller, &stage).await?;
+    gateway::subscribed(teller, &stage).await?;
 
     teller.chapter(language.pick(
         "A visitor sends the form of a landing page",
@@ -49,6 +51,12 @@ pub(crate) async fn tell(teller: &mut Teller, house: &mut House) -> Result<(), B
 
     teller.chapter(language.pick("A manager works in amoCRM", "Менеджер работает в amoCRM"));
     manager::moves_the_deal(teller, &stage, &pipeline, lead).await?;
+
+    teller.chapter(language.pick(
+        "A system behind the gateway is out of reach",
+        "Система за шлюзом недоступна",
+    ));
+    gateway::waits(teller, &stage, &pipeline, lead).await?;
 
     teller.chapter(language.pick("The access token expires", "Токен доступа истекает"));
     expiry::survived(teller, &stage).await?;
@@ -65,10 +73,10 @@ pub(crate) async fn tell(teller: &mut Teller, house: &mut House) -> Result<(), B
 
 /// Only starts the programs and connects them, where that was not done before.
 pub(crate) async fn prepare(teller: &mut Teller, house: &mut House) -> Result<(), Broken> {
-    let stage = start::both(teller, house).await?;
+    let stage = start::all(teller, house).await?;
     if !connect::is_connected(&stage).await {
         connect::consent(teller, &stage).await?;
     }
     connect::provision(teller, &stage).await?;
-    Ok(())
+    gateway::subscribed(teller, &stage).await
 }

@@ -160,8 +160,8 @@ pub(super) async fn provision(teller: &mut Teller, stage: &Stage<'_>) -> Result<
 }
 
 async fn provisioned(language: Language, stage: &Stage<'_>) -> Step<Pipeline> {
-    let expected = "the pipeline with its stages, the field for intake ids, and the webhook";
-    let app = stage.house.app().expecting(expected)?;
+    let expected = "the pipeline with its stages, and the field for intake ids";
+    let app = stage.house.intake().expecting(expected)?;
     // What `lead-intake provision` does and prints.
     let mut printed = Vec::new();
     Box::pin(lead_intake::provision::run(
@@ -209,17 +209,6 @@ async fn provisioned(language: Language, stage: &Stage<'_>) -> Step<Pipeline> {
     let Some(field) = fields.iter().find(|field| field["code"] == "INTAKE_ID") else {
         return Err(Failed::new(expected, "no field with the code INTAKE_ID"));
     };
-    let hooks = stage
-        .crm
-        .get("/api/v4/webhooks")
-        .await
-        .expecting(expected)?;
-    let ours = stage.house.intake_url("/api/webhooks/amo");
-    let subscribed = list(&hooks, "/_embedded/webhooks")
-        .iter()
-        .any(|hook| text(hook, "/destination").starts_with(&ours));
-    ensure(subscribed, expected, format!("no webhook to {ours}"))?;
-
     let (id, name, field_name, field_id) = (
         pipeline.id,
         &pipeline.name,
@@ -233,8 +222,8 @@ async fn provisioned(language: Language, stage: &Stage<'_>) -> Step<Pipeline> {
         .collect();
     let told = Told::new(say!(
         language,
-        "The account has all it needs: pipeline «{name}» ({id}), field «{field_name}» ({field_id}), a webhook",
-        "В аккаунте есть всё нужное: воронка «{name}» ({id}), поле «{field_name}» ({field_id}), вебхук"
+        "The account has all it needs: pipeline «{name}» ({id}), field «{field_name}» ({field_id})",
+        "В аккаунте есть всё нужное: воронка «{name}» ({id}), поле «{field_name}» ({field_id})"
     ));
     let told = names
         .chunks(STAGES_PER_LINE)

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::crm::number;
 use crate::story::Stage;
 use crate::story::connect::Pipeline;
+use crate::story::gateway::delivery;
 use crate::story::visitor::{Lead, lead_view, unlike};
 use crate::teller::{Broken, Expecting as _, Step, Teller, Told, ensure};
 use crate::wait::{LONG, OFTEN, SELDOM, until};
@@ -34,7 +35,7 @@ async fn in_the_crm(
     pipeline: &Pipeline,
     lead: Lead,
 ) -> Step<()> {
-    let expected = "the status contacted in lead-intake, by a webhook";
+    let expected = "the status contacted in lead-intake, by a webhook and a signed delivery";
     let Lead { id, deal, .. } = lead;
     let before = lead_view(stage, id).await.expecting(expected)?;
     ensure(
@@ -76,6 +77,19 @@ async fn in_the_crm(
         "a webhook status_lead that was answered with 2xx",
         "none",
     )?;
+    // Recorded when lead-intake has answered, which is a moment after it has stored.
+    let event = until(LONG, OFTEN, async || {
+        let (event, state) = delivery(stage, deal)
+            .await
+            .map_err(|error| format!("{error:#}"))?;
+        if state == "delivered" {
+            Ok(event)
+        } else {
+            Err(format!("{event} is {state}"))
+        }
+    })
+    .await
+    .expecting("an event that webhook-gateway has delivered")?;
     let told = Told::new(say!(
         language,
         "Deal {deal} is moved to «{name}», and lead {id} follows: new → contacted",
@@ -83,8 +97,8 @@ async fn in_the_crm(
     ))
     .detail(say!(
         language,
-        "by a webhook, {followed} ms after the move",
-        "по вебхуку, через {followed} мс после перевода"
+        "amoCRM → webhook-gateway → lead-intake, {followed} ms after the move, as {event}",
+        "amoCRM → webhook-gateway → lead-intake, через {followed} мс после перевода, событие {event}"
     ));
     Ok(((), told))
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::house::shown;
+use crate::house::{GATEWAY, INTAKE, shown};
 use crate::story::Stage;
 use crate::story::visitor::PRIVATE;
 use crate::teller::{Broken, Expecting as _, Failed, Step, Teller, Told, ensure};
@@ -21,9 +21,11 @@ pub(super) async fn kept(teller: &mut Teller, stage: &Stage<'_>) -> Result<(), B
 }
 
 fn search(language: Language, stage: &Stage<'_>) -> Step<()> {
-    let expected = "no token, secret, phone or e-mail in the logs, no token in the database";
+    let expected =
+        "no token, secret, phone or e-mail in the logs, no token or secret in the databases";
     let emulator = stage.house.emulator().expecting(expected)?;
     let secret = emulator.credentials().client_secret.as_str();
+    let signing = stage.house.signing_secret.as_str();
     let mut lines = 0;
     for file in files(&stage.house.workshop.logs()).expecting(expected)? {
         let content = read(&file).expecting(expected)?;
@@ -31,16 +33,18 @@ fn search(language: Language, stage: &Stage<'_>) -> Step<()> {
             .split(|byte| *byte == b'\n')
             .count()
             .saturating_sub(1);
-        for needle in TOKENS.iter().chain(&PRIVATE).chain([&secret]) {
+        for needle in TOKENS.iter().chain(&PRIVATE).chain([&secret, &signing]) {
             absent(&file, &content, needle, expected)?;
         }
     }
     ensure(lines > 0, "logs that hold something", "empty logs")?;
-    let database = stage.house.workshop.database();
     let mut bytes = 0;
     // The write-ahead log is a part of the database.
-    for suffix in ["", "-wal"] {
-        let mut file = database.clone().into_os_string();
+    let parts = [INTAKE, GATEWAY]
+        .into_iter()
+        .flat_map(|service| ["", "-wal"].map(|suffix| (service, suffix)));
+    for (service, suffix) in parts {
+        let mut file = stage.house.workshop.database(service).into_os_string();
         file.push(suffix);
         let file = PathBuf::from(file);
         if !file.exists() {
@@ -48,20 +52,20 @@ fn search(language: Language, stage: &Stage<'_>) -> Step<()> {
         }
         let content = read(&file).expecting(expected)?;
         bytes += content.len();
-        for needle in TOKENS.iter().chain([&secret]) {
+        for needle in TOKENS.iter().chain([&secret, &signing]) {
             absent(&file, &content, needle, expected)?;
         }
     }
     let (logs, kib) = (shown(&stage.house.workshop.logs()), bytes.div_ceil(1024));
     let told = Told::new(say!(
         language,
-        "The logs hold no token, secret, phone or e-mail; the database holds no readable token",
-        "В журналах нет токенов, секретов, телефонов и e-mail; в базе токены не прочесть"
+        "The logs hold no token, secret, phone or e-mail; the databases hold no readable token or secret",
+        "В журналах нет токенов, секретов, телефонов и e-mail; в базах токены и секреты не прочесть"
     ))
     .detail(say!(
         language,
-        "searched: {lines} lines in {logs}, {kib} KiB of the database",
-        "просмотрено: строк {lines} в {logs}, {kib} КиБ базы"
+        "searched: {lines} lines in {logs}, {kib} KiB of the databases",
+        "просмотрено: строк {lines} в {logs}, {kib} КиБ баз"
     ));
     Ok(((), told))
 }

@@ -1,21 +1,22 @@
-//! Both programs start, and say so themselves.
+//! The programs start, and say so themselves.
 
-use crate::crm::{Crm, list, number, text};
-use crate::house::{House, shown};
+use crate::crm::{Crm, integration, list, number, text};
+use crate::house::{GATEWAY, House, INTAKE, shown};
 use crate::http::Http;
 use crate::story::Stage;
-use crate::teller::{Broken, Expecting as _, Step, Teller, Told, ensure};
+use crate::teller::{Broken, Expecting as _, Failed, Step, Teller, Told, ensure};
 use crate::wait::{LONG, OFTEN, until};
 use crate::words::{Language, say};
 
-/// The emulator, then lead-intake.
-pub(super) async fn both<'a>(
+/// The emulator, then lead-intake, then the gateway that brings it webhooks.
+pub(super) async fn all<'a>(
     teller: &mut Teller,
     house: &'a mut House,
 ) -> Result<Stage<'a>, Broken> {
     let language = teller.language();
     let (http, crm, began) = teller.step(emulator(language, house)).await?;
     teller.step(intake(language, house, &http)).await?;
+    teller.step(gateway(language, house, &http)).await?;
     Ok(Stage {
         house,
         http,
@@ -55,10 +56,42 @@ async fn emulator(language: Language, house: &mut House) -> Step<(Http, Crm, i64
 async fn intake(language: Language, house: &mut House, http: &Http) -> Step<()> {
     let expected = "lead-intake ready, with its database open";
     house.start_intake().await.expecting(expected)?;
-    let health = house.intake_url("/health");
+    let database = ready(http, &house.intake_url("/health"), expected).await?;
+    let url = house.intake_url("");
+    let file = shown(&house.workshop.database(INTAKE));
+    let told = Told::new(say!(
+        language,
+        "lead-intake answers at {url}: ready",
+        "lead-intake отвечает на {url}: готов"
+    ))
+    .detail(format!("{database}: {file}"));
+    Ok(((), told))
+}
+
+async fn gateway(language: Language, house: &mut House, http: &Http) -> Step<()> {
+    let expected = "webhook-gateway ready, with its database open";
+    let amocrm = house.emulator().expecting(expected)?.base_url().to_owned();
+    let token = integration(http, &amocrm, "webhook-gateway")
+        .await
+        .expecting(expected)?;
+    house.start_gateway(token).await.expecting(expected)?;
+    let database = ready(http, &house.gateway_url("/health"), expected).await?;
+    let url = house.gateway_url("");
+    let file = shown(&house.workshop.database(GATEWAY));
+    let told = Told::new(say!(
+        language,
+        "webhook-gateway answers at {url}: ready, with lead-intake as its subscriber",
+        "webhook-gateway отвечает на {url}: готов, его подписчик — lead-intake"
+    ))
+    .detail(format!("{database}: {file}"));
+    Ok(((), told))
+}
+
+/// Waits until a service is ready. Returns what it says of its database.
+async fn ready(http: &Http, health: &str, expected: &str) -> Result<String, Failed> {
     let report = until(LONG, OFTEN, async || {
         let answer = http
-            .get(&health)
+            .get(health)
             .await
             .map_err(|error| format!("{error:#}"))?;
         answer.json_of(&[200]).map_err(|error| format!("{error:#}"))
@@ -69,14 +102,6 @@ async fn intake(language: Language, house: &mut House, http: &Http) -> Step<()> 
     let database = list(&report, "/parts")
         .iter()
         .find(|part| part["name"] == "database")
-        .map(|part| text(part, "/detail"))
-        .unwrap_or_default();
-    let (url, file) = (house.intake_url(""), shown(&house.workshop.database()));
-    let told = Told::new(say!(
-        language,
-        "lead-intake answers at {url}: ready",
-        "lead-intake отвечает на {url}: готов"
-    ))
-    .detail(format!("{database}: {file}"));
-    Ok(((), told))
+        .map(|part| text(part, "/detail"));
+    Ok(database.unwrap_or_default())
 }
