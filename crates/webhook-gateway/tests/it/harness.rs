@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub(crate) use self::clock::TestClock;
-pub(crate) use self::database::{TestDatabase, databases};
+pub(crate) use self::database::{TestDatabase, databases, is_all_required};
 pub(crate) use self::gateway::TestGateway;
 pub(crate) use self::nats::TestNats;
 pub(crate) use self::receiver::{Reaction, Receiver};

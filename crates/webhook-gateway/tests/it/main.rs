@@ -11,3 +11,4 @@ mod harness;
 mod intake;
 mod operate;
 mod operations;
+mod verify;

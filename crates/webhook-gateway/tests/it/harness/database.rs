@@ -14,6 +14,11 @@ pub(super) fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// Whether a test fails where it would say "skipped".
+pub(crate) fn is_all_required() -> bool {
+    env("REQUIRE_ALL").as_deref() == Some("1")
+}
+
 /// Where a test keeps its data.
 #[derive(Debug)]
 pub(crate) struct TestDatabase {
