@@ -17,6 +17,7 @@ use service_kit::config::AmocrmConfig;
 use store::Store;
 use tokio::sync::Notify;
 
+use self::adopt::Replaced;
 use crate::{CrmError, Setup};
 
 pub use self::consent::KeysProbe;
@@ -58,6 +59,9 @@ pub struct Linked {
     pub account: String,
     /// Its client.
     pub client: Client,
+    /// When the tokens were received that were in force when this was given out; `None` for a long-lived token. A
+    /// refusal tells of those, and not of what has been put in their place since.
+    pub obtained_at: Option<DateTime<Utc>>,
 }
 
 impl Crm {
@@ -77,14 +81,18 @@ impl Crm {
         if !self.is_configured() {
             return Err(CrmError::NotConfigured);
         }
-        let linked = self.client().await?.ok_or(CrmError::NotConnected)?;
+        let mut linked = self.client().await?.ok_or(CrmError::NotConnected)?;
         if self.setup.amocrm.access_token().is_none() {
-            let connection = linked.client.oauth().connection().await?;
-            if connection.is_none() && !self.adopt_configured(&linked).await? {
-                return Err(CrmError::NotConnected);
+            let mut connection = linked.client.oauth().connection().await?;
+            if connection.is_none() {
+                // Whether it was we who took the configured token over, or another process in the same moment.
+                self.adopt_configured(&linked).await?;
+                connection = linked.client.oauth().connection().await?;
             }
-            self.notice(connection.as_ref());
+            let connection = connection.ok_or(CrmError::NotConnected)?;
+            self.notice(Some(&connection));
             self.keep_host(&linked).await;
+            linked.obtained_at = Some(connection.obtained_at);
         }
         if self.with(|state| state.broken.is_some()) {
             return Err(CrmError::Refused);
@@ -117,23 +125,21 @@ impl Crm {
             );
             return false;
         }
-        match self.replace_by_configured(linked).await {
-            Ok(true) => {
+        match self.replace_refused(linked).await {
+            Ok(Replaced::ByConfigured) => {
                 tracing::warn!(
                     account.host = linked.account,
                     "amoCRM refuses the stored tokens; the configured refresh token takes their place"
                 );
                 return false;
             }
-            Ok(false) => {}
+            Ok(Replaced::Already) => return false,
+            Ok(Replaced::Not) => {}
             Err(error) => {
                 tracing::warn!("the configured refresh token cannot be looked at: {error}");
             }
         }
-        let obtained_at = match linked.client.oauth().connection().await {
-            Ok(connection) => connection.map(|connection| connection.obtained_at),
-            Err(_) => None,
-        };
+        let obtained_at = linked.obtained_at;
         let news = self.with(|state| state.broken.replace(Broken { obtained_at }).is_none());
         if news {
             tracing::error!(
@@ -202,7 +208,9 @@ impl Crm {
         if !self.is_configured() {
             return Err(CrmError::NotConfigured);
         }
-        let linked = self.client().await?.ok_or(CrmError::NotConnected)?;
+        let mut linked = self.client().await?.ok_or(CrmError::NotConnected)?;
+        let before = linked.client.oauth().connection().await?;
+        linked.obtained_at = before.map(|before| before.obtained_at);
         let renewed = linked.client.oauth().renew().await.map_err(CrmError::from);
         match &renewed {
             Ok(_) => {

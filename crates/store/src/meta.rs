@@ -30,19 +30,7 @@ impl Meta {
     /// [`StoreErrorKind::Invalid`](crate::StoreErrorKind::Invalid) when it holds something else than a `T`.
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         let mut tx = self.inner.db.read().await?;
-        let row = tx
-            .query("SELECT value FROM settings WHERE key = $1")
-            .bind(key)
-            .fetch_optional()
-            .await?;
-        row.map(|row| {
-            serde_json::from_str(&row.text("value")?).map_err(|_| {
-                StoreError::invalid(format!(
-                    "setting {key} has another shape than this release expects"
-                ))
-            })
-        })
-        .transpose()
+        read(&mut tx, key).await
     }
 
     /// Stores the setting `key`. Not for secrets: it is stored in clear.
@@ -84,6 +72,36 @@ impl Meta {
         let state = state.to_owned();
         self.inner.db.write(TakeState { state }).await
     }
+}
+
+/// The setting `key`, inside the transaction that depends on it.
+pub(crate) async fn read<T: DeserializeOwned>(tx: &mut Tx, key: &str) -> Result<Option<T>> {
+    let row = tx
+        .query("SELECT value FROM settings WHERE key = $1")
+        .bind(key)
+        .fetch_optional()
+        .await?;
+    row.map(|row| {
+        serde_json::from_str(&row.text("value")?).map_err(|_| {
+            StoreError::invalid(format!(
+                "setting {key} has another shape than this release expects"
+            ))
+        })
+    })
+    .transpose()
+}
+
+/// Stores the setting `key` together with what else the transaction does.
+pub(crate) async fn write(
+    tx: &mut Tx,
+    key: &str,
+    value: &(impl Serialize + Sync + ?Sized),
+) -> Result<()> {
+    let put = PutSetting {
+        key: key.to_owned(),
+        value: to_json(value)?,
+    };
+    put.run(tx).await
 }
 
 fn to_json(value: &(impl Serialize + ?Sized)) -> Result<String> {

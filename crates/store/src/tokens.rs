@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::clock::{instant, micros};
-use crate::db::{Operation, Row, Tx};
+use crate::db::{Operation, Row, Sql, Tx};
 use crate::error::{Result, StoreError};
+use crate::meta;
 use crate::store::Inner;
 
 /// How many rows [`Tokens::rotate_keys`] seals anew per transaction.
@@ -89,6 +90,33 @@ impl Tokens {
             })
         })
         .collect()
+    }
+
+    /// Takes over a refresh token that was configured: in the place of generation `replaces`, or of none, and once.
+    /// Returns whether it was taken.
+    ///
+    /// What was taken over is remembered in `setting` as `mark`, in the same transaction: of several processes that are
+    /// started with the same token one takes it over, and it does not come back after it was used up or an
+    /// administrator has disconnected the account. The pair has an access token that has always been expired, so the
+    /// first call renews.
+    pub async fn adopt(
+        &self,
+        key: &TokenKey,
+        refresh: &SecretString,
+        replaces: Option<u64>,
+        setting: &str,
+        mark: &str,
+    ) -> Result<bool> {
+        let never = DateTime::UNIX_EPOCH;
+        let adopt = Adopt {
+            inner: Arc::clone(&self.inner),
+            key: key.clone(),
+            tokens: TokenPair::new("", Some(refresh.clone()), never, never),
+            replaces: replaces.map(signed),
+            setting: setting.to_owned(),
+            mark: mark.to_owned(),
+        };
+        self.inner.db.write(adopt).await
     }
 
     /// Seals every secret that another key has sealed with the first key of the keyring. Returns how many there
@@ -248,7 +276,6 @@ impl Operation for Save {
     type Output = Saved;
 
     async fn run(&self, tx: &mut Tx) -> Result<Saved> {
-        let now = tx.now().await?;
         ensure_grant(tx, &self.key).await?;
         // The compare-and-swap; on PostgreSQL it also locks the grant until the commit.
         let swapped = tx
@@ -266,23 +293,83 @@ impl Operation for Save {
             return Ok(Saved::Superseded);
         };
         let generation = swapped.int("generation")?;
-        deactivate(tx, &self.key, now).await?;
+        put_in_force(tx, &self.inner, &self.key, generation, &self.tokens).await?;
+        Ok(Saved::Stored(unsigned(generation)))
+    }
+}
+
+struct Adopt {
+    inner: Arc<Inner>,
+    key: TokenKey,
+    tokens: TokenPair,
+    replaces: Option<i64>,
+    setting: String,
+    mark: String,
+}
+
+impl Operation for Adopt {
+    type Output = bool;
+
+    async fn run(&self, tx: &mut Tx) -> Result<bool> {
+        ensure_grant(tx, &self.key).await?;
+        // Locked before the mark is read: whoever comes second sees what the first one has left.
+        let grant = tx
+            .query(Sql::either(
+                "SELECT generation, active_generation FROM token_grants WHERE client_id = $1 AND account = $2",
+                "SELECT generation, active_generation FROM token_grants WHERE client_id = $1 AND account = $2
+                 FOR UPDATE",
+            ))
+            .bind(&self.key.client_id)
+            .bind(&self.key.account)
+            .fetch_optional()
+            .await?
+            .ok_or_else(|| StoreError::internal("a grant is gone that was just made"))?;
+        let known: Option<String> = meta::read(tx, &self.setting).await?;
+        if known.as_ref() == Some(&self.mark)
+            || grant.opt_int("active_generation")? != self.replaces
+        {
+            return Ok(false);
+        }
+        let generation = grant.int("generation")? + 1;
         tx.query(
-            "INSERT INTO tokens (client_id, account, generation, sealed, obtained_at, expires_at, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "UPDATE token_grants SET generation = $3, active_generation = $3
+             WHERE client_id = $1 AND account = $2",
         )
         .bind(&self.key.client_id)
         .bind(&self.key.account)
         .bind(generation)
-        .bind(seal(&self.inner, &self.key, generation, &self.tokens)?)
-        .bind(self.tokens.obtained_at().timestamp_micros())
-        .bind(self.tokens.expires_at().timestamp_micros())
-        .bind(now)
         .execute()
         .await?;
-        wipe_before(tx, &self.key, generation - 1).await?;
-        Ok(Saved::Stored(unsigned(generation)))
+        put_in_force(tx, &self.inner, &self.key, generation, &self.tokens).await?;
+        meta::write(tx, &self.setting, &self.mark).await?;
+        Ok(true)
     }
+}
+
+/// Writes the pair of a grant that has just got `generation`; the one before it keeps its secret.
+async fn put_in_force(
+    tx: &mut Tx,
+    inner: &Inner,
+    key: &TokenKey,
+    generation: i64,
+    tokens: &TokenPair,
+) -> Result<()> {
+    let now = tx.now().await?;
+    deactivate(tx, key, now).await?;
+    tx.query(
+        "INSERT INTO tokens (client_id, account, generation, sealed, obtained_at, expires_at, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(&key.client_id)
+    .bind(&key.account)
+    .bind(generation)
+    .bind(seal(inner, key, generation, tokens)?)
+    .bind(tokens.obtained_at().timestamp_micros())
+    .bind(tokens.expires_at().timestamp_micros())
+    .bind(now)
+    .execute()
+    .await?;
+    wipe_before(tx, key, generation - 1).await
 }
 
 struct Forget {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 
 use super::{Crm, Linked};
@@ -11,40 +11,59 @@ use crate::CrmError;
 /// Setting with the hash of the `AMOCRM_REFRESH_TOKEN` that was taken over last.
 const ADOPTED_SETTING: &str = "amocrm.adopted_refresh_token";
 
+/// What was found in the place of refused tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Replaced {
+    /// The configured refresh token has taken their place.
+    ByConfigured,
+    /// Another process has put others there since.
+    Already,
+    /// Nothing: they are still the ones in force.
+    Not,
+}
+
 impl Crm {
     /// Takes over `AMOCRM_REFRESH_TOKEN` unless the database has tokens, or had this one: it was used up, or an
     /// administrator has disconnected the account since.
     pub(super) async fn adopt_configured(&self, linked: &Linked) -> Result<bool, CrmError> {
-        let Some((refresh, mark)) = self.unused_refresh_token().await? else {
-            return Ok(false);
-        };
-        linked.client.oauth().adopt_refresh_token(refresh).await?;
-        self.store
-            .meta()
-            .put(&self.setup.setting(ADOPTED_SETTING), &mark)
-            .await?;
-        Ok(true)
+        self.adopt_in_place_of(linked, None).await
     }
 
-    /// Puts a refresh token that was configured later in the place of tokens that amoCRM refuses.
-    pub(super) async fn replace_by_configured(&self, linked: &Linked) -> Result<bool, CrmError> {
-        if self.unused_refresh_token().await?.is_none() {
-            return Ok(false);
+    /// Puts a refresh token that was configured later in the place of the tokens of `linked`, which amoCRM refuses.
+    pub(super) async fn replace_refused(&self, linked: &Linked) -> Result<Replaced, CrmError> {
+        let key = self.token_key(&linked.account);
+        let newest = self.store.tokens().generations(&key, 1).await?;
+        let in_force = newest
+            .first()
+            .filter(|newest| newest.deactivated_at.is_none());
+        if in_force.map(|in_force| in_force.obtained_at) != linked.obtained_at {
+            return Ok(Replaced::Already);
         }
-        linked.client.oauth().disconnect().await?;
-        self.adopt_configured(linked).await
+        let refused = in_force.map(|in_force| in_force.generation);
+        Ok(if self.adopt_in_place_of(linked, refused).await? {
+            Replaced::ByConfigured
+        } else {
+            Replaced::Not
+        })
     }
 
-    /// The configured refresh token, with what it is remembered by, if it was never taken over.
-    async fn unused_refresh_token(&self) -> Result<Option<(&SecretString, String)>, CrmError> {
+    /// One transaction of the store: two processes that are started with the same token must not take it over twice.
+    async fn adopt_in_place_of(
+        &self,
+        linked: &Linked,
+        refused: Option<u64>,
+    ) -> Result<bool, CrmError> {
         let Some(refresh) = self.setup.amocrm.refresh_token() else {
-            return Ok(None);
+            return Ok(false);
         };
         // A hash is no secret: the token is long and random.
         let mark = hex(&Sha256::digest(refresh.expose_secret()));
         let setting = self.setup.setting(ADOPTED_SETTING);
-        let adopted: Option<String> = self.store.meta().get(&setting).await?;
-        Ok((adopted.as_ref() != Some(&mark)).then_some((refresh, mark)))
+        let key = self.token_key(&linked.account);
+        let tokens = self.store.tokens();
+        Ok(tokens
+            .adopt(&key, refresh, refused, &setting, &mark)
+            .await?)
     }
 }
 

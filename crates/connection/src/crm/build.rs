@@ -20,14 +20,7 @@ impl Crm {
         let clock = Arc::clone(&self.clock);
         let limits = Limits::per_integration(self.setup.amocrm.integration_rps)
             .account(self.setup.amocrm.account_rps);
-        let client_id = match (
-            self.setup.amocrm.access_token(),
-            self.setup.amocrm.credentials(),
-        ) {
-            (None, Some(keys)) => keys.client_id,
-            _ => "long-lived".to_owned(),
-        };
-        let key = TokenKey::new(client_id, account);
+        let key = self.token_key(account);
         let mut builder = Client::builder(account)
             .quota(Arc::new(self.store.quota(&key, &limits)))
             .timeout(self.setup.call_timeout)
@@ -57,6 +50,19 @@ impl Crm {
         Ok(Linked {
             account: account.to_owned(),
             client: builder.build()?,
+            obtained_at: None,
         })
+    }
+
+    /// Whose tokens and whose budget these are.
+    pub(super) fn token_key(&self, account: &str) -> TokenKey {
+        let client_id = match (
+            self.setup.amocrm.access_token(),
+            self.setup.amocrm.credentials(),
+        ) {
+            (None, Some(keys)) => keys.client_id,
+            _ => "long-lived".to_owned(),
+        };
+        TokenKey::new(client_id, account)
     }
 }

@@ -89,8 +89,8 @@ impl Trust {
     pub(super) fn guard(&self, linked: &Linked) -> Linked {
         let trust = self.clone();
         Linked {
-            account: linked.account.clone(),
             client: linked.client.only_while(move || !trust.left().is_zero()),
+            ..linked.clone()
         }
     }
 }

@@ -121,12 +121,15 @@ async fn access_tokens_refused_as_soon_as_they_are_given_stop_nothing() {
     assert_eq!(status["needs_reconnect"], json!(false), "{status}");
 }
 
-/// What the user's guide says to do about refused tokens.
+/// What the user's guide says to do about refused tokens, with two instances on the database: one takes the token over,
+/// and the other does not throw it away.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_refresh_token_in_the_settings_takes_the_place_of_refused_ones() {
     let app = TestApp::ready_with(&[("INTAKE_SHORT_WAIT_MS", "0")]).await;
     app.crm.emulator.revoke_tokens();
-    let id = app.submit(LEAD).await.id();
+    for number in 0..8 {
+        app.submit(&visitor(number)).await;
+    }
     eventually("the refusal is noticed", || async {
         let status = app.get("/api/auth/amo/status").await.json();
         (status["needs_reconnect"] == true).then_some(())
@@ -140,17 +143,20 @@ async fn a_new_refresh_token_in_the_settings_takes_the_place_of_refused_ones() {
         &app.url,
         &[("AMOCRM_REFRESH_TOKEN", refresh)],
     );
-    // The service is started again with it.
-    let config = lead_intake::Config::load(Environment::from_pairs(settings), None).unwrap();
-    let again = lead_intake::App::open(config).await.unwrap();
+    // The services are started again with it.
     let stop = tokio_util::sync::CancellationToken::new();
-    let work = tokio::spawn({
-        let (again, stop) = (again.clone(), stop.clone());
-        async move { again.work(stop).await }
-    });
-    app.lead_is(id, "/delivery/state", "delivered").await;
+    let mut work = tokio::task::JoinSet::new();
+    for _ in 0..2 {
+        let environment = Environment::from_pairs(settings.clone());
+        let config = lead_intake::Config::load(environment, None).unwrap();
+        let again = lead_intake::App::open(config).await.unwrap();
+        let stop = stop.clone();
+        work.spawn(async move { again.work(stop).await });
+    }
+    app.queue_is_empty().await;
+    assert_eq!(app.crm.deals().await.len(), 8);
     stop.cancel();
-    work.await.unwrap();
+    work.join_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

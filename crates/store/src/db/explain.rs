@@ -65,6 +65,9 @@ async fn live(store: &Store) {
     tokens.generations(&key, 5).await.unwrap();
     tokens.rotate_keys().await.unwrap();
     tokens.forget(&key).await.unwrap();
+    let refresh = SecretString::from("r");
+    let adopted = tokens.adopt(&key, &refresh, None, "adopted", "m");
+    assert!(adopted.await.unwrap());
 
     let quota = store.quota(&key, &Limits::default());
     quota.try_acquire().await.unwrap();

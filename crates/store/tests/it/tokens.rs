@@ -76,6 +76,36 @@ on_both! {
         assert_eq!(tokens.save(&key(), &pair("new consent"), None).await.unwrap(), Saved::Stored(2));
     }
 
+    async fn a_configured_refresh_token_is_taken_over_once_and_only_in_the_place_of_what_it_replaces(db: TestDb) {
+        let stores = [db.open().await, db.open().await];
+        let adopt = async |number: usize, token: &str, replaces| {
+            let refresh = SecretString::from(format!("refresh-canary-{token}"));
+            let tokens = stores[number % 2].tokens();
+            tokens.adopt(&key(), &refresh, replaces, "adopted", &format!("mark of {token}")).await.unwrap()
+        };
+        let tokens = stores[0].tokens();
+        assert!(adopt(0, "first", None).await);
+        let first = tokens.load(&key()).await.unwrap().unwrap();
+        assert!(first.tokens.expires_at() <= DateTime::UNIX_EPOCH);
+        assert!(!adopt(1, "first", None).await);
+
+        // All processes are started again with another token, and all find the first one refused.
+        let outcomes = join_all((0..16).map(|number| adopt(number, "second", Some(1)))).await;
+        assert_eq!(outcomes.iter().filter(|taken| **taken).count(), 1);
+        // One renews with it. Whoever is late, or has an older configuration, throws away nothing.
+        assert_eq!(tokens.save(&key(), &pair("renewed"), Some(2)).await.unwrap(), Saved::Stored(3));
+        assert!(!adopt(0, "second", Some(1)).await);
+        assert!(!adopt(1, "first", Some(1)).await);
+        assert!(!adopt(1, "third", None).await);
+        assert!(tokens.load(&key()).await.unwrap().unwrap().tokens.same_secrets(&pair("renewed")));
+
+        // An administrator has disconnected the account: the token that was used up does not come back.
+        assert!(tokens.forget(&key()).await.unwrap());
+        assert!(!adopt(0, "second", None).await);
+        assert!(adopt(0, "third", None).await);
+        assert_eq!(tokens.load(&key()).await.unwrap().unwrap().generation, 4);
+    }
+
     async fn one_process_at_a_time_holds_the_lease(db: TestDb) {
         let stores = [db.open().await, db.open().await];
         let ttl = Duration::from_secs(30);
