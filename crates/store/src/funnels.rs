@@ -12,7 +12,6 @@
 //!    together. A message that was begun by a process which is gone is [`Unknown`](MessageState::Unknown) and is never
 //!    begun again.
 
-use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -23,14 +22,15 @@ use crate::counters;
 use crate::db::{Row, Tx};
 use crate::error::{Result, StoreError};
 use crate::jobs::{self, JobSpec};
-use crate::leads::Identity;
 use crate::store::Inner;
 
+mod address;
 mod enrol;
 mod note;
 mod send;
 mod stop;
 
+pub(crate) use self::address::AddressKey;
 pub use self::enrol::{Enrolled, Enrolment, NewMessage};
 pub use self::note::{FunnelNote, NewFunnelNote};
 pub use self::send::{Begin, End, FunnelLimits, Receipt};
@@ -155,6 +155,8 @@ pub struct Stops {
 const REPLY: i64 = 1;
 const STATUS: i64 = 2;
 const UNSUBSCRIBE: i64 = 4;
+/// No message has this bit: [`forget`] stops every one.
+const EVERYTHING: i64 = 0;
 
 impl Stops {
     fn bits(self) -> i64 {
@@ -258,7 +260,7 @@ impl Funnels {
         .collect()
     }
 
-    /// How many messages of a funnel are in a state: read from a counter, not counted.
+    /// How many messages of a funnel are in a state, with those that are deleted since: read from a counter, not counted.
     pub async fn count(&self, funnel: &str, state: MessageState) -> Result<u64> {
         let mut tx = self.inner.db.read().await?;
         counters::read(&mut tx, &counter(funnel, state)).await
@@ -294,28 +296,37 @@ pub(crate) async fn left(tx: &mut Tx, lead: i64) -> Result<()> {
     Ok(())
 }
 
-/// What stands for an address: nobody can read it from the table.
-fn address(identity: &Identity) -> String {
-    use sha2::{Digest as _, Sha256};
-    let mut hash = Sha256::new();
-    hash.update(format!("{:?}:", identity.kind).to_lowercase());
-    hash.update(&identity.value);
-    hash.finalize()
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = fmt::Write::write_fmt(&mut hex, format_args!("{byte:02x}"));
-            hex
-        })
+/// Stops what was pending for a person who is to be forgotten, and deletes what tells who that was: answers and letters
+/// that have not become notes yet, the addresses of the lead, and the messenger's numbers, which hold the telephone's.
+/// What was sent and when stays.
+pub(crate) async fn forget(tx: &mut Tx, lead: i64) -> Result<()> {
+    let now = tx.now().await?;
+    stop::stop(tx, lead, EVERYTHING, "the person was forgotten").await?;
+    tx.query(
+        "UPDATE funnel_messages SET external_id = NULL, forgotten_at = $2
+         WHERE lead_id = $1 AND forgotten_at IS NULL",
+    )
+    .bind(lead)
+    .bind(now)
+    .execute()
+    .await?;
+    for delete in [
+        "DELETE FROM funnel_notes WHERE lead_id = $1",
+        "DELETE FROM funnel_addresses WHERE lead_id = $1",
+    ] {
+        tx.query(delete).bind(lead).execute().await?;
+    }
+    Ok(())
 }
 
 /// The number of an address, made if need be, and whether it is unsubscribed. The row stays locked on PostgreSQL.
-async fn recipient(tx: &mut Tx, identity: &Identity) -> Result<(i64, bool)> {
+async fn recipient(tx: &mut Tx, mark: &str) -> Result<(i64, bool)> {
     let row = tx
         .query(
             "INSERT INTO funnel_recipients (address) VALUES ($1)
              ON CONFLICT (address) DO UPDATE SET address = excluded.address RETURNING id, unsubscribed_at",
         )
-        .bind(address(identity))
+        .bind(mark)
         .fetch_one()
         .await?;
     Ok((row.int("id")?, row.opt_int("unsubscribed_at")?.is_some()))

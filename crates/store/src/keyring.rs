@@ -216,7 +216,7 @@ fn split(blob: &[u8]) -> Option<(&str, [u8; NONCE_LEN], &[u8])> {
     Some((std::str::from_utf8(id).ok()?, *nonce, sealed))
 }
 
-fn random<const N: usize>() -> Result<[u8; N]> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)
         .map_err(|_| StoreError::internal("the operating system gives no randomness"))?;

@@ -104,6 +104,22 @@ pub(crate) async fn write(
     put.run(tx).await
 }
 
+/// Stores the setting `key` if there is none yet. Returns whether it was stored.
+pub(crate) async fn put_first(tx: &mut Tx, key: &str, value: &str) -> Result<bool> {
+    let now = tx.now().await?;
+    let stored = tx
+        .query(
+            "INSERT INTO settings (key, value, updated_at) VALUES ($1, $2, $3)
+             ON CONFLICT (key) DO NOTHING",
+        )
+        .bind(key)
+        .bind(to_json(value)?)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(stored > 0)
+}
+
 fn to_json(value: &(impl Serialize + ?Sized)) -> Result<String> {
     serde_json::to_string(value)
         .map_err(|_| StoreError::invalid("a value cannot be written as JSON"))

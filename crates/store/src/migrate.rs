@@ -41,6 +41,7 @@ const MIGRATIONS: &[Migration] = migrations![
     9 "0009_gateway",
     11 "0011_shared_deals",
     12 "0012_lessons",
+    13 "0013_forgetting",
 ];
 
 /// Another process may be migrating a large database.

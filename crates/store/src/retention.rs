@@ -12,13 +12,16 @@ use crate::store::Store;
 
 /// How many rows of a kind one step deletes: some milliseconds, after which others get the database.
 const BATCH: i64 = 200;
+/// How many people one step forgets: each is in several tables.
+const PEOPLE: i64 = 50;
 
 /// How long things are kept. `None`: for ever.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retention {
     /// The personal data of a lead, after it was delivered. One that was not is kept whatever happens.
     pub personal: Option<Duration>,
-    /// The lines of leads' histories.
+    /// The lines of leads' histories, those about their managers, what fields they were warned about, and what was sent to
+    /// people who are forgotten since. What was sent to the others is kept, or it would be sent to them again.
     pub history: Option<Duration>,
     /// What was put aside.
     pub quarantine: Option<Duration>,
@@ -36,6 +39,12 @@ pub struct Swept {
     pub leads: u64,
     /// Lines of histories.
     pub history: u64,
+    /// Lines about managers.
+    pub managers: u64,
+    /// Warnings about fields.
+    pub warnings: u64,
+    /// Messages of funnels.
+    pub messages: u64,
     /// Submissions that were put aside.
     pub quarantine: u64,
     /// Dead letters.
@@ -71,6 +80,9 @@ impl Operation for Sweep {
         }
         if let Some(before) = before(self.0.history) {
             swept.history = history(tx, before).await?;
+            swept.managers = manager_history(tx, before).await?;
+            swept.warnings = warnings(tx, before).await?;
+            swept.messages = messages(tx, before).await?;
         }
         if let Some(before) = before(self.0.quarantine) {
             swept.quarantine = suspects(tx, before).await?;
@@ -93,7 +105,7 @@ async fn leads(tx: &mut Tx, before: i64) -> Result<u64> {
          WHERE wiped_at IS NULL AND delivered_at <= $1
          ORDER BY delivered_at LIMIT $2 FOR UPDATE SKIP LOCKED",
     );
-    let rows = tx.query(sql).bind(before).bind(BATCH).fetch_all().await?;
+    let rows = tx.query(sql).bind(before).bind(PEOPLE).fetch_all().await?;
     let mut wiped = 0;
     for row in rows {
         let person = Person {
@@ -112,6 +124,40 @@ async fn history(tx: &mut Tx, before: i64) -> Result<u64> {
     tx.query(
         "DELETE FROM lead_history WHERE id IN
          (SELECT id FROM lead_history WHERE at <= $1 ORDER BY at LIMIT $2)",
+    )
+    .bind(before)
+    .bind(BATCH)
+    .execute()
+    .await
+}
+
+async fn manager_history(tx: &mut Tx, before: i64) -> Result<u64> {
+    tx.query(
+        "DELETE FROM manager_history WHERE id IN
+         (SELECT id FROM manager_history WHERE at <= $1 ORDER BY at LIMIT $2)",
+    )
+    .bind(before)
+    .bind(BATCH)
+    .execute()
+    .await
+}
+
+async fn warnings(tx: &mut Tx, before: i64) -> Result<u64> {
+    tx.query(
+        "DELETE FROM lead_warnings WHERE (lead_id, field) IN
+         (SELECT lead_id, field FROM lead_warnings WHERE at <= $1 ORDER BY at LIMIT $2)",
+    )
+    .bind(before)
+    .bind(BATCH)
+    .execute()
+    .await
+}
+
+/// The sums of messages by funnel and state stay as they are: they tell what was sent ever.
+async fn messages(tx: &mut Tx, before: i64) -> Result<u64> {
+    tx.query(
+        "DELETE FROM funnel_messages WHERE id IN
+         (SELECT id FROM funnel_messages WHERE forgotten_at <= $1 ORDER BY forgotten_at LIMIT $2)",
     )
     .bind(before)
     .bind(BATCH)

@@ -7,13 +7,13 @@ use amocrm_sdk::oauth::TokenKey;
 use amocrm_sdk::quota::Limits;
 use chrono::FixedOffset;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 use uuid::Uuid;
 
 use crate::clock::{Clock, TimeSource};
 use crate::db::{Backend, Db, Operation, PostgresDb, SqliteDb, Time, Tx};
 use crate::error::{Result, StoreError, StoreErrorKind};
-use crate::funnels::Funnels;
+use crate::funnels::{AddressKey, Funnels};
 use crate::gateway::{self, Gateway};
 use crate::jobs::{Jobs, JobsOptions};
 use crate::keyring::Keyring;
@@ -53,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) arrivals: Arrivals,
     pub(crate) webhooks: gateway::Arrivals,
     pub(crate) sweeping: gateway::Sweeping,
+    pub(crate) address_key: OnceCell<AddressKey>,
 }
 
 /// What a store needs besides its address.
@@ -195,6 +196,7 @@ impl Store {
                 arrivals: Arrivals::default(),
                 webhooks: gateway::Arrivals::default(),
                 sweeping: gateway::Sweeping::default(),
+                address_key: OnceCell::new(),
             }),
         })
     }

@@ -18,6 +18,9 @@ impl Worker {
                     for (what, count) in [
                         ("leads", swept.leads),
                         ("history", swept.history),
+                        ("managers", swept.managers),
+                        ("warnings", swept.warnings),
+                        ("messages", swept.messages),
                         ("quarantine", swept.quarantine),
                         ("dead_letters", swept.dead_letters),
                     ] {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Channel, Funnels, MessageState, Stops, address, count_transition, recipient, stamp, until,
+    AddressKey, Channel, Funnels, MessageState, Stops, count_transition, recipient, stamp, until,
 };
 use crate::db::{Operation, Sql, Tx};
 use crate::error::Result;
@@ -53,12 +53,17 @@ impl Funnels {
     /// Makes a row and a job of each message that the lead does not have yet, and ends the job that asked for it. A lead
     /// that has left the status again gets only what a change of the status does not stop.
     pub async fn enrol(&self, enrolment: Enrolment, job: &Claimed) -> Result<Enrolled> {
-        let job = job.clone();
-        self.inner.db.write(Enrol { enrolment, job }).await
+        let enrol = Enrol {
+            key: self.address_key().await?.clone(),
+            enrolment,
+            job: job.clone(),
+        };
+        self.inner.db.write(enrol).await
     }
 }
 
 struct Enrol {
+    key: AddressKey,
     enrolment: Enrolment,
     job: Claimed,
 }
@@ -80,21 +85,22 @@ impl Operation for Enrol {
             return Ok(Enrolled::Done(0));
         }
         let sql = Sql::either(
-            "SELECT local_status FROM leads WHERE id = $1",
-            "SELECT local_status FROM leads WHERE id = $1 FOR UPDATE",
+            "SELECT local_status FROM leads WHERE id = $1 AND wiped_at IS NULL",
+            "SELECT local_status FROM leads WHERE id = $1 AND wiped_at IS NULL FOR UPDATE",
         );
+        // A person who was forgotten since the messages were planned gets none.
         let Some(row) = tx.query(sql).bind(*lead_id).fetch_optional().await? else {
             return Ok(Enrolled::Done(0));
         };
         let has_left = row.text("local_status")? != *status;
         // In one order for everybody who locks several.
-        let mut in_order: Vec<_> = addresses.iter().collect();
-        in_order.sort_by_key(|identity| address(identity));
+        let mut in_order: Vec<_> = addresses.iter().map(|it| self.key.mark(it)).collect();
+        in_order.sort_unstable();
         in_order.dedup();
         let mut known = Vec::new();
-        for identity in in_order {
-            let (id, unsubscribed) = recipient(tx, identity).await?;
-            known.push((identity, id, unsubscribed));
+        for mark in in_order {
+            let (id, unsubscribed) = recipient(tx, &mark).await?;
+            known.push((mark, id, unsubscribed));
             tx.query(
                 "INSERT INTO funnel_addresses (recipient_id, lead_id) VALUES ($1, $2)
                  ON CONFLICT (recipient_id, lead_id) DO NOTHING",
@@ -109,10 +115,10 @@ impl Operation for Enrol {
             if has_left && message.stops.status {
                 continue;
             }
-            let found = known.iter().find(|(identity, ..)| **identity == message.to);
-            let (recipient, unsubscribed) = match found {
+            let mark = self.key.mark(&message.to);
+            let (recipient, unsubscribed) = match known.iter().find(|it| it.0 == mark) {
                 Some((_, id, unsubscribed)) => (*id, *unsubscribed),
-                None => recipient(tx, &message.to).await?,
+                None => recipient(tx, &mark).await?,
             };
             new += u64::from(self.add(tx, message, recipient, unsubscribed).await?);
         }

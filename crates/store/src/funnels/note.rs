@@ -97,12 +97,13 @@ impl Operation for Made {
     }
 }
 
-/// Adds a note and the job that makes it, unless there is one with this marker.
+/// Adds a note and the job that makes it, unless there is one with this marker or the person was forgotten.
 pub(super) async fn add(tx: &mut Tx, lead_id: i64, note: &NewFunnelNote) -> Result<()> {
     let now = tx.now().await?;
     let new = tx
         .query(
-            "INSERT INTO funnel_notes (lead_id, marker, text, created_at) VALUES ($1, $2, $3, $4)
+            "INSERT INTO funnel_notes (lead_id, marker, text, created_at)
+             SELECT id, $2, $3, $4 FROM leads WHERE id = $1 AND wiped_at IS NULL
              ON CONFLICT (marker) DO NOTHING RETURNING id",
         )
         .bind(lead_id)

@@ -54,7 +54,7 @@ pub enum End {
         /// By whom and why; no addresses and no texts.
         reason: String,
     },
-    /// It has not left, and is tried again.
+    /// It has not left, and is tried again, unless something has stopped it meanwhile.
     Later {
         /// When, and why.
         after: RetryAfter,
@@ -217,35 +217,44 @@ impl Operation for Finish {
     type Output = Ack;
 
     async fn run(&self, tx: &mut Tx) -> Result<Ack> {
-        let ack = match &self.end {
+        // The job first and the message after it, as when it begins.
+        let _ = jobs::holds(tx, &self.job).await?;
+        let message = lock(tx, self.id).await?;
+        let stop_reason = match (&message, &self.end) {
+            (Some((_, row)), End::Later { .. }) => row.opt_text("stop_reason")?,
+            _ => None,
+        };
+        let stopped = stop_reason.map(|reason| End::Stopped { reason });
+        let end = stopped.as_ref().unwrap_or(&self.end);
+        let ack = match end {
             End::Later { after } => jobs::retry(tx, &self.job, after).await?,
             _ => jobs::complete(tx, &self.job).await?,
         };
-        let Some((state, row)) = lock(tx, self.id).await? else {
+        let Some((state, row)) = message else {
             return Ok(ack);
         };
         let is_late = ack == Ack::Stale;
         let on_its_way = matches!(state, MessageState::Sending | MessageState::Unknown);
         let may = if is_late {
-            on_its_way && matches!(self.end, End::Sent { .. })
+            on_its_way && matches!(end, End::Sent { .. })
         } else {
             matches!(state, MessageState::Sending | MessageState::Pending)
         };
         if !may {
             return Ok(ack);
         }
-        let (to, reason) = match &self.end {
+        let (to, reason) = match end {
             End::Sent { .. } => (MessageState::Sent, None),
             End::Unknown { reason, .. } => (MessageState::Unknown, Some(reason)),
             End::Failed { reason } => (MessageState::Failed, Some(reason)),
             End::Stopped { reason } => (MessageState::Stopped, Some(reason)),
             End::Later { after } => (MessageState::Pending, Some(&after.error)),
         };
-        self.update(tx, to, reason).await?;
+        self.update(tx, end, to, reason).await?;
         if state != to {
             count_transition(tx, &row.text("funnel")?, Some(state), to);
         }
-        if let End::Sent { note, .. } | End::Unknown { note, .. } = &self.end {
+        if let End::Sent { note, .. } | End::Unknown { note, .. } = end {
             note::add(tx, row.int("lead_id")?, note).await?;
         }
         Ok(ack)
@@ -253,9 +262,15 @@ impl Operation for Finish {
 }
 
 impl Finish {
-    async fn update(&self, tx: &mut Tx, to: MessageState, reason: Option<&String>) -> Result<()> {
+    async fn update(
+        &self,
+        tx: &mut Tx,
+        end: &End,
+        to: MessageState,
+        reason: Option<&String>,
+    ) -> Result<()> {
         let now = tx.now().await?;
-        if let End::Later { .. } = &self.end {
+        if let End::Later { .. } = end {
             // It has not left, so it does not count for the day.
             tx.query(
                 "UPDATE funnel_messages SET state = $2, reason = $3, begun_at = NULL WHERE id = $1",
@@ -267,13 +282,14 @@ impl Finish {
             .await?;
             return Ok(());
         }
-        let external_id = match &self.end {
+        let external_id = match end {
             End::Sent { external_id, .. } => external_id.clone(),
             _ => None,
         };
         let has_left = matches!(to, MessageState::Sent | MessageState::Unknown);
         tx.query(
-            "UPDATE funnel_messages SET state = $2, reason = $3, ended_at = $4, external_id = coalesce($5, external_id),
+            "UPDATE funnel_messages SET state = $2, reason = $3, ended_at = $4, 
+                 external_id = CASE WHEN forgotten_at IS NULL THEN coalesce($5, external_id) END,
                  begun_at = CASE WHEN $6 = 1 THEN begun_at ELSE NULL END
              WHERE id = $1",
         )
@@ -322,6 +338,9 @@ impl Operation for Receive {
         let Some((state, row)) = lock(tx, id).await? else {
             return Ok(false);
         };
+        if row.opt_int("forgotten_at")?.is_some() {
+            return Ok(false);
+        }
         let known = row.opt_text("external_id")?;
         if known.is_some_and(|known| known != receipt.external_id) {
             return Ok(false);
@@ -357,8 +376,10 @@ impl Operation for Receive {
 /// A message's state and row, locked on PostgreSQL.
 async fn lock(tx: &mut Tx, id: i64) -> Result<Option<(MessageState, Row)>> {
     let sql = Sql::either(
-        "SELECT state, funnel, lead_id, external_id, receipt FROM funnel_messages WHERE id = $1",
-        "SELECT state, funnel, lead_id, external_id, receipt FROM funnel_messages WHERE id = $1 FOR UPDATE",
+        "SELECT state, funnel, lead_id, external_id, receipt, stop_reason, forgotten_at FROM funnel_messages
+         WHERE id = $1",
+        "SELECT state, funnel, lead_id, external_id, receipt, stop_reason, forgotten_at FROM funnel_messages
+         WHERE id = $1 FOR UPDATE",
     );
     let Some(row) = tx.query(sql).bind(id).fetch_optional().await? else {
         return Ok(None);

@@ -1,7 +1,7 @@
 //! What stops messages: answers, unsubscriptions, and (with the status itself) changes of the status.
 
 use super::note::{self, NewFunnelNote};
-use super::{Funnels, MessageState, REPLY, UNSUBSCRIBE, address, count_transition};
+use super::{Funnels, MessageState, REPLY, UNSUBSCRIBE, count_transition};
 use crate::db::{Operation, Tx};
 use crate::error::Result;
 use crate::leads::Identity;
@@ -39,7 +39,11 @@ pub struct Replied {
 impl Funnels {
     /// Stops what an answer stops. The note, if there is one, goes to the newest of the leads.
     pub async fn reply(&self, from: Heard, note: Option<NewFunnelNote>) -> Result<Replied> {
-        self.inner.db.write(Reply { from, note }).await
+        let mark = match &from {
+            Heard::Address(identity) => Some(self.address_key().await?.mark(identity)),
+            _ => None,
+        };
+        self.inner.db.write(Reply { from, mark, note }).await
     }
 
     /// Notes that nobody at this address wants messages, for ever. Returns how many messages will not be sent; `None` if
@@ -51,7 +55,7 @@ impl Funnels {
 
     /// The same by the address itself, whether or not it was ever written to.
     pub async fn unsubscribe_address(&self, identity: Identity) -> Result<u64> {
-        let who = Who::Address(identity);
+        let who = Who::Mark(self.address_key().await?.mark(&identity));
         let stopped = self.inner.db.write(Unsubscribe { who }).await?;
         Ok(stopped.unwrap_or_default())
     }
@@ -69,13 +73,13 @@ impl Funnels {
     }
 }
 
-/// Stops the lead's pending messages that have this bit. Returns how many.
+/// Stops the lead's pending messages that have one of these bits, or all if there are none. Returns how many.
 pub(super) async fn stop(tx: &mut Tx, lead: i64, bit: i64, reason: &str) -> Result<u64> {
     let now = tx.now().await?;
     let stopped = tx
         .query(
             "UPDATE funnel_messages SET state = 'stopped', reason = $3, ended_at = $4
-             WHERE lead_id = $1 AND state = 'pending' AND stops & $2 <> 0 RETURNING funnel",
+             WHERE lead_id = $1 AND state = 'pending' AND (stops & $2 <> 0 OR $2 = 0) RETURNING funnel",
         )
         .bind(lead)
         .bind(bit)
@@ -91,11 +95,23 @@ pub(super) async fn stop(tx: &mut Tx, lead: i64, bit: i64, reason: &str) -> Resu
             MessageState::Stopped,
         );
     }
+    // One that is on its way may be refused for the time being: then this is remembered, and it is not sent again.
+    tx.query(
+        "UPDATE funnel_messages SET stop_reason = $3
+         WHERE lead_id = $1 AND state = 'sending' AND stop_reason IS NULL AND (stops & $2 <> 0 OR $2 = 0)",
+    )
+    .bind(lead)
+    .bind(bit)
+    .bind(reason)
+    .execute()
+    .await?;
     Ok(stopped.len() as u64)
 }
 
 struct Reply {
     from: Heard,
+    /// What stands for the address, if it is one that was heard.
+    mark: Option<String>,
     note: Option<NewFunnelNote>,
 }
 
@@ -127,13 +143,13 @@ impl Reply {
                 .query("SELECT id FROM leads WHERE amo_contact_id = $1 ORDER BY id DESC LIMIT $2")
                 .bind(*id)
                 .bind(MOST_LEADS),
-            Heard::Address(identity) => tx
+            Heard::Address(_) => tx
                 .query(
                     "SELECT lead_id AS id FROM funnel_addresses WHERE recipient_id =
                          (SELECT id FROM funnel_recipients WHERE address = $1)
                      ORDER BY lead_id DESC LIMIT $2",
                 )
-                .bind(address(identity))
+                .bind(&self.mark)
                 .bind(MOST_LEADS),
             Heard::Message(id) => tx
                 .query("SELECT lead_id AS id FROM funnel_messages WHERE id = $1")
@@ -150,7 +166,7 @@ impl Reply {
 
 enum Who {
     Number(i64),
-    Address(Identity),
+    Mark(String),
 }
 
 struct Unsubscribe {
@@ -163,7 +179,7 @@ impl Operation for Unsubscribe {
     async fn run(&self, tx: &mut Tx) -> Result<Option<u64>> {
         let id = match &self.who {
             Who::Number(id) => *id,
-            Who::Address(identity) => super::recipient(tx, identity).await?.0,
+            Who::Mark(mark) => super::recipient(tx, mark).await?.0,
         };
         let now = tx.now().await?;
         let known = tx
@@ -194,6 +210,13 @@ impl Operation for Unsubscribe {
                 MessageState::Stopped,
             );
         }
+        tx.query(
+            "UPDATE funnel_messages SET stop_reason = 'unsubscribed'
+             WHERE recipient_id = $1 AND state = 'sending' AND stop_reason IS NULL",
+        )
+        .bind(id)
+        .execute()
+        .await?;
         let mut stopped = own.len() as u64;
         let leads = tx
             .query(

@@ -3,6 +3,7 @@
 use super::Leads;
 use crate::db::{Operation, Sql, Tx};
 use crate::error::Result;
+use crate::funnels;
 use crate::jobs::dead_counter;
 
 /// What became of a wish to be forgotten.
@@ -100,6 +101,12 @@ pub(crate) async fn wipe(tx: &mut Tx, person: &Person) -> Result<()> {
     .bind(now)
     .execute()
     .await?;
+    // Names of fields that the site's forms, or whoever posts to them, have chosen.
+    tx.query("DELETE FROM lead_warnings WHERE lead_id = $1")
+        .bind(person.id)
+        .execute()
+        .await?;
+    funnels::forget(tx, person.id).await?;
     forget(tx, person, &person.account).await
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use chrono::DateTime;
 use secrecy::SecretString;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
 use store::throwaway::Schema;
 use store::{Clock, Keyring, Options, Store, TimeSource};
 use tempfile::TempDir;
@@ -122,6 +123,23 @@ impl TestDb {
 
     pub(crate) fn is_sqlite(&self) -> bool {
         self.folder.is_some()
+    }
+
+    /// Does to the database what no release of ours does.
+    pub(crate) async fn execute(&self, text: &str) {
+        if self.is_sqlite() {
+            let mut conn = SqliteConnection::connect(&self.url).await.unwrap();
+            sqlx::raw_sql(AssertSqlSafe(text.to_owned()))
+                .execute(&mut conn)
+                .await
+                .unwrap();
+        } else {
+            let mut conn = PgConnection::connect(&self.url).await.unwrap();
+            sqlx::raw_sql(AssertSqlSafe(text.to_owned()))
+                .execute(&mut conn)
+                .await
+                .unwrap();
+        }
     }
 
     /// Every byte of every file of the database.

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::join;
+use sha2::{Digest as _, Sha256};
 use store::{
-    Ack, Begin, Channel, Claimed, End, Enrolled, Enrolment, FUNNEL_ENTER, FUNNEL_NOTE,
+    Ack, Begin, Channel, Claimed, End, Enrolled, Enrolment, Erased, FUNNEL_ENTER, FUNNEL_NOTE,
     FunnelLimits, Heard, Identity, LeadRow, MessageRow, MessageState, NewFunnelNote, NewMessage,
-    Receipt, RetryAfter, StatusChange, StatusEntered, StatusOrigin, Stops, Store,
+    Receipt, Retention, RetryAfter, StatusChange, StatusEntered, StatusOrigin, Stops, Store,
 };
 
-use crate::db::{TestDb, on_both};
+use crate::db::{TestDb, keyring, on_both};
 use crate::leads::{accept, made};
 
 const LEASE: Duration = Duration::from_mins(2);
@@ -325,6 +326,126 @@ on_both! {
         }
         let stranger = Heard::Address(Identity::phone("+1"));
         assert!(funnels.reply(stranger, None).await.unwrap().leads.is_empty());
+    }
+
+    async fn what_stops_a_message_on_its_way_keeps_it_from_being_sent_again(db: TestDb) {
+        let store = open(&db).await;
+        let funnels = store.funnels();
+        let later = || End::Later { after: RetryAfter::new(Duration::ZERO, "450 later") };
+        let steady = Stops { reply: false, status: false, unsubscribe: false };
+        for (way, stops, becomes) in [
+            ("nothing", ALL, "pending"),
+            ("reply", steady, "pending"),
+            ("reply", ALL, "stopped"),
+            ("status", ALL, "stopped"),
+            ("unsubscription", ALL, "stopped"),
+        ] {
+            let lead = accept(&store).await;
+            enrol(&store, stops).await;
+            let job = claim(&store, "funnel.email").await;
+            let id = job.payload::<i64>().unwrap();
+            assert_eq!(funnels.begin(id, limits(lead.created_at), &job).await.unwrap(), Begin::Go);
+            let message = funnels.message(id).await.unwrap().unwrap();
+            match way {
+                "reply" => {
+                    funnels.reply(Heard::Message(id), None).await.unwrap();
+                }
+                "status" => {
+                    move_to(&store, &lead, "contacted").await;
+                    let job = claim(&store, FUNNEL_ENTER).await;
+                    assert!(store.jobs().complete(&job).await.unwrap().is_recorded());
+                }
+                "unsubscription" => {
+                    funnels.unsubscribe(message.recipient_id).await.unwrap();
+                }
+                _ => {}
+            }
+            // The server says: not now.
+            assert!(funnels.finish(id, later(), &job).await.unwrap().is_recorded());
+            assert_eq!(states(&store, &lead).await[0], becomes, "{way}");
+            let again = try_claim(&store, "funnel.email").await;
+            assert_eq!(again.is_some(), becomes == "pending", "{way}");
+            // What the server takes was sent, whatever happens meanwhile.
+            if let Some(job) = again {
+                assert_eq!(funnels.begin(id, limits(lead.created_at), &job).await.unwrap(), Begin::Go);
+                funnels.reply(Heard::Message(id), None).await.unwrap();
+                assert!(funnels.finish(id, sent(), &job).await.unwrap().is_recorded());
+                assert_eq!(states(&store, &lead).await[0], "sent", "{way}");
+            }
+        }
+        let sending = funnels.count("welcome", MessageState::Sending).await.unwrap();
+        assert_eq!(sending, 0);
+    }
+
+    async fn nothing_that_tells_who_it_was_is_left_of_a_forgotten_person(db: TestDb) {
+        let store = open(&db).await;
+        let (leads, funnels) = (store.leads(), store.funnels());
+        let lead = accept(&store).await;
+        let delivery = claim(&store, "lead.deliver").await;
+        assert!(leads.set_delivered(lead.id, made(5), &delivery).await.unwrap().is_recorded());
+        enrol(&store, ALL).await;
+        leads.warn(lead.id, &[("Anna's own field".into(), "missing")]).await.unwrap();
+        let job = claim(&store, "funnel.email").await;
+        let id = job.payload::<i64>().unwrap();
+        funnels.begin(id, limits(lead.created_at), &job).await.unwrap();
+        assert!(funnels.finish(id, sent(), &job).await.unwrap().is_recorded());
+        // The note cannot be made: its letter waits with the dead ones.
+        let job = claim(&store, FUNNEL_NOTE).await;
+        let note_id = job.payload::<i64>().unwrap();
+        assert!(store.jobs().bury(&job, "r", None).await.unwrap().is_recorded());
+
+        assert_eq!(leads.erase(lead.id, &lead.account).await.unwrap(), Erased::Done);
+        assert!(funnels.note(note_id).await.unwrap().is_none());
+        assert!(leads.warnings(lead.id).await.unwrap().is_empty());
+        assert_eq!(states(&store, &lead).await, ["sent", "stopped", "stopped"]);
+        // Reports and answers that come later bring nothing back.
+        let report = Receipt {
+            message: Some(id),
+            external_id: "wamid.1".into(),
+            word: "read".into(),
+            reason: None,
+        };
+        assert!(!funnels.receive(report).await.unwrap());
+        let heard = Heard::Address(phone());
+        assert!(funnels.reply(heard, Some(note("m2"))).await.unwrap().leads.is_empty());
+        funnels.reply(Heard::Contact(7), Some(note("m3"))).await.unwrap();
+        assert!(try_claim(&store, FUNNEL_NOTE).await.is_none());
+        move_to(&store, &lead, "contacted").await;
+        assert_eq!(enrol(&store, ALL).await, Enrolled::Done(0));
+
+        // What was sent and when goes with the history.
+        let year = Retention { history: Some(Duration::from_hours(24 * 365)), ..Retention::default() };
+        store.sweep(&year).await.unwrap();
+        assert_eq!(states(&store, &lead).await.len(), 3);
+        db.hands.advance(Duration::from_hours(24 * 366));
+        assert_eq!(store.sweep(&year).await.unwrap().messages, 3);
+        assert_eq!(states(&store, &lead).await, [""; 0]);
+    }
+
+    async fn addresses_are_hashed_with_a_key_that_survives_the_change_of_keys(db: TestDb) {
+        let plain = |text: &str| Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let old = db.open_with(db.options().funnels(true).keyring(keyring(&[("a", 1)]))).await;
+        // A release before this one has stored somebody's unsubscription under a plain hash.
+        let row = format!(
+            "INSERT INTO funnel_recipients (address, unsubscribed_at) VALUES ('{}', 1)",
+            plain("phone:+79001234567")
+        );
+        db.execute(&row).await;
+        let lead = accept(&old).await;
+        enrol(&old, Stops { unsubscribe: false, ..ALL }).await;
+        assert_eq!(states(&old, &lead).await, ["pending", "pending", "stopped"]);
+        if db.is_sqlite() {
+            old.close().await;
+            let text = String::from_utf8_lossy(&db.bytes()).into_owned();
+            assert!(!text.contains(&plain("email:ada@example.com")));
+        }
+
+        let both = db.open_with(db.options().funnels(true).keyring(keyring(&[("b", 2), ("a", 1)]))).await;
+        assert!(both.funnels().rotate_key().await.unwrap());
+        assert!(!both.funnels().rotate_key().await.unwrap());
+        let new = db.open_with(db.options().funnels(true).keyring(keyring(&[("b", 2)]))).await;
+        assert_eq!(new.funnels().unsubscribe_address(mail()).await.unwrap(), 2);
+        assert_eq!(states(&new, &lead).await, ["stopped"; 3]);
     }
 
     async fn a_messengers_report_tells_what_a_lost_answer_would_have_said(db: TestDb) {

@@ -93,6 +93,8 @@ async fn sweep(store: &Store, retention: &Retention) -> Swept {
         }
         total.leads += step.leads;
         total.history += step.history;
+        total.managers += step.managers;
+        total.warnings += step.warnings;
         total.quarantine += step.quarantine;
         total.dead_letters += step.dead_letters;
     }
@@ -122,6 +124,10 @@ on_both! {
             ..Retention::default()
         };
 
+        store.leads().warn(waiting.id, &[("budget".into(), "missing")]).await.unwrap();
+        let at = waiting.created_at;
+        store.managers().follow(waiting.id, 3, at, true).await.unwrap();
+
         db.hands.advance(364 * DAY);
         let swept = sweep(&store, &retention).await;
         assert_eq!((swept.leads, swept.history, swept.quarantine), (0, 0, 1));
@@ -138,7 +144,8 @@ on_both! {
 
         assert_eq!(store.leads().history(old.id, None, 5).await.unwrap().len(), 1);
         db.hands.advance(40 * DAY);
-        assert_eq!(sweep(&store, &retention).await.history, 1);
+        let swept = sweep(&store, &retention).await;
+        assert_eq!((swept.history, swept.managers, swept.warnings), (1, 1, 1));
         assert_eq!(sweep(&store, &Retention::default()).await, Swept::default());
     }
 
