@@ -44,12 +44,11 @@ impl WebhookPath {
         }
     }
 
-    /// Whether a webhook at the address with this last segment, or without one, is taken.
+    /// Whether a webhook at the address with this last segment, or without one, is taken. The address without one is
+    /// never open to others, not even before there is a secret: whoever posts there could move every deal.
     pub(crate) async fn admits(&self, given: Option<&str>) -> Result<bool, StoreError> {
         let Some(given) = given else {
-            let is_open =
-                self.configured.is_none() && (self.is_private || !self.has_made_one().await?);
-            return Ok(is_open);
+            return Ok(self.configured.is_none() && self.is_private);
         };
         if let Some(secret) = &self.configured
             && bool::from(given.as_bytes().ct_eq(secret.expose_secret().as_bytes()))
@@ -64,8 +63,8 @@ impl WebhookPath {
         self.configured.as_ref()
     }
 
-    /// Whether the address without a secret is closed, or nobody else can reach it.
-    pub(crate) async fn is_guarded(&self) -> Result<bool, StoreError> {
+    /// Whether there is an address that takes webhooks.
+    pub(crate) async fn is_open(&self) -> Result<bool, StoreError> {
         Ok(self.is_private || self.configured.is_some() || self.has_made_one().await?)
     }
 

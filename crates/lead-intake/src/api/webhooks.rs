@@ -9,6 +9,7 @@ use amocrm_sdk::{AccountId, PipelineId, StatusId};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
+use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use service_kit::http::{ApiPath, Problem};
@@ -25,6 +26,8 @@ use crate::webhook_path::WebhookPath;
 
 /// amoCRM waits two seconds (`01-auth-limits-webhooks.md` §6.9); after this we ask it to come again.
 const ANSWER_WITHIN: Duration = Duration::from_millis(1_500);
+/// How far amoCRM's clock may be ahead of ours.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(5);
 
 /// What became of a webhook.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
@@ -319,6 +322,11 @@ async fn find_rows(
     })
 }
 
+/// Whether a time lies further ahead than clocks differ.
+pub(super) fn is_ahead(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    at > now + CLOCKS_DIFFER
+}
+
 /// What an event says of its deal's stage; `None` if nothing.
 fn report(
     crm: &Crm,
@@ -349,13 +357,21 @@ fn report(
         pipeline_id: pipeline.and_then(number),
         status_id,
     });
+    // Times are compared with each other: one that lies ahead of us would make every later report an old one, for ever. So
+    // such a report is no more than a reason to ask.
+    let told_at = lead.updated_at.filter(|at| !is_ahead(*at, crm.now()));
+    let kind = if told_at == lead.updated_at {
+        kind
+    } else {
+        ReportKind::Hint
+    };
     Some(StageReport {
         account: mapping.account.clone(),
         amo_lead_id: number(lead.id.get())?,
         intake_id: mapping.intake_id(&lead.custom_fields),
         stage: stage.filter(|_| is_there),
         status: meaning.status().map(|status| status.as_str().to_owned()),
-        told_at: lead.updated_at,
+        told_at,
         kind,
         by_user: lead.modified_user_id.and_then(|user| number(user.get())),
         origin,

@@ -5,6 +5,7 @@ use amocrm_sdk::webhook::{Action, LeadEvent};
 use store::{LeadRow, ManagerFollowed, Store};
 
 use super::error::ApiError;
+use super::webhooks::is_ahead;
 use crate::crm::Crm;
 
 /// Whether an event says who is responsible for a deal that exists.
@@ -24,7 +25,12 @@ pub(super) async fn follow(
     let Some(user) = user.and_then(|id| i64::try_from(id).ok()) else {
         return Ok(());
     };
-    let told_at = lead.updated_at.unwrap_or_else(|| crm.now());
+    // A time ahead of us would outweigh all that amoCRM says later.
+    let now = crm.now();
+    let told_at = lead
+        .updated_at
+        .filter(|at| !is_ahead(*at, now))
+        .unwrap_or(now);
     // A plain update repeats the user without having changed it.
     let is_change = lead.action == Action::Responsible
         || (lead.old_responsible_user_id.is_some()

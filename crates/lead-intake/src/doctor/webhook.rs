@@ -18,12 +18,12 @@ pub(super) async fn access(app: &App) -> Vec<Finding> {
     let config = app.config();
     let mut found = Vec::new();
     let path = WebhookPath::new(config, app.store().clone());
-    match path.is_guarded().await {
+    match path.is_open().await {
         Ok(true) => {}
         // Then only signed deliveries are taken without a secret address.
         Ok(false) if config.status.gateway_keys().is_some() => {}
         Ok(false) => found.push(
-            Finding::warn("the webhook's address can be guessed: anybody can post to it, for amoCRM does not sign webhooks")
+            Finding::warn("the webhook has no secret address yet, and no other takes webhooks: amoCRM does not sign them")
                 .remedy("run `lead-intake provision`: it makes a secret address and tells it to amoCRM"),
         ),
         Err(error) => found.push(Finding::bad(error.to_string())),

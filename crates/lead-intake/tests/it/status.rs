@@ -136,7 +136,9 @@ async fn a_webhook_is_taken_as_json_too_and_a_broken_one_is_refused() {
         .as_i64()
         .unwrap();
     let (pipeline, stage) = app.crm.stage("Asia Deals", "Сделка").await;
-    let moved = json!({"id": deal, "status_id": stage, "pipeline_id": pipeline, "updated_at": 1_900_000_000});
+    let row = app.app.store().leads().get(1).await.unwrap().unwrap();
+    let at = row.created_at.timestamp() + 60;
+    let moved = json!({"id": deal, "status_id": stage, "pipeline_id": pipeline, "updated_at": at});
     let body = json!({"leads": {"status": [moved]}});
     let json = [("content-type", "application/json")];
     let answer = app
@@ -186,6 +188,37 @@ async fn a_webhook_is_taken_as_json_too_and_a_broken_one_is_refused() {
         403
     );
     assert_eq!(app.get("/api/webhooks/amo/test").await.status, 200);
+}
+
+/// Somebody who got hold of the address, or a broken robot. Times are compared with each other: if this one were believed,
+/// everything that amoCRM says until the year 2100 would be old.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_from_the_future_is_no_more_than_a_reason_to_ask() {
+    let app = TestApp::ready().await;
+    let deal = delivered(&app).await;
+    let (pipeline, stage) = app.crm.stage("Asia Deals", "Сделка").await;
+    let said = json!({
+        "id": deal, "status_id": stage, "pipeline_id": pipeline, "responsible_user_id": 7,
+        "old_status_id": 1, "old_responsible_user_id": 1, "updated_at": 4_102_444_800_i64,
+    });
+    let body = json!({"leads": {"status": [said], "responsible": [said]}});
+    let json = [("content-type", "application/json")];
+    let answer = app
+        .send(Method::POST, "/api/webhooks/amo", &json, &body.to_string())
+        .await;
+    assert_eq!(answer.json()["applied"], 0, "{}", answer.text);
+    assert_eq!(answer.json()["asked"], 1, "{}", answer.text);
+    app.queue_is_empty().await;
+    assert_eq!(app.lead(1).await["status"], "new");
+    // What amoCRM itself says is followed still.
+    app.crm
+        .move_deal(deal, app.crm.stage("Asia Deals", "Презентация").await)
+        .await;
+    app.lead_is(1, "/status", "presentation").await;
+    let now = app.app.store().managers().now().await.unwrap();
+    let managers = app.app.store().managers();
+    let followed = managers.follow(1, 8, now, true).await.unwrap();
+    assert_eq!(followed, store::ManagerFollowed::Applied);
 }
 
 #[tokio::test(flavor = "multi_thread")]
