@@ -110,10 +110,7 @@ pub(crate) struct Letter {
 
 impl From<DeadLetter> for Letter {
     fn from(letter: DeadLetter) -> Self {
-        let lead = match &letter.payload {
-            Value::Object(fields) => fields.get("lead").and_then(Value::as_i64),
-            number => number.as_i64(),
-        };
+        let lead = lead_of(&letter);
         Self {
             id: letter.id,
             kind: letter.kind,
@@ -124,6 +121,17 @@ impl From<DeadLetter> for Letter {
             created_at: letter.created_at,
             died_at: letter.died_at,
         }
+    }
+}
+
+/// The lead that a letter is about. Jobs carry it, or their lane does: a bare number is a lead's for a delivery alone, for
+/// others it is a message's or a note's.
+fn lead_of(letter: &DeadLetter) -> Option<i64> {
+    match &letter.payload {
+        Value::Object(fields) => fields.get("lead")?.as_i64(),
+        number if letter.kind == DELIVER => number.as_i64(),
+        // `lead/7` and `funnel/7/welcome`.
+        _ => letter.lane.as_deref()?.split('/').nth(1)?.parse().ok(),
     }
 }
 

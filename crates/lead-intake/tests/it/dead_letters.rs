@@ -141,6 +141,55 @@ async fn letters_are_listed_without_people_and_decided_about() {
     );
 }
 
+/// Jobs of funnels carry the number of a message or a note, which is no lead's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_names_the_lead_that_it_is_about() {
+    let app = TestApp::start(crate::harness::TestDatabase::sqlite(), &[]).await;
+    let jobs = app.app.store().jobs();
+    let worker = jobs.worker("w");
+    for (kind, payload, lane, lead) in [
+        (
+            "funnel.email",
+            json!(1),
+            Some("funnel/71/welcome"),
+            Some(71),
+        ),
+        ("funnel.note", json!(2), Some("lead/72"), Some(72)),
+        (
+            "lead.finish",
+            json!({"lead": 73}),
+            Some("lead/73"),
+            Some(73),
+        ),
+        (
+            "lead.contact",
+            json!({"lead": 74, "contact": 5}),
+            Some("contact/5"),
+            Some(74),
+        ),
+        ("lead.deliver", json!(75), Some("lead/75"), Some(75)),
+        ("funnel.whatsapp", json!(6), None, None),
+    ] {
+        let mut spec = JobSpec::new(kind, &payload).unwrap();
+        if let Some(lane) = lane {
+            spec = spec.lane(lane);
+        }
+        jobs.enqueue(spec).await.unwrap();
+        // Nobody works here: the account is not connected.
+        let job = worker
+            .claim(&[kind], 1, Duration::from_mins(1))
+            .await
+            .unwrap()
+            .remove(0);
+        assert!(jobs.bury(&job, "r", None).await.unwrap().is_recorded());
+        let listed = command(&app, &["list", "--json", "--kind", kind])
+            .await
+            .unwrap();
+        let listed: Value = serde_json::from_str(&listed).unwrap();
+        assert_eq!(listed[0]["lead"], json!(lead), "{kind}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retried_lead_that_amocrm_has_after_all_is_recognised() {
     let app = TestApp::ready().await;
