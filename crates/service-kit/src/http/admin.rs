@@ -78,7 +78,7 @@ pub(super) fn check(
     }
     // A browser sends a remembered password, or reaches a loopback address, on behalf of any page. It also says so. A
     // bearer token is never sent by itself: a page that has it was given it.
-    if changes_something(method) && is_cross_site(headers) && !is_bearer(headers) {
+    if changes_something(method) && is_foreign(headers) && !is_bearer(headers) {
         return Err(Problem::new(StatusCode::FORBIDDEN)
             .detail("this endpoint cannot be called from a page of another site")
             .into_response());
@@ -106,11 +106,14 @@ fn changes_something(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// `Sec-Fetch-Site` cannot be forged by a page; programs that are no browsers do not send it. A browser too old to send
-/// it says at least where the page is from.
-fn is_cross_site(headers: &HeaderMap) -> bool {
+/// Whether a page of another origin sends this. `Sec-Fetch-Site` cannot be forged by a page; programs that are no browsers
+/// do not send it. A browser too old to send it says at least where the page is from.
+///
+/// `same-site` is another origin: a neighbour under the same domain, which may be anybody's, or another port of this
+/// machine.
+fn is_foreign(headers: &HeaderMap) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {
-        return site == "cross-site";
+        return site != "same-origin" && site != "none";
     }
     let origin = headers.get(header::ORIGIN).and_then(|it| it.to_str().ok());
     let host = headers.get(header::HOST).and_then(|it| it.to_str().ok());

@@ -201,6 +201,8 @@ async fn a_page_that_holds_the_token_may_use_it_and_a_page_that_borrows_a_passwo
         (bearer, "sec-fetch-site", "cross-site", 200),
         (basic, "sec-fetch-site", "same-origin", 200),
         (basic, "sec-fetch-site", "none", 200),
+        (basic, "sec-fetch-site", "same-site", 403),
+        (bearer, "sec-fetch-site", "same-site", 200),
         (basic, "origin", "https://evil.example", 403),
         (basic, "origin", "null", 403),
         (basic, "origin", "https://crm.example.ru", 200),
