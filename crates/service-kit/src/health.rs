@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
@@ -18,6 +19,9 @@ pub use self::probe::probe;
 
 /// A neighbour that does not answer within this time counts as away.
 const PART_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a report is believed: anybody may ask, and a report asks the database for many things.
+const BELIEVED: Duration = Duration::from_secs(1);
 
 type Check =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Finding, Finding>> + Send>> + Send + Sync>;
@@ -56,6 +60,7 @@ impl From<String> for Finding {
 #[derive(Clone, Default)]
 pub struct Health {
     parts: Vec<Part>,
+    last: Arc<Mutex<Option<(Instant, HealthReport)>>>,
 }
 
 #[derive(Clone)]
@@ -132,6 +137,20 @@ impl Health {
         T: Into<Finding>,
     {
         self.part(name, false, check)
+    }
+
+    /// What was found within the last second; else all parts are asked. However many want to know at once, the parts are
+    /// asked once.
+    pub async fn recent(&self) -> HealthReport {
+        let mut last = self.last.lock().await;
+        if let Some((at, report)) = &*last
+            && at.elapsed() < BELIEVED
+        {
+            return report.clone();
+        }
+        let report = self.report().await;
+        *last = Some((Instant::now(), report.clone()));
+        report
     }
 
     /// Asks all parts at once.

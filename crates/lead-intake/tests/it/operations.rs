@@ -10,7 +10,7 @@ use lead_intake::{
 use serde_json::Value;
 use service_kit::config::{COMMON_VARIABLES, Environment};
 
-use crate::harness::{LEAD, TestApp, TestDatabase};
+use crate::harness::{LEAD, TestApp, TestDatabase, eventually};
 
 #[test]
 fn the_example_file_names_every_variable_and_can_be_used_as_it_is() {
@@ -149,8 +149,10 @@ async fn health_metrics_and_documentation_tell_the_truth() {
     );
     app.connect().await;
     app.queue_is_empty().await;
-    let health = app.get("/health").await.json();
-    assert_eq!(health["status"], "ok", "{health}");
+    eventually("it is well", || async {
+        (app.get("/health").await.json()["status"] == "ok").then_some(())
+    })
+    .await;
     let metrics = app.get("/metrics").await.text;
     for line in [
         r#"queue_depth{kind="lead.deliver"} 0"#,

@@ -49,7 +49,7 @@ async fn live() -> Json<serde_json::Value> {
 }
 
 async fn report(State(health): State<Health>) -> Response {
-    let report = health.report().await;
+    let report = health.recent().await;
     let status = if report.ready {
         StatusCode::OK
     } else {

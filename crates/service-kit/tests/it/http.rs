@@ -1,9 +1,12 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use futures_util::future::join_all;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use secrecy::SecretString;
@@ -294,6 +297,33 @@ async fn health_tells_each_part_and_waits_for_none_of_them_long() {
     assert_eq!(report["status"], "degraded");
     assert_eq!(report["ready"], true);
     assert_eq!(report["parts"][1]["detail"], "no answer within 2 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_many_ask_for_the_health_its_parts_are_asked_once_a_second() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let health = Health::new().needs("database", {
+        let asked = Arc::clone(&asked);
+        move || {
+            asked.fetch_add(1, Ordering::SeqCst);
+            async {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Ok("answers".to_owned())
+            }
+        }
+    });
+    let routes: Router = operations(health, Metrics::install(), admin_access(None), || async {});
+    for times in 1..=3 {
+        let asking = (0..50).map(|_| {
+            let request = Request::get("/health").body(Body::empty()).unwrap();
+            send(routes.clone(), request)
+        });
+        for (response, _) in join_all(asking).await {
+            assert_eq!(response.status(), StatusCode::OK);
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), times);
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
 }
 
 #[tokio::test]
