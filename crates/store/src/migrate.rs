@@ -1,8 +1,9 @@
 //! Forward-only migrations, compiled in.
 //!
 //! A migration is a pair of files `migrations/{sqlite,postgres}/NNNN_name.sql`. It must leave the database usable by
-//! the release before it, which goes on running during a rolling restart: add, don't rename. All pending ones are
-//! applied in one transaction under one lock, so any number of processes may start at once.
+//! the release before it, which goes on running during a rolling restart: add, don't rename. Each is applied and recorded in
+//! one transaction under one lock, so any number of processes may start at once, and one that dies half-way has applied
+//! some and left the others. Together in one transaction, they would keep what they touch locked until the last has ended.
 
 use std::time::Duration;
 
@@ -53,8 +54,18 @@ const NEWEST: &str = "SELECT coalesce(max(version), 0) FROM schema_migrations";
 const RECORD: &str =
     "INSERT INTO schema_migrations (version, name, applied_at) VALUES ($1, $2, $3)";
 
-/// Applies what is pending and returns the names.
+/// Applies what is pending and returns the names of those that this call has applied.
 pub(crate) async fn migrate(db: &Db) -> Result<Vec<&'static str>> {
+    let mut applied = Vec::new();
+    while let Some(name) = step(db).await? {
+        applied.push(name);
+    }
+    Ok(applied)
+}
+
+/// Applies the next one that is pending. The lock is taken anew for each: between two, whoever else uses the database gets
+/// its turn.
+async fn step(db: &Db) -> Result<Option<&'static str>> {
     let applied_at = db.time.clock.micros();
     match &db.backend {
         Backend::Sqlite(sqlite) => {
@@ -62,8 +73,8 @@ pub(crate) async fn migrate(db: &Db) -> Result<Vec<&'static str>> {
             let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
             sqlx::query(CREATE).execute(&mut *tx).await?;
             let newest: i64 = sqlx::query_scalar(NEWEST).fetch_one(&mut *tx).await?;
-            let pending = after(newest)?;
-            for migration in pending {
+            let next = after(newest)?.first();
+            if let Some(migration) = next {
                 sqlx::raw_sql(migration.sqlite).execute(&mut *tx).await?;
                 sqlx::query(RECORD)
                     .bind(migration.version)
@@ -74,7 +85,7 @@ pub(crate) async fn migrate(db: &Db) -> Result<Vec<&'static str>> {
             }
             tx.commit().await?;
             conn.close().await?;
-            Ok(names(pending))
+            Ok(next.map(|migration| migration.name))
         }
         Backend::Postgres(postgres) => {
             let mut tx = postgres.pool.begin().await?;
@@ -87,8 +98,8 @@ pub(crate) async fn migrate(db: &Db) -> Result<Vec<&'static str>> {
             .await?;
             sqlx::query(CREATE).execute(&mut *tx).await?;
             let newest: i64 = sqlx::query_scalar(NEWEST).fetch_one(&mut *tx).await?;
-            let pending = after(newest)?;
-            for migration in pending {
+            let next = after(newest)?.first();
+            if let Some(migration) = next {
                 sqlx::raw_sql(migration.postgres).execute(&mut *tx).await?;
                 sqlx::query(RECORD)
                     .bind(migration.version)
@@ -98,7 +109,7 @@ pub(crate) async fn migrate(db: &Db) -> Result<Vec<&'static str>> {
                     .await?;
             }
             tx.commit().await?;
-            Ok(names(pending))
+            Ok(next.map(|migration| migration.name))
         }
     }
 }
