@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::{Crm, Linked};
 use crate::{CrmError, meter};
 
-/// A whole call of a delivery with its retries; the lease of a job outlives it.
+/// A whole call with its retries. A job's lease may be shorter: it is renewed while its holder lives.
 const CALL_DEADLINE: Duration = Duration::from_mins(1);
 
 impl Crm {

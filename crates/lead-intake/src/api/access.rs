@@ -18,7 +18,7 @@ pub const OPEN: &[OpenRoute] = &[
     open(
         "POST",
         "/api/webhooks/amo",
-        "amoCRM's webhooks; refused once INTAKE_WEBHOOK_SECRET is set",
+        "signed deliveries of webhook-gateway; unsigned webhooks only from this machine",
     ),
     open(
         "POST",
