@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::health::QUEUE;
-use crate::worker::DELIVER;
+use crate::worker::{DELIVER, MOVE};
 
 /// Letters read at once.
 const PAGE: u32 = 200;
@@ -164,7 +164,7 @@ pub async fn run(app: &App, command: &Command, out: &mut (dyn Write + Send)) -> 
             }
             let mut dropped = 0;
             for letter in letters {
-                if discard(app.store(), letter.id).await? {
+                if discard(app.store(), &letter).await? {
                     dropped += 1;
                 }
             }
@@ -212,11 +212,21 @@ pub(crate) async fn replay(store: &Store, letter: &Letter) -> Result<bool, Store
     Ok(is_back)
 }
 
-/// Throws one letter away. `false` if it is not there any more.
-pub(crate) async fn discard(store: &Store, id: i64) -> Result<bool, StoreError> {
-    let is_gone = store.jobs().discard(id).await?;
+/// Throws one letter away, so that neither the lead nor anything that runs by the hour asks for it again. `false` if it is
+/// not there any more.
+pub(crate) async fn discard(store: &Store, letter: &Letter) -> Result<bool, StoreError> {
+    let is_gone = match (letter.lead, letter.kind.as_str()) {
+        (Some(lead), DELIVER) => store.leads().drop_failed(lead, letter.id).await?,
+        (Some(lead), MOVE) => store.leads().drop_move(lead, letter.id).await?,
+        _ => store.jobs().discard(letter.id).await?,
+    };
     if is_gone {
-        tracing::warn!(letter.id = id, "a dead letter was thrown away");
+        tracing::warn!(
+            letter.id = letter.id,
+            job.kind = letter.kind,
+            lead.id = letter.lead,
+            "a dead letter was thrown away"
+        );
     }
     Ok(is_gone)
 }

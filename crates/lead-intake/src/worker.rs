@@ -21,7 +21,7 @@ use store::{Ack, Claimed, FUNNEL_NOTE, Store, StoreError};
 use tokio::sync::{Mutex, broadcast};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::job::{DELIVER, FUNNEL_KINDS, Job, KINDS, OPTIONAL_KINDS, lane};
+pub(crate) use self::job::{DELIVER, FUNNEL_KINDS, Job, KINDS, MOVE, OPTIONAL_KINDS, lane};
 pub(crate) use self::look::meaning;
 
 use self::warn::Told;

@@ -50,7 +50,7 @@ mod outcome;
 mod stats;
 mod wait;
 
-pub(crate) use self::dead::replay;
+pub(crate) use self::dead::{discard, replay};
 pub(crate) use self::enqueue::add;
 pub(crate) use self::outcome::{bury, complete, holds, retry};
 

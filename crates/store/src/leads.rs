@@ -29,6 +29,7 @@ use crate::store::Inner;
 mod accept;
 mod arrivals;
 mod deliver;
+mod drop;
 mod erase;
 mod identities;
 mod moves;

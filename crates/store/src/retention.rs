@@ -18,7 +18,8 @@ const PEOPLE: i64 = 50;
 /// How long things are kept. `None`: for ever.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// The personal data of a lead, after it was delivered. One that was not is kept whatever happens.
+    /// The personal data of a lead, after it was delivered, or given up by a person. One that waits for either is kept
+    /// whatever happens.
     pub personal: Option<Duration>,
     /// The lines of leads' histories, those about their managers, what fields they were warned about, and what was sent to
     /// people who are forgotten since. What was sent to the others is kept, or it would be sent to them again.
@@ -76,7 +77,7 @@ impl Operation for Sweep {
         let before = |kept: Option<Duration>| kept.map(|kept| now.saturating_sub(micros(kept)));
         let mut swept = Swept::default();
         if let Some(before) = before(self.0.personal) {
-            swept.leads = leads(tx, before).await?;
+            swept.leads = leads(tx, DELIVERED, before).await? + leads(tx, DROPPED, before).await?;
         }
         if let Some(before) = before(self.0.history) {
             swept.history = history(tx, before).await?;
@@ -96,15 +97,24 @@ impl Operation for Sweep {
     }
 }
 
-async fn leads(tx: &mut Tx, before: i64) -> Result<u64> {
-    let sql = Sql::either(
-        "SELECT id, account, phone, email FROM leads
-         WHERE wiped_at IS NULL AND delivered_at <= $1
-         ORDER BY delivered_at LIMIT $2",
-        "SELECT id, account, phone, email FROM leads
-         WHERE wiped_at IS NULL AND delivered_at <= $1
-         ORDER BY delivered_at LIMIT $2 FOR UPDATE SKIP LOCKED",
-    );
+const DELIVERED: Sql = Sql::either(
+    "SELECT id, account, phone, email FROM leads
+     WHERE wiped_at IS NULL AND delivered_at <= $1
+     ORDER BY delivered_at LIMIT $2",
+    "SELECT id, account, phone, email FROM leads
+     WHERE wiped_at IS NULL AND delivered_at <= $1
+     ORDER BY delivered_at LIMIT $2 FOR UPDATE SKIP LOCKED",
+);
+const DROPPED: Sql = Sql::either(
+    "SELECT id, account, phone, email FROM leads
+     WHERE wiped_at IS NULL AND dropped_at <= $1
+     ORDER BY dropped_at LIMIT $2",
+    "SELECT id, account, phone, email FROM leads
+     WHERE wiped_at IS NULL AND dropped_at <= $1
+     ORDER BY dropped_at LIMIT $2 FOR UPDATE SKIP LOCKED",
+);
+
+async fn leads(tx: &mut Tx, sql: Sql, before: i64) -> Result<u64> {
     let rows = tx.query(sql).bind(before).bind(PEOPLE).fetch_all().await?;
     let mut wiped = 0;
     for row in rows {

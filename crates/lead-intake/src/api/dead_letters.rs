@@ -124,7 +124,9 @@ pub(crate) async fn remove(
     State(store): State<Store>,
     ApiPath(id): ApiPath<i64>,
 ) -> Result<StatusCode, ApiError> {
-    if discard(&store, id).await? {
+    let letter = store.jobs().dead_letter(id).await?;
+    let letter: Letter = letter.ok_or(ApiError::NotFound(NOT_FOUND))?.into();
+    if discard(&store, &letter).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(ApiError::NotFound(NOT_FOUND))

@@ -9,6 +9,7 @@ use store::{Erased, Store};
 
 use super::error::ApiError;
 use crate::crm::Crm;
+use crate::worker::lane;
 
 /// Deletes what is known here of a lead's person.
 ///
@@ -31,7 +32,7 @@ pub(crate) async fn erase(
     ApiPath(id): ApiPath<i64>,
 ) -> Result<StatusCode, ApiError> {
     let account = crm.account_name().await?.unwrap_or_default();
-    match store.leads().erase(id, &account).await? {
+    match store.leads().erase(id, &account, lane).await? {
         Erased::Done => {
             tracing::info!(lead.id = id, "the person was forgotten");
             Ok(StatusCode::NO_CONTENT)

@@ -126,6 +126,9 @@ async fn letters_are_listed_without_people_and_decided_about() {
     let said = command(&app, &["drop", &letter, "--yes"]).await.unwrap();
     assert_eq!(said, "1 letter thrown away\n");
     assert_eq!(app.lead(second).await["delivery"]["state"], "failed");
+    // Nobody is asked to look at it any more.
+    let metrics = app.get("/metrics").await.text;
+    assert!(metrics.contains("leads{state=\"failed\"} 0"), "{metrics}");
     let gone = app
         .send(
             Method::DELETE,

@@ -255,6 +255,17 @@ async fn live_leads(store: &Store) {
             leads.retry_failed(lead.id, job.id()).await.unwrap();
         }
     }
+    for kind in ["dropped", "drop.move"] {
+        let job = JobSpec::new(kind, &1).unwrap().lane("dropped");
+        store.jobs().enqueue(job).await.unwrap();
+        let job = worker.claim(&[kind], 1, second).await.unwrap().remove(0);
+        let _ = store.jobs().bury(&job, "r", None).await.unwrap();
+        let dropped = match kind {
+            "dropped" => leads.drop_failed(lead.id, job.id()).await,
+            _ => leads.drop_move(lead.id, job.id()).await,
+        };
+        assert!(dropped.unwrap());
+    }
     let alone = NewLeadRow {
         intake_id: Uuid::new_v4(),
         ..new.clone()
@@ -304,7 +315,10 @@ async fn live_leads(store: &Store) {
     live_funnels(store, lead.id).await;
     live_status(store, lead.id).await;
     store.sweep(&retention).await.unwrap();
-    leads.erase(lead.id, "acme").await.unwrap();
+    leads
+        .erase(lead.id, "acme", |id| format!("lead/{id}"))
+        .await
+        .unwrap();
     leads.count(DeliveryState::Queued).await.unwrap();
     for order in [LeadOrder::Newest, LeadOrder::Oldest] {
         let all = LeadFilter::new().order(order);

@@ -135,7 +135,9 @@ impl Jobs {
         self.inner.db.write(Replay { id }).await
     }
 
-    /// Throws a dead letter away. Returns whether there was such a letter.
+    /// Throws a dead letter away. Returns whether there was such a letter. What it was about does not hear of it: those of
+    /// leads are thrown away by [`Leads::drop_failed`](crate::Leads::drop_failed) and
+    /// [`Leads::drop_move`](crate::Leads::drop_move).
     pub async fn discard(&self, id: i64) -> Result<bool> {
         self.inner.db.write(Discard { id }).await
     }
@@ -208,12 +210,17 @@ impl Operation for Discard {
     type Output = bool;
 
     async fn run(&self, tx: &mut Tx) -> Result<bool> {
-        let Some(kind) = delete(tx, self.id).await? else {
-            return Ok(false);
-        };
-        tx.count(dead_counter(&kind), -1);
-        Ok(true)
+        discard(tx, self.id).await
     }
+}
+
+/// Throws a dead letter away.
+pub(crate) async fn discard(tx: &mut Tx, id: i64) -> Result<bool> {
+    let Some(kind) = delete(tx, id).await? else {
+        return Ok(false);
+    };
+    tx.count(dead_counter(&kind), -1);
+    Ok(true)
 }
 
 async fn delete(tx: &mut Tx, id: i64) -> Result<Option<String>> {

@@ -1,6 +1,7 @@
 //! Deleting what is known of a person. The row stays without it: figures go on adding up.
 
 use super::Leads;
+use super::drop::dropped;
 use crate::db::{Operation, Sql, Tx};
 use crate::error::Result;
 use crate::funnels;
@@ -21,16 +22,27 @@ impl Leads {
     /// Deletes name, phone, e-mail and everything else that the person has written, and what the person is recognised
     /// by, in the lead's account and in `account`.
     ///
-    /// A lead that is on its way is left alone: [`Erased::Busy`]. One that failed loses its dead letters with it.
-    pub async fn erase(&self, id: i64, account: &str) -> Result<Erased> {
-        let account = account.to_owned();
-        self.inner.db.write(Erase { id, account }).await
+    /// A lead that is on its way is left alone: [`Erased::Busy`]. One that failed loses its dead letters with it. `lane` is
+    /// that of the lead's jobs.
+    pub async fn erase(
+        &self,
+        id: i64,
+        account: &str,
+        lane: fn(lead_id: i64) -> String,
+    ) -> Result<Erased> {
+        let erase = Erase {
+            id,
+            account: account.to_owned(),
+            lane: lane(id),
+        };
+        self.inner.db.write(erase).await
     }
 }
 
 struct Erase {
     id: i64,
     account: String,
+    lane: String,
 }
 
 impl Operation for Erase {
@@ -48,7 +60,7 @@ impl Operation for Erase {
             ["queued", "delivering"].contains(&row.text("delivery_state")?.as_str());
         let has_work = tx
             .query("SELECT depth FROM lanes WHERE lane = $1")
-            .bind(format!("lead/{}", self.id))
+            .bind(&self.lane)
             .fetch_optional()
             .await?
             .is_some();
@@ -61,7 +73,8 @@ impl Operation for Erase {
             phone: row.opt_text("phone")?,
             email: row.opt_text("email")?,
         };
-        discard_dead_letters(tx, self.id).await?;
+        discard_dead_letters(tx, &self.lane).await?;
+        dropped(tx, self.id).await?;
         forget(tx, &person, &self.account).await?;
         wipe(tx, &person).await?;
         Ok(Erased::Done)
@@ -69,10 +82,10 @@ impl Operation for Erase {
 }
 
 /// A letter that is sent again later would deliver a lead without a person.
-async fn discard_dead_letters(tx: &mut Tx, id: i64) -> Result<()> {
+async fn discard_dead_letters(tx: &mut Tx, lane: &str) -> Result<()> {
     let gone = tx
         .query("DELETE FROM dead_letters WHERE lane = $1 RETURNING kind")
-        .bind(format!("lead/{id}"))
+        .bind(lane)
         .fetch_all()
         .await?;
     for row in gone {

@@ -394,7 +394,7 @@ on_both! {
         let note_id = job.payload::<i64>().unwrap();
         assert!(store.jobs().bury(&job, "r", None).await.unwrap().is_recorded());
 
-        assert_eq!(leads.erase(lead.id, &lead.account).await.unwrap(), Erased::Done);
+        assert_eq!(leads.erase(lead.id, &lead.account, |id| format!("lead/{id}")).await.unwrap(), Erased::Done);
         assert!(funnels.note(note_id).await.unwrap().is_none());
         assert!(leads.warnings(lead.id).await.unwrap().is_empty());
         assert_eq!(states(&store, &lead).await, ["sent", "stopped", "stopped"]);

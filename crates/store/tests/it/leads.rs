@@ -8,9 +8,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::json;
 use store::{
-    Accepted, Ack, Claimed, ContactClaim, DeadLetterFilter, Delivered, DeliveryState,
+    Accepted, Ack, Claimed, ContactClaim, DeadLetterFilter, Delivered, DeliveryState, Erased,
     IDEMPOTENCY_LIFE, IdempotencyKey, Identity, LeadFilter, LeadJob, LeadOrder, LeadRow,
-    NewLeadRow, RetryAfter, Store, StoreErrorKind, Utm,
+    NewLeadRow, Retention, RetryAfter, Store, StoreErrorKind, Utm,
 };
 use uuid::Uuid;
 
@@ -203,6 +203,35 @@ on_both! {
         assert!(leads.set_delivered(lead.id, made(1), &job).await.unwrap().is_recorded());
         assert_eq!(leads.count(DeliveryState::Failed).await.unwrap(), 0);
         assert_eq!(leads.count(DeliveryState::Delivered).await.unwrap(), 1);
+    }
+
+    async fn a_lead_that_was_given_up_for_good_is_failed_no_longer_and_forgotten_in_time(db: TestDb) {
+        let store = db.open().await;
+        let leads = store.leads();
+        let lead = accept(&store).await;
+        let other = accept(&store).await;
+        for lead in [&lead, &other] {
+            let job = claim(&store).await;
+            leads.mark_attempt(lead.id, &job).await.unwrap();
+            assert!(leads.set_failed(lead.id, "spam", &job).await.unwrap().is_recorded());
+        }
+        assert_eq!(leads.count(DeliveryState::Failed).await.unwrap(), 2);
+        let letters = store.jobs().dead_letters(DeadLetterFilter::kind("lead.deliver")).await.unwrap();
+        assert!(leads.drop_failed(lead.id, letters[0].id).await.unwrap());
+        assert!(!leads.drop_failed(lead.id, letters[0].id).await.unwrap());
+        assert!(!leads.retry_failed(lead.id, letters[0].id).await.unwrap());
+        assert_eq!(leads.count(DeliveryState::Failed).await.unwrap(), 1);
+        assert_eq!(store.jobs().stats("lead.deliver").await.unwrap().dead, 1);
+
+        // The one that a person still has to look at is kept; forgotten by hand, it is failed no longer either.
+        let year = Retention { personal: Some(Duration::from_hours(24 * 365)), ..Retention::default() };
+        assert_eq!(store.sweep(&year).await.unwrap().leads, 0);
+        db.hands.advance(Duration::from_hours(24 * 366));
+        assert_eq!(store.sweep(&year).await.unwrap().leads, 1);
+        assert!(leads.get(lead.id).await.unwrap().unwrap().phone.is_none());
+        assert!(leads.get(other.id).await.unwrap().unwrap().phone.is_some());
+        assert_eq!(leads.erase(other.id, ACCOUNT, |id| format!("lead/{id}")).await.unwrap(), Erased::Done);
+        assert_eq!(leads.count(DeliveryState::Failed).await.unwrap(), 0);
     }
 
     async fn a_lead_is_warned_about_a_field_once(db: TestDb) {

@@ -173,19 +173,19 @@ on_both! {
         let store = db.open().await;
         let leads = store.leads();
         let lead = accept(&store, 1).await;
-        assert_eq!(leads.erase(lead.id, ACCOUNT).await.unwrap(), Erased::Busy);
+        assert_eq!(leads.erase(lead.id, ACCOUNT, |id| format!("lead/{id}")).await.unwrap(), Erased::Busy);
         deliver(&store, &lead).await;
         let job = JobSpec::new("lead.finish", &lead.id).unwrap().lane(format!("lead/{}", lead.id));
         store.jobs().enqueue(job).await.unwrap();
-        assert_eq!(leads.erase(lead.id, ACCOUNT).await.unwrap(), Erased::Busy);
+        assert_eq!(leads.erase(lead.id, ACCOUNT, |id| format!("lead/{id}")).await.unwrap(), Erased::Busy);
         let worker = store.jobs().worker("w");
         let job = worker.claim(&["lead.finish"], 1, LEASE).await.unwrap().remove(0);
         assert!(store.jobs().complete(&job).await.unwrap().is_recorded());
-        assert_eq!(leads.erase(lead.id, ACCOUNT).await.unwrap(), Erased::Done);
+        assert_eq!(leads.erase(lead.id, ACCOUNT, |id| format!("lead/{id}")).await.unwrap(), Erased::Done);
         let row = leads.get(lead.id).await.unwrap().unwrap();
         assert!(is_bare(&row), "{row:?}");
         assert_eq!(row.amo_lead_id, Some(1000 + lead.id));
         assert!(!known_contact(&store, 1).await);
-        assert_eq!(leads.erase(404, ACCOUNT).await.unwrap(), Erased::NotFound);
+        assert_eq!(leads.erase(404, ACCOUNT, |id| format!("lead/{id}")).await.unwrap(), Erased::NotFound);
     }
 }

@@ -348,6 +348,24 @@ on_both! {
         assert_eq!(resend().await, [(lead.id, None), (refused.id, Some(job.id()))]);
         assert_eq!(resend().await, [(refused.id, Some(job.id()))]);
         assert_eq!(store.jobs().stats("lead.move").await.unwrap().depth, 1);
+        // A person throws it away: then for good, and the deal's own stage is how it is.
+        assert!(leads.drop_move(refused.id, job.id()).await.unwrap());
+        assert!(!leads.drop_move(refused.id, job.id()).await.unwrap());
+        assert_eq!(resend().await, []);
+        let at = lead.created_at + TimeDelta::hours(1);
+        assert_eq!(hear(&store, report(DEAL + 1, at, 1, ReportKind::Moved)).await, "followed");
+    }
+
+    async fn a_newer_move_outlives_the_one_that_was_thrown_away(db: TestDb) {
+        let store = db.open().await;
+        let leads = store.leads();
+        let lead = delivered(&store, DEAL).await;
+        leads.set_status(lead.id, set(2), Some(moving(lead.id, 2))).await.unwrap();
+        let job = claim(&store, "lead.move").await.unwrap();
+        let _ = store.jobs().bury(&job, "no", None).await.unwrap();
+        leads.set_status(lead.id, set(3), Some(moving(lead.id, 3))).await.unwrap();
+        assert!(leads.drop_move(lead.id, job.id()).await.unwrap());
+        assert!(leads.get(lead.id).await.unwrap().unwrap().is_move_pending);
     }
 
     async fn a_schedule_has_one_holder_and_goes_on_where_it_stopped(db: TestDb) {
