@@ -6,11 +6,12 @@ use std::str::FromStr as _;
 
 use chrono::{FixedOffset, TimeDelta};
 use serde::Deserialize;
+use service_kit::config::utc_offset;
 use store::{Channel, Stops};
 use toml::{Spanned, Value};
 
 use super::person::{Language, sample};
-use super::schedule::{Quiet, delay, zone};
+use super::schedule::{Quiet, delay};
 use super::template::{Kind, Text, Variants, check};
 use crate::lead::{LeadForm, LeadStatus, UTM_MARKS};
 
@@ -222,7 +223,7 @@ impl Reader<'_> {
         let zone = self.or_default(
             raw.time_zone.as_ref(),
             ZONE,
-            zone,
+            utc_offset,
             "time_zone: expected an offset such as \"+03:00\"",
         );
         let language = self.or_default(
