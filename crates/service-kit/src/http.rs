@@ -22,7 +22,7 @@ pub use self::guard::{OpenRoute, RouteGuard};
 pub use self::idempotency::idempotency_key;
 pub use self::language::Language;
 pub use self::operations::operations;
-pub use self::page::{PAGE_STYLE, page};
+pub use self::page::{PAGE_STYLE, page, page_with_form};
 pub use self::problem::{FieldError, PROBLEM_JSON, Problem};
 pub use self::rate_limit::{Rate, RateLimit};
 pub use self::server::{bind, serve};

@@ -5,21 +5,19 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::{Html, IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
-use service_kit::http::ApiPath;
+use axum::response::Response;
+use http::StatusCode;
+use service_kit::http::{ApiPath, PAGE_STYLE, page_with_form};
 use store::Store;
 
 use super::error::ApiError;
 use crate::funnel::read_link;
 
-/// Only the style inside the page, and its own button.
-const PAGE_POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'";
-
 #[derive(Debug, Template)]
 #[template(path = "unsubscribe.html")]
 struct Page {
+    style: &'static str,
+    ok: bool,
     asks: bool,
     title_ru: &'static str,
     title_en: &'static str,
@@ -28,6 +26,8 @@ struct Page {
 }
 
 const ASK: Page = Page {
+    style: PAGE_STYLE,
+    ok: true,
     asks: true,
     title_ru: "Отписаться?",
     title_en: "Unsubscribe?",
@@ -36,6 +36,8 @@ const ASK: Page = Page {
 };
 
 const DONE: Page = Page {
+    style: PAGE_STYLE,
+    ok: true,
     asks: false,
     title_ru: "Вы отписаны",
     title_en: "You are unsubscribed",
@@ -44,6 +46,8 @@ const DONE: Page = Page {
 };
 
 const STRANGE: Page = Page {
+    style: PAGE_STYLE,
+    ok: false,
     asks: false,
     title_ru: "Ссылка не подходит",
     title_en: "The link does not fit",
@@ -53,15 +57,7 @@ const STRANGE: Page = Page {
 
 impl Page {
     fn answer(&self, status: StatusCode) -> Response {
-        let Ok(html) = self.render() else {
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        };
-        let mut response = (status, Html(html)).into_response();
-        response.headers_mut().insert(
-            header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static(PAGE_POLICY),
-        );
-        response
+        page_with_form(status, self.render().ok())
     }
 }
 

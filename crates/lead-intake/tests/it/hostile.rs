@@ -221,6 +221,7 @@ async fn what_a_stranger_writes_runs_on_no_page() {
             .await,
             app.get(&format!("/api/auth/amo/callback?code=a&state={encoded}&referer={encoded}")).await,
             app.get(&format!("/api/auth/amo/callback?error={encoded}&state={encoded}")).await,
+            app.get(&format!("/u/{encoded}")).await,
         ];
         for page in pages {
             assert!(
