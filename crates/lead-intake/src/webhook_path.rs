@@ -3,9 +3,9 @@
 //! It is INTAKE_WEBHOOK_SECRET if that is set. Otherwise `lead-intake provision` makes one and tells it to amoCRM only:
 //! here nothing but its hash is kept, which is enough to know it again.
 
-use std::fmt::Write as _;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use service_kit::hex;
 use sha2::{Digest as _, Sha256};
 use store::{Store, StoreError};
 use subtle::ConstantTimeEq as _;
@@ -111,11 +111,4 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 
 fn hash(secret: &str) -> String {
     hex(&Sha256::digest(secret.as_bytes()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -19,8 +19,11 @@ pub mod config;
 pub mod dashboard;
 pub mod doctor;
 pub mod health;
+mod hex;
 pub mod http;
 pub mod metrics;
 pub mod shutdown;
 pub mod signature;
 pub mod telemetry;
+
+pub use self::hex::hex;

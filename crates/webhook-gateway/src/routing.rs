@@ -33,38 +33,30 @@ pub(crate) struct Snapshot {
     pub(crate) watched: BTreeSet<String>,
 }
 
-/// A subscriber as it is routed to and delivered to.
+/// A subscriber as it is routed to.
 #[derive(Debug, Clone)]
 pub(crate) struct Subscriber {
     /// Everything that the store knows.
     pub(crate) row: SubscriberRow,
-    /// What it wants and how; `None` if a newer release has written what we cannot read.
-    pub(crate) settings: Option<Arc<SubscriberSettings>>,
     filter: Filter,
 }
 
 impl Subscriber {
     fn new(row: SubscriberRow) -> Self {
         let settings = serde_json::from_value::<SubscriberSettings>(row.settings.clone());
-        let (settings, filter) = match settings {
-            Ok(settings) => {
-                let filter = Filter::new(&settings);
-                (Some(Arc::new(settings)), filter)
-            }
+        let filter = match settings {
+            Ok(settings) => Filter::new(&settings),
             Err(error) => {
-                // Rather one event too many than one lost: it is kept until somebody can read what is wanted.
+                // A newer release has written it. Rather one event too many than one lost: it is kept until somebody
+                // can read what is wanted.
                 tracing::error!(
                     subscriber = row.name,
                     "the settings of a subscriber cannot be read; everything is kept for it: {error}"
                 );
-                (None, Filter::everything())
+                Filter::everything()
             }
         };
-        Self {
-            row,
-            settings,
-            filter,
-        }
+        Self { row, filter }
     }
 }
 

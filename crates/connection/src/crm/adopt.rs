@@ -1,8 +1,8 @@
 //! Taking over `AMOCRM_REFRESH_TOKEN`.
 
-use std::fmt::Write as _;
 
 use secrecy::ExposeSecret as _;
+use service_kit::hex;
 use sha2::{Digest as _, Sha256};
 
 use super::{Crm, Linked};
@@ -65,11 +65,4 @@ impl Crm {
             .adopt(&key, refresh, refused, &setting, &mark)
             .await?)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

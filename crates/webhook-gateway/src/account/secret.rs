@@ -1,8 +1,8 @@
 //! The last segment of an account's address: all the proof there is, for amoCRM signs nothing.
 
-use std::fmt::Write as _;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use service_kit::hex;
 use sha2::{Digest as _, Sha256};
 use store::Store;
 use subtle::ConstantTimeEq as _;
@@ -22,13 +22,11 @@ pub(super) enum Address {
 
 impl Address {
     pub(super) fn new(given: Option<&SecretString>, store: &Store, account: &str) -> Self {
-        match given {
-            Some(secret) => Self::Given(secret.clone(), digest(secret.expose_secret())),
-            None => {
-                let made = store.sign(PURPOSE, account.as_bytes());
-                Self::Made(made.ok().map(|bytes| SecretString::from(hex(&bytes))))
-            }
+        if let Some(secret) = given {
+            return Self::Given(secret.clone(), digest(secret.expose_secret()));
         }
+        let made = store.sign(PURPOSE, account.as_bytes());
+        Self::Made(made.ok().map(|bytes| SecretString::from(hex(&bytes))))
     }
 
     /// What is told to amoCRM.
@@ -55,13 +53,6 @@ impl Address {
 
 fn digest(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

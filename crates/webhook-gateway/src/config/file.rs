@@ -373,12 +373,9 @@ impl Reader<'_> {
 
     fn subscriber(&mut self, entry: &Entry<'_>, mut table: Table) -> Option<FileSubscriber> {
         let secret = self.secret(entry, &mut table, "secret");
-        let name = match table.remove("name") {
-            Some(Value::String(name)) => name,
-            _ => {
-                self.wrong(entry, "name", "is missing");
-                return None;
-            }
+        let Some(Value::String(name)) = table.remove("name") else {
+            self.wrong(entry, "name", "is missing");
+            return None;
         };
         self.name(entry, &name);
         let settings: SubscriberSettings = self.read(entry, table)?;

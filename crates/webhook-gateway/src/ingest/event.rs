@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use amocrm_sdk::webhook::{AccountRef, Action, CloudEvent, Event};
 use amocrm_sdk::{PipelineId, StatusId};
+use service_kit::hex;
 use sha2::{Digest as _, Sha256};
 use store::{Dedup, NewEvent};
 use uuid::Uuid;
@@ -80,12 +81,7 @@ fn plain_subject(subject: String) -> String {
     }
     let entity = subject.split('/').next().unwrap_or_default();
     let digest = Sha256::digest(subject.as_bytes());
-    let hex: String = digest
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{entity}/~{hex}")
+    format!("{entity}/~{}", hex(&digest[..16]))
 }
 
 /// Pipeline and stage, where an event is about a deal.

@@ -66,7 +66,9 @@ async fn delivery() -> Delivery {
         ("GATEWAY_WATCH_MINUTES", "0"),
         ("MY_SECRET", SECRET),
     ]);
-    let app = App::open(Config::load(environment, None).unwrap()).await.unwrap();
+    let app = App::open(Config::load(environment, None).unwrap())
+        .await
+        .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!(
         "http://{}/webhooks/amocrm/a-secret-that-amocrm-knows",
@@ -108,7 +110,13 @@ async fn a_delivery_is_verified_in_rust_python_and_node_and_by_the_schemes_libra
     let now: f64 = delivery.header("webhook-timestamp").parse().unwrap();
     for (case, secrets, delivery, at, is_right) in [
         ("the secret", SECRET, &delivery, now, true),
-        ("both secrets while one is changed", &both, &delivery, now, true),
+        (
+            "both secrets while one is changed",
+            &both,
+            &delivery,
+            now,
+            true,
+        ),
         ("just in time", SECRET, &delivery, now + 300.0, true),
         ("a stranger's secret", STRANGER, &delivery, now, false),
         ("another body", SECRET, &changed, now, false),
