@@ -59,10 +59,11 @@ impl Owner {
         {
             return false;
         }
-        let Ok(file) = File::open(lock_path(database, owner)) else {
-            return false;
-        };
-        matches!(file.try_lock(), Ok(()))
+        match File::open(lock_path(database, owner)) {
+            Ok(file) => matches!(file.try_lock(), Ok(())),
+            // An owner has its file as long as it lives: one without was buried, or has ended in good order.
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        }
     }
 
     /// Forgets the lock file of a dead owner whose leases have been taken over.
