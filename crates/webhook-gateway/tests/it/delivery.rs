@@ -312,6 +312,7 @@ async fn an_event_that_is_never_taken_is_given_up_and_its_entity_goes_on() {
             (receiver.taken().len() == 3).then_some(())
         })
         .await;
+        gateway.runs_empty("skips").await;
         assert_eq!(gateway.queue("skips").await, (0, 1));
         let filter = DeadLetterFilter::kind(job_kind("skips"));
         let letter = gateway
