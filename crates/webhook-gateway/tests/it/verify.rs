@@ -2,6 +2,7 @@
 //! library.
 
 // What the guide shows, as it stands there.
+#[expect(unreachable_pub, reason = "people copy it into crates of their own")]
 #[path = "../../../../docs/webhook-gateway/verify.rs"]
 mod snippet;
 
