@@ -80,7 +80,8 @@ async fn delivery() -> Delivery {
         let (app, shutdown) = (app.clone(), shutdown.clone());
         async move { app.run_on(listener, shutdown).await }
     });
-    let answer = reqwest::Client::new()
+    let browser = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = browser
         .post(url)
         .header("content-type", "application/x-www-form-urlencoded")
         .body(FORM)

@@ -164,5 +164,5 @@ fn sign(account: u64) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(INTEGRATION_SECRET.as_bytes()).unwrap();
     mac.update(format!("{CLIENT}|{account}").as_bytes());
     let signature = mac.finalize().into_bytes();
-    signature.iter().map(|byte| format!("{byte:02x}")).collect()
+    service_kit::hex(&signature)
 }
