@@ -7,7 +7,7 @@ use super::harness::{Gateway, on_each};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_is_shown_once_and_nowhere_else() {
-    let gateway = Gateway::start(&[]).await;
+    let gateway = Gateway::at_rest().await;
     let first = gateway.subscribe("crm").await;
     assert!(first.starts_with("whsec_"));
     gateway.lead(1, "add").await;
@@ -55,7 +55,7 @@ async fn a_secret_is_shown_once_and_nowhere_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscriber_lives_from_its_making_to_its_end() {
-    let gateway = Gateway::start(&[]).await;
+    let gateway = Gateway::at_rest().await;
     let own = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let body = json!({
         "name": "crm", "url": "https://crm.example.ru/hook", "events": ["leads.*"], "secret": own, "concurrency": 2
@@ -107,7 +107,7 @@ async fn a_subscriber_lives_from_its_making_to_its_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_told_by_field() {
-    let gateway = Gateway::start(&[]).await;
+    let gateway = Gateway::at_rest().await;
     for (body, fields) in [
         (json!({"url": "https://a.example"}), vec!["name"]),
         (
@@ -176,7 +176,7 @@ async fn what_is_wrong_is_told_by_field() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_are_found_page_by_page_by_what_is_known_of_them() {
-    on_each(async |gateway| {
+    on_each(false, async |gateway| {
     gateway.subscribe("crm").await;
     let mut ids = Vec::new();
     for lead in 1..=5 {
@@ -239,7 +239,7 @@ async fn events_are_found_page_by_page_by_what_is_known_of_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_is_given_back_byte_for_byte_and_never_shown_as_a_page() {
-    on_each(async |gateway| {
+    on_each(false, async |gateway| {
         let body = "account[id]=1&leads[add][0][id]=4&leads[add][0][name]=%D1%82\u{20}%3Cscript%3E"
             .as_bytes();
         let id = gateway
@@ -280,7 +280,7 @@ async fn a_body_is_given_back_byte_for_byte_and_never_shown_as_a_page() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn attempts_are_told_and_what_was_given_up_is_delivered_again() {
-    on_each(async |gateway| {
+    on_each(false, async |gateway| {
         gateway.subscribe("crm").await;
         let delivered = gateway.lead(1, "add").await;
         gateway.deliver("crm").await;
@@ -383,7 +383,7 @@ async fn attempts_are_told_and_what_was_given_up_is_delivered_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_test_event_takes_the_way_of_all_events_to_one_subscriber() {
-    let gateway = Gateway::start(&[]).await;
+    let gateway = Gateway::at_rest().await;
     gateway.subscribe("crm").await;
     gateway.subscribe("other").await;
     let sent = gateway

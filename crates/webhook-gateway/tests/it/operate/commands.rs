@@ -55,7 +55,7 @@ async fn refused(gateway: &Gateway, arguments: &[&str]) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_people_want_to_know_and_do_is_a_command() {
-    let gateway = Gateway::start(&[]).await;
+    let gateway = Gateway::at_rest().await;
     let added = told(
         &gateway,
         &[

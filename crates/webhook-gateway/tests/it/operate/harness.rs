@@ -9,6 +9,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use service_kit::clock::{Clock as _, SystemClock};
 use service_kit::config::Environment;
+use service_kit::http::serve;
 use sha2::{Digest as _, Sha256};
 use store::throwaway::Schema;
 use store::{
@@ -37,10 +38,15 @@ fn env(name: &str) -> Option<String> {
 }
 
 /// Lives a story through on each database: on PostgreSQL if `TEST_POSTGRES_URL` names a server, unless `REQUIRE_ALL=1`
-/// wants it.
+/// wants it. Deliveries are the story's affair unless the whole service works.
 #[expect(clippy::print_stdout, reason = "a test that did not run should say so")]
-pub(crate) async fn on_each(story: impl AsyncFn(Gateway)) {
-    Box::pin(story(Gateway::start(&[]).await)).await;
+pub(crate) async fn on_each(is_working: bool, story: impl AsyncFn(Gateway)) {
+    let gateway = if is_working {
+        Gateway::start(&[]).await
+    } else {
+        Gateway::at_rest().await
+    };
+    Box::pin(story(gateway)).await;
     let Some(server) = env("TEST_POSTGRES_URL") else {
         assert!(
             env("REQUIRE_ALL").as_deref() != Some("1"),
@@ -50,7 +56,8 @@ pub(crate) async fn on_each(story: impl AsyncFn(Gateway)) {
         return;
     };
     let schema = Schema::create(&server).await.unwrap();
-    let gateway = Gateway::start_on(&schema.url(), tempfile::tempdir().unwrap(), &[]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start_on(&schema.url(), folder, &[], is_working).await;
     Box::pin(story(gateway)).await;
     schema.drop().await.unwrap();
 }
@@ -113,22 +120,40 @@ impl Answer {
 }
 
 impl Gateway {
+    /// The whole service.
     pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/gateway.db", folder.path().display());
-        Self::start_on(&url, folder, settings).await
+        Self::start_on(&url, folder, settings, true).await
     }
 
-    async fn start_on(url: &str, folder: TempDir, settings: &[(&str, &str)]) -> Self {
+    /// The interface alone: nobody delivers but the story.
+    pub(crate) async fn at_rest() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/gateway.db", folder.path().display());
+        Self::start_on(&url, folder, &[], false).await
+    }
+
+    async fn start_on(
+        url: &str,
+        folder: TempDir,
+        settings: &[(&str, &str)],
+        is_working: bool,
+    ) -> Self {
         let settings = [("DATABASE_URL", url), ("ENCRYPTION_KEY", KEY)]
             .iter()
             .chain(settings)
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        Self::run(folder, settings, None).await
+        Self::run(folder, settings, None, is_working).await
     }
 
-    async fn run(folder: TempDir, settings: Vec<(String, String)>, port: Option<u16>) -> Self {
+    async fn run(
+        folder: TempDir,
+        settings: Vec<(String, String)>,
+        port: Option<u16>,
+        is_working: bool,
+    ) -> Self {
         let environment = Environment::from_pairs(settings.clone());
         let app = App::open(Config::load(environment, None).unwrap())
             .await
@@ -142,7 +167,13 @@ impl Gateway {
         let shutdown = CancellationToken::new();
         let server = tokio::spawn({
             let (app, shutdown) = (app.clone(), shutdown.clone());
-            async move { Box::pin(app.run_on(listener, shutdown)).await }
+            async move {
+                if is_working {
+                    return Box::pin(app.run_on(listener, shutdown)).await;
+                }
+                let drain = app.config().server.drain();
+                Ok(serve(listener, app.router(), shutdown, drain).await?)
+            }
         });
         Self {
             app,
@@ -176,7 +207,7 @@ impl Gateway {
     pub(crate) async fn restart(self) -> Self {
         let port = self.url.rsplit_once(':').unwrap().1.parse().unwrap();
         let (folder, settings, _) = self.end().await;
-        Self::run(folder, settings, Some(port)).await
+        Self::run(folder, settings, Some(port), true).await
     }
 
     /// The environment of a process on the same database.
@@ -225,7 +256,7 @@ impl Gateway {
         self.call(Method::POST, path, body).await
     }
 
-    /// Makes a subscriber that gets everything. It is paused, so that deliveries are this story's affair.
+    /// Makes a subscriber that gets everything. It is paused, as by somebody who wants to look first.
     pub(crate) async fn subscribe(&self, name: &str) -> String {
         let body = serde_json::json!({"name": name, "url": "http://127.0.0.1:9/hook", "allow_private": true});
         let made = self.post("/api/subscribers", &body).await;

@@ -34,7 +34,7 @@ fn checked(answer: &Answer) -> &str {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn before_the_first_webhook_the_page_says_so_and_what_to_do() {
-    let gateway = Gateway::start(&[]).await;
+    let gateway = Gateway::at_rest().await;
     let russian = gateway.get("/dashboard?lang=ru").await;
     for text in [
         "Вебхуков пока нет",
@@ -57,7 +57,7 @@ async fn before_the_first_webhook_the_page_says_so_and_what_to_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pages_tell_what_happened_in_both_languages_and_let_nothing_in() {
-    on_each(async |gateway| {
+    on_each(false, async |gateway| {
     gateway.subscribe("crm").await;
     gateway.subscribe("site").await;
     let encoded: String = form_urlencoded::byte_serialize(EVIL.as_bytes()).collect();
@@ -147,7 +147,7 @@ async fn the_pages_tell_what_happened_in_both_languages_and_let_nothing_in() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_buttons_do_what_they_say() {
-    let gateway = Gateway::start(&[]).await;
+    let gateway = Gateway::at_rest().await;
     gateway.subscribe("crm").await;
     let id = gateway.lead(1, "add").await;
     gateway.deliver("crm").await;

@@ -89,7 +89,7 @@ async fn an_event_is_told_at_once_and_only_to_who_wants_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_comes_back_goes_on_where_it_was() {
-    on_each(async |gateway| {
+    on_each(true, async |gateway| {
         let mut ids = vec![gateway.lead(1, "add").await];
         let mut reader = Reader::open(&gateway, "?since=1h", None).await;
         let (last, told) = reader.next().await.unwrap();
