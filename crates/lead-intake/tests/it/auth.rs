@@ -50,6 +50,8 @@ async fn a_strangers_account_is_refused_when_ours_is_configured() {
         &[
             ("AMOCRM_DOMAIN", "other.amocrm.ru"),
             ("AMOCRM_BASE_URL", ""),
+            // The real amoCRM may take its time.
+            ("INTAKE_SETTLE_MS", "20000"),
         ],
     )
     .await;
