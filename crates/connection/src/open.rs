@@ -26,7 +26,7 @@ pub struct Opening<'a> {
 
 impl Opening<'_> {
     /// Opens the database, and waits for a server that is not there yet: machines start in any order. Then brings its
-    /// tables up to date.
+    /// tables up to date, and seals secrets with the newest key.
     ///
     /// # Errors
     ///
@@ -39,6 +39,13 @@ impl Opening<'_> {
             .context("DATABASE_URL: the tables cannot be made")?;
         for name in applied {
             tracing::info!(migration = name, "database migrated");
+        }
+        let resealed = store.reseal().await.context("ENCRYPTION_KEY")?;
+        if resealed > 0 {
+            tracing::info!(
+                secrets = resealed,
+                "everything is sealed with the first key of ENCRYPTION_KEY; the others can be removed"
+            );
         }
         Ok(store)
     }

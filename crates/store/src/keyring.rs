@@ -25,7 +25,7 @@ const UNNAMED: &str = "default";
 /// The keys that seal secrets: the first one encrypts, all of them decrypt.
 ///
 /// `ENCRYPTION_KEY` is one base64 key of 32 bytes, or several with names: `2027:BASE64,2026:BASE64`. To rotate, put a
-/// new key in front, restart, run [`Tokens::rotate_keys`](crate::Tokens::rotate_keys), then remove the old one.
+/// new key in front, restart, run [`Store::reseal`](crate::Store::reseal), then remove the old one.
 #[derive(Clone)]
 pub struct Keyring {
     keys: Vec<NamedKey>,
@@ -156,6 +156,11 @@ impl Keyring {
                     .verify_truncated_left(signature)
                     .is_ok()
             })
+    }
+
+    /// Whether there are older keys beside the one that encrypts.
+    pub(crate) fn is_rotating(&self) -> bool {
+        self.keys.len() > 1
     }
 
     /// Whether `blob` is sealed with the key that encrypts now.

@@ -215,6 +215,21 @@ impl Store {
         migrate::pending(&self.inner.db).await
     }
 
+    /// Seals with the first key of the keyring what older ones have sealed: tokens, secrets of subscribers, the key of
+    /// addresses. Returns how many there were; afterwards `ENCRYPTION_KEY` does without the older keys. With one key there is
+    /// nothing to do, and nothing is read.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::Decrypt`](crate::StoreErrorKind::Decrypt) when a secret opens with none of the keys.
+    pub async fn reseal(&self) -> Result<u64> {
+        if !self.inner.keyring.is_rotating() {
+            return Ok(0);
+        }
+        let address_key = u64::from(self.funnels().rotate_key().await?);
+        Ok(self.tokens().rotate_keys().await? + self.gateway().rotate_keys().await? + address_key)
+    }
+
     /// Token pairs, encrypted; the SDK's `TokenStore`.
     pub fn tokens(&self) -> Tokens {
         Tokens::new(Arc::clone(&self.inner))

@@ -120,13 +120,8 @@ impl Tokens {
     }
 
     /// Seals every secret that another key has sealed with the first key of the keyring. Returns how many there
-    /// were; afterwards the old keys can be removed from `ENCRYPTION_KEY`.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreErrorKind::Decrypt`](crate::StoreErrorKind::Decrypt) when a secret opens with none of the keys; the
-    /// ones before it are sealed anew all the same.
-    pub async fn rotate_keys(&self) -> Result<u64> {
+    /// were. When one opens with none of the keys, the ones before it are sealed anew all the same.
+    pub(crate) async fn rotate_keys(&self) -> Result<u64> {
         let mut total = 0;
         let mut after = (String::new(), String::new(), 0);
         loop {

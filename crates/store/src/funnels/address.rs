@@ -88,11 +88,7 @@ impl Funnels {
 
     /// Seals the key of addresses with the first key of the keyring, if another one has sealed it. Returns whether that
     /// was so.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreErrorKind::Decrypt`](crate::StoreErrorKind::Decrypt) when none of the keys opens it.
-    pub async fn rotate_key(&self) -> Result<bool> {
+    pub(crate) async fn rotate_key(&self) -> Result<bool> {
         self.inner
             .db
             .write(RotateKey(Arc::clone(&self.inner)))

@@ -126,11 +126,7 @@ pub(super) async fn replace(
 
 impl Gateway {
     /// Seals every secret that another key has sealed with the first key of the keyring. Returns how many there were.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreErrorKind::Decrypt`](crate::StoreErrorKind::Decrypt) when a secret opens with none of the keys.
-    pub async fn rotate_keys(&self) -> Result<u64> {
+    pub(crate) async fn rotate_keys(&self) -> Result<u64> {
         let mut total = 0;
         let mut after = Some((String::new(), 0));
         while let Some(from) = after {

@@ -441,8 +441,8 @@ on_both! {
         }
 
         let both = db.open_with(db.options().funnels(true).keyring(keyring(&[("b", 2), ("a", 1)]))).await;
-        assert!(both.funnels().rotate_key().await.unwrap());
-        assert!(!both.funnels().rotate_key().await.unwrap());
+        assert_eq!(both.reseal().await.unwrap(), 1);
+        assert_eq!(both.reseal().await.unwrap(), 0);
         let new = db.open_with(db.options().funnels(true).keyring(keyring(&[("b", 2)]))).await;
         assert_eq!(new.funnels().unsubscribe_address(mail()).await.unwrap(), 2);
         assert_eq!(states(&new, &lead).await, ["stopped"; 3]);

@@ -292,7 +292,7 @@ on_both! {
         };
         assert_eq!(valid(&gateway).await, ["planted-two", "planted-one"]);
         let both = db.open_with(db.options().keyring(keyring(&[("next", 2), ("test", 1)]))).await;
-        assert_eq!(both.gateway().rotate_keys().await.unwrap(), 2);
+        assert_eq!(both.reseal().await.unwrap(), 2);
         let next = db.open_with(db.options().keyring(keyring(&[("next", 2)]))).await;
         assert_eq!(valid(&next.gateway()).await.len(), 2);
         assert_eq!(gateway.registry().await.unwrap_err().kind(), StoreErrorKind::Decrypt);

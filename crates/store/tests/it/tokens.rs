@@ -137,8 +137,8 @@ on_both! {
             old.tokens().save(&key, &pair("kept"), None).await.unwrap();
         }
         let both = db.open_with(db.options().keyring(keyring(&[("b", 2), ("a", 1)]))).await;
-        assert_eq!(both.tokens().rotate_keys().await.unwrap(), 120);
-        assert_eq!(both.tokens().rotate_keys().await.unwrap(), 0);
+        assert_eq!(both.reseal().await.unwrap(), 120);
+        assert_eq!(both.reseal().await.unwrap(), 0);
 
         let key = TokenKey::new("client-1", "account-77");
         let new = db.open_with(db.options().keyring(keyring(&[("b", 2)]))).await;
