@@ -3,7 +3,6 @@
 //! It is INTAKE_WEBHOOK_SECRET if that is set. Otherwise `lead-intake provision` makes one and tells it to amoCRM only:
 //! here nothing but its hash is kept, which is enough to know it again.
 
-
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::hex;
 use sha2::{Digest as _, Sha256};

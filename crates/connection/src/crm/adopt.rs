@@ -1,6 +1,5 @@
 //! Taking over `AMOCRM_REFRESH_TOKEN`.
 
-
 use secrecy::ExposeSecret as _;
 use service_kit::hex;
 use sha2::{Digest as _, Sha256};

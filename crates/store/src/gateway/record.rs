@@ -103,8 +103,10 @@ impl Gateway {
         };
         let (ack, is_closed) = self.inner.db.write(record).await?;
         if is_closed {
-            // If the process ends in between, they are tried when they are due.
-            self.wake(&subscriber).await?;
+            // The outcome is recorded, whatever becomes of this: then they are tried when they are due.
+            if let Err(error) = self.wake(&subscriber).await {
+                tracing::debug!(%error, "what was put off is not due yet");
+            }
         }
         Ok(ack)
     }

@@ -403,6 +403,11 @@ on_both! {
         assert!(gateway.set_subscriber_state("crm", SubscriberState::Paused).await.unwrap());
         assert!(claim(&store, "crm", 1).await.is_empty());
         assert!(gateway.set_subscriber_state("crm", SubscriberState::Active).await.unwrap());
+        // What was brought forward has used up nothing.
+        let again = claim(&store, "crm", 1).await.remove(0);
+        assert_eq!(again.attempts(), 0);
+        let later = Next::Retry(RetryAfter::new(DAY, "answered 500"));
+        let _ = fail(&store, "crm", &again, later).await;
         put_off().await;
         // One that came since then gets through.
         accept(&store, request(b"x", vec![event(1000, "new", &["crm"])])).await;

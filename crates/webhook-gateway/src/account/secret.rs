@@ -1,6 +1,5 @@
 //! The last segment of an account's address: all the proof there is, for amoCRM signs nothing.
 
-
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::hex;
 use sha2::{Digest as _, Sha256};
