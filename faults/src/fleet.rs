@@ -92,12 +92,17 @@ impl Slot {
     }
 }
 
-/// Ports that nobody listens on, one for each process: a process that is started again keeps its address.
+/// Ports that nobody listens on, one for each process: a process that is started again keeps its address. They are none of
+/// those that the system gives to connections by itself, which begin at 32768: while a process is away, the port of a client
+/// that looks for it could be its own.
 pub(crate) fn free_ports(count: usize) -> anyhow::Result<Vec<u16>> {
     // All are held until the last is found, so that they differ.
     let mut held = Vec::new();
-    for _ in 0..count {
-        held.push(TcpListener::bind(("127.0.0.1", 0)).context("there is no free port")?);
+    let first = u16::try_from(std::process::id() % 10_000).unwrap_or_default() * 2;
+    let mut ports = (first..20_000).chain(0..first).map(|port| 10_000 + port);
+    while held.len() < count {
+        let port = ports.next().context("there is no free port")?;
+        held.extend(TcpListener::bind(("127.0.0.1", port)).ok());
     }
     let ports = held
         .iter()

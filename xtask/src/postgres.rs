@@ -8,6 +8,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Context as _;
 
@@ -251,7 +252,18 @@ fn debian_directories() -> Vec<PathBuf> {
     versions.into_iter().map(|(_, path)| path).collect()
 }
 
+/// A port that nobody listens on. It is none of those that the system gives to connections by itself: while a server is
+/// restarted, the port of a client that looks for it could be the server's own.
 pub(crate) fn free_port() -> anyhow::Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).context("there is no free port")?;
-    Ok(listener.local_addr()?.port())
+    // The process's number keeps two runs beside each other apart; the system's own ports begin at 32768.
+    let first = 10_000 + std::process::id() % 20_000;
+    let taken = NEXT.fetch_add(1, Ordering::Relaxed);
+    (0..20_000)
+        .map(|step| 10_000 + (first - 10_000 + taken * 7 + step) % 20_000)
+        .filter_map(|port| u16::try_from(port).ok())
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .context("there is no free port")
 }
+
+/// How many ports were asked for: each asks for another.
+static NEXT: AtomicU32 = AtomicU32::new(0);

@@ -423,7 +423,10 @@ on_both! {
     }
 
     async fn addresses_are_hashed_with_a_key_that_survives_the_change_of_keys(db: TestDb) {
-        let plain = |text: &str| Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let plain = |text: &str| {
+            let pairs = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>();
+            pairs.concat()
+        };
         let old = db.open_with(db.options().funnels(true).keyring(keyring(&[("a", 1)]))).await;
         // A release before this one has stored somebody's unsubscription under a plain hash.
         let row = format!(

@@ -105,7 +105,7 @@ on_both! {
         accept(&store, vec![finished("a@b.ru", 1)]).await;
         for _ in 0..3 {
             let (job, student) = claim(&store).await.unwrap();
-            let again = RetryAfter::new(Duration::from_secs(60), "no contact");
+            let again = RetryAfter::new(Duration::from_mins(1), "no contact");
             let seen = outcome(&store, student, false, LessonNext::Wait(again, "no_contact")).await;
             assert!(lessons.record(seen, &job).await.unwrap().is_recorded());
             db.hands.advance(Duration::from_secs(61));
@@ -143,7 +143,7 @@ on_both! {
             Some(IdempotencyKey {
                 key: "lessons/1".into(),
                 fingerprint: fingerprint.into(),
-                life: Duration::from_secs(60),
+                life: Duration::from_mins(1),
             })
         };
         let lessons = store.lessons();
