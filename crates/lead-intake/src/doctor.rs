@@ -1,6 +1,6 @@
 //! `lead-intake doctor`: asks every neighbour and says what to do about each failure.
 //!
-//! A topic that wants to be examined adds its check to [`examine`]: a name, what it needs to be well, and an asynchronous
+//! A topic that wants to be examined adds its check to `examine`: a name, what it needs to be well, and an asynchronous
 //! function that reports findings.
 
 mod account;

@@ -190,9 +190,10 @@ fn end_of(report: &StageReport) -> Option<i64> {
 }
 
 impl Leads {
-    /// Takes what amoCRM tells, each report by [the rule](self) and all in one transaction. A report says something to each
-    /// lead that shares its deal, or is [`NotOurs`](StageHeard::NotOurs); the answers are in the order of the reports. `look` makes the job that
-    /// asks amoCRM for a lead's deal; it is given the second in doubt and is added once, however many reports want it.
+    /// Takes what amoCRM tells, each report by the rule of this file and all in one transaction. A report says something
+    /// to each lead that shares its deal, or is [`NotOurs`](StageHeard::NotOurs); the answers are in the order of the
+    /// reports. `look` makes the job that asks amoCRM for a lead's deal; it is given the second in doubt and is added
+    /// once, however many reports want it.
     pub async fn hear<J>(&self, reports: Vec<StageReport>, look: J) -> Result<Vec<StageHeard>>
     where
         J: Fn(i64, Option<DateTime<Utc>>) -> Result<JobSpec> + Send + Sync + 'static,
