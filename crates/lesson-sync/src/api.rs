@@ -46,7 +46,11 @@ pub const OPEN_ROUTES: &[OpenRoute] = &[
     ),
     AUTH_OPEN_ROUTES[0],
     AUTH_OPEN_ROUTES[1],
-    open("GET", "/health", "load balancers ask; tells no data"),
+    open(
+        "GET",
+        "/health",
+        "load balancers ask; tells of the service, of no person",
+    ),
     open("GET", "/health/live", "supervisors ask; tells nothing"),
     open("GET", "/", "leads to the documentation"),
     open("GET", "/docs", "describes the interface"),

@@ -50,7 +50,11 @@ pub const OPEN: &[OpenRoute] = &[
         "/u/{token}",
         "a client's way out of messages; the link is signed",
     ),
-    open("GET", "/health", "load balancers ask; tells no data"),
+    open(
+        "GET",
+        "/health",
+        "load balancers ask; tells of the service, of no person",
+    ),
     open("GET", "/health/live", "supervisors ask; tells nothing"),
     open("GET", "/", "leads to the documentation"),
     open(

@@ -80,7 +80,11 @@ pub const OPEN: &[OpenRoute] = &[
         "/webhooks/amocrm/{secret}/disabled",
         "amoCRM's hook; its signature is checked",
     ),
-    open("GET", "/health", "load balancers ask; tells no data"),
+    open(
+        "GET",
+        "/health",
+        "load balancers ask; tells of the service, of no person",
+    ),
     open("GET", "/health/live", "supervisors ask; tells nothing"),
     open("GET", "/", "leads to the documentation"),
     open(
