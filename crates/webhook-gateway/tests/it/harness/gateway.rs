@@ -102,7 +102,6 @@ impl TestGateway {
         subscribers: &[&str],
     ) -> Vec<String> {
         let gateway = self.store.gateway();
-        let version = gateway.registry_version().await.unwrap();
         let events: Vec<_> = events
             .iter()
             .map(|(entity, number)| event(entity, *number, subscribers))
@@ -116,8 +115,14 @@ impl TestGateway {
             problem: None,
             events,
         };
-        let accepted = gateway.accept(request, version).await.unwrap();
-        assert!(matches!(accepted, Acceptance::Stored { .. }));
+        // A subscriber may be disabled by an answer in between.
+        loop {
+            let version = gateway.registry_version().await.unwrap();
+            match gateway.accept(request.clone(), version).await.unwrap() {
+                Acceptance::Stored { .. } => break,
+                Acceptance::RegistryChanged => {}
+            }
+        }
         ids
     }
 
