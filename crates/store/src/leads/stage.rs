@@ -13,8 +13,8 @@
 //!   read after its second counts as the end of that second.
 //! * **While our status has not reached amoCRM, it gives way only to a move of a later second**, and never to the echo of
 //!   what we sent ourselves. In the same second ours stays, and its job carries it there. This is the one place where the
-//!   two clocks are compared. A reading tells when the deal was changed last, which need not be when it was moved: if it
-//!   could win, it is left to the job, which finds out.
+//!   two clocks are compared. A reading tells when the deal was changed last, which need not be when it was moved, and a
+//!   deal that is where it was may have been moved away and back: if it could win, it is left to the job, which finds out.
 //!   Who moves the deal to the very stage that we have sent, before anybody knows whether it arrived, is taken for us.
 //! * **Otherwise the newest report is how it is**, and the status follows.
 
@@ -168,8 +168,8 @@ pub(super) fn judge(known: &Known<'_>, report: &StageReport) -> Verdict {
     }
     let is_reading = matches!(report.kind, ReportKind::Read | ReportKind::Settled);
     let is_later = at.div_euclid(SECOND) > known.changed_at.div_euclid(SECOND);
-    if known.sent.is_some_and(|sent| sent.is(stage)) || (is_reading && is_same) {
-        // Our own echo; or only other things of the deal have changed.
+    if known.sent.is_some_and(|sent| sent.is(stage)) || (is_reading && is_same && !is_later) {
+        // Our own echo; or where it was before.
         Verdict::Note
     } else if !is_later {
         Verdict::Outrun

@@ -164,7 +164,7 @@ on_both! {
             (10, 4, MovedThere, "stale"),
             // A reading does not tell when it was moved.
             (12, 5, Settled, "stale"),
-            (12, 4, Read, "known"),
+            (12, 4, Read, "stale"),
         ] {
             assert_eq!(hear(&store, report(DEAL, at(second), stage, kind)).await, expected);
             assert_eq!(status(&store, lead.id).await, "s2");

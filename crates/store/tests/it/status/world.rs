@@ -330,21 +330,40 @@ async fn live(db: &TestDb, store: &Store, deal: i64, steps: &[Step]) -> Result<(
     Ok(())
 }
 
+/// What went wrong once.
+fn stories() -> Vec<Vec<Step>> {
+    vec![
+        // A person set a status here, and then another moved the deal away and back there.
+        vec![
+            Step::Here(2),
+            Step::Wait(1_500),
+            Step::There(3),
+            Step::There(1),
+            Step::Wait(60_000),
+            Step::Reconcile,
+        ],
+    ]
+}
+
 fn check(cases: u32, db: impl Fn(&tokio::runtime::Runtime) -> Option<TestDb>) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let Some(db) = db(&runtime) else { return };
     let store = runtime.block_on(db.open());
     let deal = std::cell::Cell::new(1_000);
+    let live = |steps: &[Step]| {
+        deal.set(deal.get() + 1);
+        runtime.block_on(live(&db, &store, deal.get(), steps))
+    };
+    for steps in stories() {
+        live(&steps).unwrap();
+    }
     let config = Config {
         cases,
         failure_persistence: None,
         ..Config::default()
     };
     TestRunner::new(config)
-        .run(&prop::collection::vec(step(), 1..50), |steps| {
-            deal.set(deal.get() + 1);
-            runtime.block_on(live(&db, &store, deal.get(), &steps))
-        })
+        .run(&prop::collection::vec(step(), 1..50), |steps| live(&steps))
         .unwrap();
     runtime.block_on(async {
         store.close().await;
