@@ -1,17 +1,20 @@
 //! Delivering again: the same event, the same id, attempts counted from the beginning.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 use super::read::first_since;
+use super::rows::json;
 use super::{Gateway, gateway_lane, job_kind, subscriber_of};
 use crate::db::{Operation, Sql, Tx};
 use crate::error::Result;
-use crate::jobs::{self, JobSpec};
+use crate::jobs::{dead_counter, depth_counter};
 
 /// How many deliveries one transaction puts back into the queue: some milliseconds, after which others get the database.
-const BATCH: usize = 50;
+const BATCH: usize = 250;
 /// How many deliveries are looked at in one step.
 const STEP: i64 = 500;
 /// Numbers are given in the order of time, but for transactions on PostgreSQL that overtake each other.
@@ -332,81 +335,220 @@ const LOCK: Sql = Sql::either(
      ORDER BY e.id FOR NO KEY UPDATE",
 );
 
+/// How the deliveries stand, now that nobody else replays their events. Those to subscribers that are gone are left out.
+const STANDING: Sql = Sql::either(
+    "SELECT CAST(asked.key AS INT) AS n, j.id AS queued, l.id AS letter
+     FROM json_each($1) AS asked
+     CROSS JOIN gateway_subscribers AS s ON s.name = asked.value->>'subscriber'
+     LEFT JOIN gateway_deliveries AS d ON d.event = asked.value->>'event' AND d.subscriber = s.name
+     LEFT JOIN jobs AS j ON j.id = d.job
+     LEFT JOIN dead_letters AS l ON l.id = d.job",
+    "SELECT asked.n, j.id AS queued, l.id AS letter
+     FROM json_to_recordset($1::json) AS asked (n bigint, event bigint, subscriber text)
+     JOIN gateway_subscribers AS s ON s.name = asked.subscriber
+     LEFT JOIN gateway_deliveries AS d ON d.event = asked.event AND d.subscriber = s.name
+     LEFT JOIN jobs AS j ON j.id = d.job
+     LEFT JOIN dead_letters AS l ON l.id = d.job",
+);
+
+/// Dead letters that are still there. On PostgreSQL they stay locked: nobody else replays one or throws it away.
+const LETTERS: Sql = Sql::either(
+    "SELECT l.id FROM json_each($1) AS asked CROSS JOIN dead_letters AS l ON l.id = asked.value",
+    "SELECT l.id FROM dead_letters AS l
+     WHERE l.id IN (SELECT asked.id::bigint FROM json_array_elements_text($1::json) AS asked (id))
+     ORDER BY l.id FOR UPDATE",
+);
+
+/// Puts all of them into their lanes: `$2` tells how many come into each, `$3` which are new jobs, `$4` which are dead
+/// letters. These keep their numbers, and the fence goes on where it was: whoever held the job before it died is refused
+/// still. Lanes are locked in one order by everybody, and jobs numbered after that.
+const QUEUE: Sql = Sql::either(
+    "INSERT INTO lanes (lane, depth) SELECT h.value->>'lane', h.value->>'many' FROM json_each($2) AS h WHERE true
+     ON CONFLICT (lane) DO UPDATE SET depth = lanes.depth + excluded.depth;
+     INSERT INTO jobs (kind, lane, payload, waiting, due_at, created_at)
+     SELECT 'gateway/' || (w.value->>'subscriber'), w.value->>'lane', CAST(w.value->>'event' AS TEXT),
+         CASE WHEN w.value->>'nth' > 0 OR lanes.depth > w.value->>'many' THEN 1 ELSE 0 END, $1, $1
+     FROM json_each($3) AS w CROSS JOIN lanes ON lanes.lane = w.value->>'lane' ORDER BY w.key;
+     INSERT INTO gateway_deliveries (event, subscriber, job)
+     SELECT w.value->>'event', w.value->>'subscriber',
+         (SELECT max(id) FROM jobs) + 1 - json_array_length($3) + w.key
+     FROM json_each($3) AS w WHERE true
+     ON CONFLICT (event, subscriber) DO UPDATE SET job = excluded.job;
+     INSERT INTO jobs (id, kind, lane, payload, waiting, due_at, fence, last_error, created_at)
+     SELECT l.id, l.kind, w.value->>'lane', l.payload,
+         CASE WHEN w.value->>'nth' > 0 OR lanes.depth > w.value->>'many' THEN 1 ELSE 0 END, $1, l.fence + 1,
+         l.last_error, l.created_at
+     FROM json_each($4) AS w CROSS JOIN lanes ON lanes.lane = w.value->>'lane'
+     CROSS JOIN dead_letters AS l ON l.id = w.value->>'letter';
+     DELETE FROM dead_letters WHERE id IN (SELECT w.value->>'letter' FROM json_each($4) AS w)",
+    "WITH heads AS (
+         INSERT INTO lanes (lane, depth)
+         SELECT lane, many FROM json_to_recordset($2::json) AS h (lane text, many bigint) ORDER BY lane COLLATE \"C\"
+         ON CONFLICT (lane) DO UPDATE SET depth = lanes.depth + excluded.depth
+         RETURNING lane, depth),
+     fresh AS MATERIALIZED (
+         SELECT nextval('jobs_id_seq') AS id, way.*
+         FROM (SELECT w.*, heads.depth
+               FROM json_to_recordset($3::json) AS w (n bigint, event bigint, subscriber text, lane text, nth bigint,
+                   many bigint)
+               JOIN heads ON heads.lane = w.lane ORDER BY w.n) AS way),
+     risen AS MATERIALIZED (
+         SELECT w.*, heads.depth
+         FROM json_to_recordset($4::json) AS w (letter bigint, lane text, nth bigint, many bigint)
+         JOIN heads ON heads.lane = w.lane),
+     sent AS (
+         INSERT INTO gateway_deliveries (event, subscriber, job) SELECT event, subscriber, id FROM fresh
+         ON CONFLICT (event, subscriber) DO UPDATE SET job = excluded.job),
+     gone AS (
+         DELETE FROM dead_letters WHERE id IN (SELECT letter FROM risen)
+         RETURNING id, kind, payload, fence, last_error, created_at)
+     INSERT INTO jobs (id, kind, lane, payload, waiting, due_at, fence, last_error, created_at)
+     SELECT id, 'gateway/' || subscriber, lane, event::text, CASE WHEN nth > 0 OR depth > many THEN 1 ELSE 0 END,
+         $1::bigint, 0, NULL, $1::bigint
+     FROM fresh
+     UNION ALL
+     SELECT gone.id, gone.kind, risen.lane, gone.payload, CASE WHEN nth > 0 OR depth > many THEN 1 ELSE 0 END,
+         $1::bigint, gone.fence + 1, gone.last_error, gone.created_at
+     FROM gone JOIN risen ON risen.letter = gone.id",
+);
+
+/// A delivery that is asked for, as the database reads it.
+#[derive(Serialize)]
+struct AskedRow<'a> {
+    n: usize,
+    event: i64,
+    subscriber: &'a str,
+}
+
+/// A delivery on its way into a lane, with its place among those of the batch.
+#[derive(Serialize)]
+struct WayRow<'a> {
+    n: usize,
+    event: i64,
+    subscriber: &'a str,
+    lane: &'a str,
+    letter: Option<i64>,
+    nth: usize,
+    many: usize,
+}
+
+#[derive(Serialize)]
+struct HeadRow<'a> {
+    lane: &'a str,
+    many: usize,
+}
+
 impl Operation for Again {
     type Output = u64;
 
     async fn run(&self, tx: &mut Tx) -> Result<u64> {
-        let mut numbers: Vec<i64> = self.batch.iter().map(|it| it.event).collect();
-        numbers.dedup();
-        let events = tx
-            .query(LOCK)
-            .bind(serde_json::Value::from(numbers).to_string())
-            .fetch_all()
-            .await?;
-        let mut ways = Vec::new();
-        for row in &events {
-            let event = row.int("id")?;
-            let (account, kind) = (row.text("account")?, row.text("kind")?);
-            let subject = row.opt_text("subject")?;
-            for candidate in self.batch.iter().filter(|it| it.event == event) {
-                let name = &candidate.subscriber;
-                let lane = gateway_lane(name, &account, subject.as_deref(), &kind);
-                ways.push((lane, candidate));
+        let lanes = self.lanes(tx).await?;
+        let standing = self.standing(tx).await?;
+        // By lanes, because everybody locks them in one order. Within a lane the numbers of dead letters are the
+        // lower ones, so they go first; then the older events.
+        let mut ways: BTreeMap<&str, Vec<(Option<i64>, i64, &str)>> = BTreeMap::new();
+        for (place, letter) in standing {
+            let (Some(lane), Some(candidate)) = (lanes.get(&place), self.batch.get(place)) else {
+                continue;
+            };
+            let way = (letter, candidate.event, candidate.subscriber.as_str());
+            ways.entry(lane).or_default().push(way);
+        }
+        let (mut heads, mut fresh, mut letters) = (Vec::new(), Vec::new(), Vec::new());
+        for (lane, mut ways) in ways {
+            ways.sort_by_key(|&(letter, event, _)| (letter.unwrap_or(i64::MAX), event));
+            let many = ways.len();
+            heads.push(HeadRow { lane, many });
+            for (nth, (letter, event, subscriber)) in ways.into_iter().enumerate() {
+                let rows = if letter.is_some() {
+                    tx.count(dead_counter(&job_kind(subscriber)), -1);
+                    &mut letters
+                } else {
+                    &mut fresh
+                };
+                tx.count(depth_counter(&job_kind(subscriber)), 1);
+                rows.push(WayRow {
+                    n: rows.len(),
+                    event,
+                    subscriber,
+                    lane,
+                    letter,
+                    nth,
+                    many,
+                });
             }
         }
-        // Lanes are locked in one order by everybody; within a lane the older event goes first.
-        ways.sort_by(|one, other| (&one.0, one.1.event).cmp(&(&other.0, other.1.event)));
-        let mut count = 0;
-        for (lane, candidate) in ways {
-            count += u64::from(again(tx, lane, candidate, self.dead_letters_only).await?);
+        let count = fresh.len() + letters.len();
+        if count > 0 {
+            let now = tx.now().await?;
+            tx.query(QUEUE)
+                .bind(now)
+                .bind(json(&heads)?)
+                .bind(json(&fresh)?)
+                .bind(json(&letters)?)
+                // All rows, so that all statements run.
+                .fetch_all()
+                .await?;
+            tx.work_is_due();
         }
-        Ok(count)
+        Ok(count as u64)
     }
 }
 
-/// Whether a delivery was put back into the queue.
-async fn again(
-    tx: &mut Tx,
-    lane: String,
-    candidate: &Candidate,
-    dead_letters_only: bool,
-) -> Result<bool> {
-    let Candidate { event, subscriber } = candidate;
-    let row = tx
-        .query(
-            "SELECT s.name, d.job, j.id AS queued, l.id AS letter
-             FROM gateway_subscribers AS s
-             LEFT JOIN gateway_deliveries AS d ON d.event = $1 AND d.subscriber = s.name
-             LEFT JOIN jobs AS j ON j.id = d.job
-             LEFT JOIN dead_letters AS l ON l.id = d.job
-             WHERE s.name = $2",
-        )
-        .bind(*event)
-        .bind(subscriber)
-        .fetch_optional()
-        .await?;
-    let Some(row) = row else {
-        return Ok(false);
-    };
-    if row.opt_int("queued")?.is_some() {
-        return Ok(false);
+impl Again {
+    /// The lane of each delivery whose event is still there.
+    async fn lanes(&self, tx: &mut Tx) -> Result<BTreeMap<usize, String>> {
+        let numbers: BTreeSet<i64> = self.batch.iter().map(|it| it.event).collect();
+        let numbers: Vec<_> = numbers.into_iter().collect();
+        let events = tx.query(LOCK).bind(json(&numbers)?).fetch_all().await?;
+        let mut told = BTreeMap::new();
+        for row in &events {
+            let (account, kind) = (row.text("account")?, row.text("kind")?);
+            told.insert(row.int("id")?, (account, row.opt_text("subject")?, kind));
+        }
+        let lane = |candidate: &Candidate| {
+            let (account, subject, kind) = told.get(&candidate.event)?;
+            let name = &candidate.subscriber;
+            Some(gateway_lane(name, account, subject.as_deref(), kind))
+        };
+        let lanes = self.batch.iter().enumerate();
+        Ok(lanes
+            .filter_map(|(place, candidate)| Some((place, lane(candidate)?)))
+            .collect())
     }
-    if let Some(letter) = row.opt_int("letter")? {
-        return jobs::replay(tx, letter).await;
+
+    /// The deliveries that are not in the queue, with their dead letters.
+    async fn standing(&self, tx: &mut Tx) -> Result<Vec<(usize, Option<i64>)>> {
+        let asked: Vec<_> = self
+            .batch
+            .iter()
+            .enumerate()
+            .map(|(n, candidate)| AskedRow {
+                n,
+                event: candidate.event,
+                subscriber: &candidate.subscriber,
+            })
+            .collect();
+        let rows = tx.query(STANDING).bind(json(&asked)?).fetch_all().await?;
+        let mut standing = Vec::with_capacity(rows.len());
+        let mut letters = Vec::new();
+        for row in rows {
+            let letter = row.opt_int("letter")?;
+            letters.extend(letter);
+            let is_wanted = letter.is_some() || !self.dead_letters_only;
+            if row.opt_int("queued")?.is_none() && is_wanted {
+                let place = usize::try_from(row.int("n")?).unwrap_or(usize::MAX);
+                standing.push((place, letter));
+            }
+        }
+        if !letters.is_empty() {
+            let rows = tx.query(LETTERS).bind(json(&letters)?).fetch_all().await?;
+            let there = rows
+                .iter()
+                .map(|row| row.int("id"))
+                .collect::<Result<BTreeSet<_>>>()?;
+            standing.retain(|(_, letter)| letter.is_none_or(|id| there.contains(&id)));
+        }
+        Ok(standing)
     }
-    if dead_letters_only {
-        return Ok(false);
-    }
-    let job = JobSpec::new(job_kind(subscriber), event)?.lane(lane);
-    let job = jobs::add(tx, &job).await?;
-    tx.query(
-        "INSERT INTO gateway_deliveries (event, subscriber, job) VALUES ($1, $2, $3)
-         ON CONFLICT (event, subscriber) DO UPDATE SET job = excluded.job",
-    )
-    .bind(*event)
-    .bind(subscriber)
-    .bind(job)
-    .execute()
-    .await?;
-    Ok(true)
 }

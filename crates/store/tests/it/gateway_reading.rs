@@ -1,15 +1,16 @@
 //! Looking at what the gateway has, delivering it again, and its end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
+use futures_util::future::join_all;
 use store::{
     Attempt, AttemptOutcome, CircuitStep, EventDeliveryState, EventFilter, EventRow,
     GatewayRetention, GatewaySwept, NewEvent, NewRequest, Next, RESPONSE_EXCERPT_LENGTH, Replay,
     ReplayFilter, RequestFilter, RetryAfter, Route, Store, gateway_lane, job_kind,
 };
 
-use crate::db::on_both;
+use crate::db::{env, on_both};
 use crate::gateway::{accept, attempt, claim, deliver, drain, event, fail, request, subscribe};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -30,6 +31,11 @@ fn contact(content: &str) -> NewEvent {
     new.kind = "contacts.add".into();
     new.subject = Some("contacts/9".into());
     new
+}
+
+/// How many events make a wide range; more when it is measured.
+fn wide() -> usize {
+    env("STORE_TEST_WIDE").map_or(600, |count| count.parse().unwrap())
 }
 
 async fn sweep_all(store: &Store, retention: &GatewayRetention) -> GatewaySwept {
@@ -246,6 +252,66 @@ on_both! {
         assert_eq!(run(order(since, None, 1000, false)).await, 0);
         let until = ReplayFilter { until: Some(rows[0].delivered_at.unwrap() + TimeDelta::hours(1)), ..all() };
         assert_eq!(run(order(until, None, 1000, true)).await, 121);
+    }
+
+    async fn a_wide_range_is_replayed_as_it_is_counted(db: TestDb) {
+        const LEADS: usize = 20;
+        let store = db.open().await;
+        for name in ["crm", "bot"] {
+            subscribe(&store, name).await;
+        }
+        let (gateway, events) = (store.gateway(), wide());
+        for first in (0..events).step_by(1_000) {
+            let many = (first..events.min(first + 1_000))
+                .map(|n| event((n % LEADS) as u64, &n.to_string(), &["crm", "bot"]));
+            accept(&store, request(b"x", many.collect())).await;
+        }
+        // The first of each lead is dead, the rest of one subscriber is delivered; the other one's wait.
+        let mut is_first = true;
+        loop {
+            let jobs = claim(&store, "crm", 100).await;
+            if jobs.is_empty() {
+                break;
+            }
+            join_all(jobs.iter().map(async |job| {
+                let ack = if is_first {
+                    fail(&store, "crm", job, Next::Dead { reason: "test".into() }).await
+                } else {
+                    deliver(&store, "crm", job).await
+                };
+                assert!(ack.is_recorded());
+            }))
+            .await;
+            is_first = false;
+        }
+        let replay = |dry_run| Replay {
+            filter: ReplayFilter::default(),
+            subscriber: None,
+            limit: u32::MAX,
+            dry_run,
+        };
+        let told = gateway.replay(replay(true)).await.unwrap().count;
+        let began = Instant::now();
+        let count = gateway.replay(replay(false)).await.unwrap().count;
+        println!("{count} deliveries put back in {:?}", began.elapsed());
+        assert_eq!((told, count), (events as u64, events as u64));
+        assert_eq!(gateway.replay(replay(false)).await.unwrap().count, 0);
+        for name in ["crm", "bot"] {
+            let stats = store.jobs().stats(&job_kind(name)).await.unwrap();
+            assert_eq!((stats.depth, stats.dead), (events as u64, 0));
+        }
+        // One head in each lane, what was dead before everything else, and then in the order in which it came.
+        if events <= 5_000 {
+            let again = drain(&store, "crm").await;
+            let place = |envelope: &String| -> usize {
+                let content = envelope.rsplit(':').next().unwrap();
+                content.trim_matches(|it: char| !it.is_ascii_digit()).parse().unwrap()
+            };
+            for lead in 0..LEADS {
+                let order: Vec<_> = again.iter().map(place).filter(|n| n % LEADS == lead).collect();
+                assert!(order.is_sorted() && order.len() == events / LEADS, "{order:?}");
+            }
+        }
     }
 
     async fn what_is_old_goes_and_what_is_needed_stays(db: TestDb) {
