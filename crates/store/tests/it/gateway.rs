@@ -1,6 +1,7 @@
 //! The gateway's tables: what is accepted is delivered once, in order, by the subscribers of that moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -250,6 +251,62 @@ on_both! {
         // Nothing of it stays, not even its key.
         let taken = accept(&store, request(b"x", vec![event(1, "a", &["crm"])])).await.1.remove(0);
         assert!(!taken.duplicate);
+    }
+
+    async fn an_event_that_comes_after_a_subscriber_was_made_reaches_it(db: TestDb) {
+        let one = db.open().await;
+        // SQLite is for one process; two would keep each other waiting.
+        let other = if db.is_sqlite() { one.clone() } else { db.open().await };
+        // Those that are made and not about to be removed; a name is used once.
+        let present = Arc::new(Mutex::new(BTreeSet::new()));
+        let is_over = Arc::new(AtomicBool::new(false));
+        let mut hands = tokio::task::JoinSet::new();
+        for hand in 0..6_u64 {
+            let gateway = if hand % 2 == 0 { one.gateway() } else { other.gateway() };
+            let (present, is_over) = (Arc::clone(&present), Arc::clone(&is_over));
+            hands.spawn(async move {
+                let (mut known, mut stored, mut refused) = (gateway.registry().await.unwrap(), 0, 0);
+                while !is_over.load(Ordering::SeqCst) {
+                    let expected: BTreeSet<String> = present.lock().unwrap().clone();
+                    let id = loop {
+                        let names: Vec<_> = known.subscribers.iter().map(|it| it.name.as_str()).collect();
+                        let new = event(hand, &format!("{hand}/{stored}"), &names);
+                        let id = new.event_id.clone();
+                        match gateway.accept(request(b"x", vec![new]), known.version).await.unwrap() {
+                            Acceptance::Stored { .. } => break id,
+                            Acceptance::RegistryChanged => {
+                                refused += 1;
+                                known = gateway.registry().await.unwrap();
+                            }
+                        }
+                    };
+                    stored += 1;
+                    let rows = gateway.deliveries(&id).await.unwrap();
+                    let reached: BTreeSet<_> = rows.into_iter().map(|row| row.subscriber).collect();
+                    // One that is removed meanwhile may be missing.
+                    let present = present.lock().unwrap();
+                    let missed: Vec<_> = expected.intersection(&present).filter(|name| !reached.contains(*name)).collect();
+                    assert!(missed.is_empty(), "{missed:?} of {expected:?}");
+                }
+                (stored, refused)
+            });
+        }
+        for round in 0..24 {
+            let name = format!("s{round}");
+            let store = if round % 2 == 0 { &one } else { &other };
+            subscribe(store, &name).await;
+            present.lock().unwrap().insert(name);
+            tokio::time::sleep(Duration::from_millis(3)).await;
+            if round % 3 == 2 {
+                let name = format!("s{}", round - 1);
+                present.lock().unwrap().remove(&name);
+                assert!(store.gateway().remove_subscriber(&name).await.unwrap());
+            }
+        }
+        is_over.store(true, Ordering::SeqCst);
+        let counts = hands.join_all().await;
+        let refused: u64 = counts.iter().map(|(_, refused)| refused).sum();
+        assert!(counts.iter().all(|(stored, _)| *stored > 0) && refused > 0, "{counts:?}");
     }
 
     async fn an_event_goes_where_a_field_has_changed(db: TestDb) {
