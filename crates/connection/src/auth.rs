@@ -25,16 +25,16 @@ mod page;
 
 /// The routes of [`auth_routes`] that anybody may call; the others are for administrators.
 pub const AUTH_OPEN_ROUTES: [OpenRoute; 2] = [
-    OpenRoute {
-        method: "GET",
-        path: "/api/auth/amo/callback",
-        why: "amoCRM sends the administrator back; the single-use state proves who began",
-    },
-    OpenRoute {
-        method: "GET",
-        path: "/api/auth/amo/disabled",
-        why: "amoCRM's hook; its signature is checked",
-    },
+    OpenRoute::new(
+        "GET",
+        "/api/auth/amo/callback",
+        "amoCRM sends the administrator back; the single-use state proves who began",
+    ),
+    OpenRoute::new(
+        "GET",
+        "/api/auth/amo/disabled",
+        "amoCRM's hook; its signature is checked",
+    ),
 ];
 
 /// `/api/auth/amo`: consent and its callback, status, test, renewal, revocation, and amoCRM's hook about a disabled

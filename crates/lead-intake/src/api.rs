@@ -101,7 +101,8 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .merge(hooks)
         .with_state(state.clone())
         .split_for_parts();
-    access::describe(&mut api);
+    let guard = RouteGuard::new(admin.clone(), access::OPEN);
+    guard.describe(&mut api);
     let gauges_state = state.clone();
     let gauges = move || {
         let state = gauges_state.clone();
@@ -111,13 +112,13 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .route("/", get(|| async { Redirect::to("/docs/") }))
         .merge(stylesheet())
         .merge(documentation(api))
-        .merge(operations(health, metrics, admin.clone(), gauges));
+        .merge(operations(health, metrics, admin, gauges));
     without_trailing_slash(with_stack(
         routes,
         &StackConfig {
             request_timeout: state.config.server.request_timeout(),
             origins: state.config.server.frontend_origins(),
-            guard: RouteGuard::new(admin, access::OPEN),
+            guard,
         },
     ))
 }

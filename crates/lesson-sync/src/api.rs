@@ -29,39 +29,35 @@ use crate::sync::QUEUE;
 
 /// The routes that need no ADMIN_TOKEN. Every other one does, whether it is thought of here or not.
 pub const OPEN_ROUTES: &[OpenRoute] = &[
-    open(
+    OpenRoute::new(
         "POST",
         "/api/lessons/completed",
         "the platform tells of lessons; it knows LESSON_API_KEY",
     ),
-    open(
+    OpenRoute::new(
         "POST",
         "/api/lessons/completed/batch",
         "the platform tells of lessons; it knows LESSON_API_KEY",
     ),
-    open(
+    OpenRoute::new(
         "GET",
         "/api/lessons/progress",
         "the platform asks for a student; it knows LESSON_API_KEY",
     ),
     AUTH_OPEN_ROUTES[0],
     AUTH_OPEN_ROUTES[1],
-    open(
+    OpenRoute::new(
         "GET",
         "/health",
         "load balancers ask; tells of the service, of no person",
     ),
-    open("GET", "/health/live", "supervisors ask; tells nothing"),
-    open("GET", "/", "leads to the documentation"),
-    open("GET", "/docs", "describes the interface"),
-    open("GET", "/docs/", "describes the interface"),
-    open("GET", "/docs/{*rest}", "describes the interface"),
-    open("GET", "/openapi.json", "describes the interface"),
+    OpenRoute::new("GET", "/health/live", "supervisors ask; tells nothing"),
+    OpenRoute::new("GET", "/", "leads to the documentation"),
+    OpenRoute::new("GET", "/docs", "describes the interface"),
+    OpenRoute::new("GET", "/docs/", "describes the interface"),
+    OpenRoute::new("GET", "/docs/{*rest}", "describes the interface"),
+    OpenRoute::new("GET", "/openapi.json", "describes the interface"),
 ];
-
-const fn open(method: &'static str, path: &'static str, why: &'static str) -> OpenRoute {
-    OpenRoute { method, path, why }
-}
 
 #[derive(OpenApi)]
 #[openapi(
@@ -80,7 +76,7 @@ struct ApiDoc;
 /// All routes, with the middleware around them.
 pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Router {
     let admin = AdminAccess::new(state.config.security.admin_token.clone());
-    let (routes, api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
+    let (routes, mut api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(completed::one))
         .routes(routes!(completed::batch))
         .routes(routes!(progress::progress))
@@ -88,6 +84,8 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .merge(auth_routes(Arc::clone(&state.crm)))
         .with_state(state.clone())
         .split_for_parts();
+    let guard = RouteGuard::new(admin.clone(), OPEN_ROUTES);
+    guard.describe(&mut api);
     let store = state.store.clone();
     let gauges = move || {
         let store = store.clone();
@@ -96,13 +94,13 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
     let routes = routes
         .route("/", get(|| async { Redirect::to("/docs/") }))
         .merge(documentation(api))
-        .merge(operations(health, metrics, admin.clone(), gauges));
+        .merge(operations(health, metrics, admin, gauges));
     without_trailing_slash(with_stack(
         routes,
         &StackConfig {
             request_timeout: state.config.server.request_timeout(),
             origins: state.config.server.frontend_origins(),
-            guard: RouteGuard::new(admin, OPEN_ROUTES),
+            guard,
         },
     ))
 }

@@ -110,6 +110,12 @@ async fn only_the_platform_tells_of_lessons_and_a_key_stands_for_one_request() {
         academy.get("/api/lessons/progress?email=a@b.ru").await.0,
         401
     );
+    let (_, api) = academy.get("/openapi.json").await;
+    let locks = |method: &str, path: &str| {
+        api["paths"][path][method]["security"][0]["administrator"].clone()
+    };
+    assert_eq!(locks("get", "/api/sync/log"), json!([]));
+    assert_eq!(locks("post", "/api/lessons/completed"), Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,8 +7,14 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::Method;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 
 use super::admin::{AdminAccess, check};
+
+/// The name of the administrator's token in the description of an interface.
+const SCHEME: &str = "administrator";
 
 /// A route that anybody may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,9 +56,45 @@ impl RouteGuard {
             .iter()
             .any(|route| route.method == method && route.is(path))
     }
+
+    /// Says in the description of an interface which operations need the token.
+    pub fn describe(&self, api: &mut OpenApi) {
+        for (path, item) in &mut api.paths.paths {
+            for (method, operation) in operations(item) {
+                if let Some(operation) = operation
+                    && !self.is_open(&method, path)
+                {
+                    operation.security =
+                        Some(vec![SecurityRequirement::new(SCHEME, Vec::<String>::new())]);
+                }
+            }
+        }
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("ADMIN_TOKEN"))
+            .build();
+        api.components
+            .get_or_insert_default()
+            .add_security_scheme(SCHEME, SecurityScheme::Http(scheme));
+    }
+}
+
+fn operations(item: &mut PathItem) -> [(Method, &mut Option<Operation>); 5] {
+    [
+        (Method::GET, &mut item.get),
+        (Method::POST, &mut item.post),
+        (Method::PUT, &mut item.put),
+        (Method::PATCH, &mut item.patch),
+        (Method::DELETE, &mut item.delete),
+    ]
 }
 
 impl OpenRoute {
+    /// A route, and why it is open.
+    pub const fn new(method: &'static str, path: &'static str, why: &'static str) -> Self {
+        Self { method, path, why }
+    }
+
     /// Whether this is the route with that pattern.
     pub fn is(&self, pattern: &str) -> bool {
         match self.path.strip_suffix('*') {

@@ -43,16 +43,8 @@ fn admin_access(token: Option<&str>) -> AdminAccess {
 }
 
 const OPEN: &[OpenRoute] = &[
-    OpenRoute {
-        method: "GET",
-        path: "/health",
-        why: "a test",
-    },
-    OpenRoute {
-        method: "GET",
-        path: "/api/open/{id}",
-        why: "a test",
-    },
+    OpenRoute::new("GET", "/health", "a test"),
+    OpenRoute::new("GET", "/api/open/{id}", "a test"),
 ];
 
 fn app(token: Option<&str>) -> Router {
