@@ -4,8 +4,10 @@ mod account;
 mod command;
 mod database;
 mod placeholder;
+mod public_address;
 
 pub use self::account::{clock, connection, refusal, rights, token};
 pub use self::command::{Arguments, misconfigured};
 pub use self::database::{database, database_refused, dead_letters, disk, queue};
 pub use self::placeholder::{SettingValue, is_placeholder};
+pub use self::public_address::{WebhookAddress, reachable};

@@ -1,17 +1,11 @@
 //! Webhooks: whether amoCRM sends them, whether they arrive, and whether only amoCRM can.
 
-use std::time::Duration;
-
-use amocrm_sdk::{Client, ErrorKind, Operation, Request, RetryPolicy};
+use connection::doctor as checks;
 use service_kit::doctor::Finding;
 
 use crate::App;
 use crate::provision::{Subscriptions, lacks};
 use crate::webhook_path::{WEBHOOK_PATH, WebhookPath, is_loopback};
-
-/// How long our own address may take to answer; amoCRM waits two seconds (`01-auth-limits-webhooks.md` §6.9).
-const PATIENCE: Duration = Duration::from_secs(10);
-const PROBE: Operation = Operation::idempotent("doctor.probe");
 
 /// Who may call.
 pub(super) async fn access(app: &App) -> Vec<Finding> {
@@ -106,55 +100,23 @@ pub(super) async fn reachable(app: &App) -> Vec<Finding> {
             "amoCRM need not reach it: webhook-gateway does",
         )];
     }
-    let Some(public) = app.config().server.public_url() else {
-        return vec![Finding::warn("PUBLIC_URL is unset, so it cannot be asked")];
-    };
-    if is_loopback(&public) && app.config().amocrm.base_url().is_none() {
+    let public = app.config().server.public_url();
+    if let Some(own) = public.as_ref().filter(|url| is_loopback(url))
+        && app.config().amocrm.base_url().is_none()
+    {
         return vec![
-            Finding::bad(format!("Webhook not received: PUBLIC_URL={public} is this machine's own address, which amoCRM cannot reach"))
+            Finding::bad(format!("Webhook not received: PUBLIC_URL={own} is this machine's own address, which amoCRM cannot reach"))
                 .remedy("set PUBLIC_URL to the address that the internet reaches this service at"),
         ];
     }
-    let test = format!("{WEBHOOK_PATH}/test");
-    let asked = format!("{}{test}", public.as_str().trim_end_matches('/'));
-    // The SDK's is the one HTTP client of this workspace; there is no token to give away.
-    let client = Client::builder("public-address")
-        .base_url(public)
-        .long_lived_token("none")
-        .retry(RetryPolicy::none())
-        .timeout(PATIENCE)
-        .deadline(PATIENCE)
-        .build();
-    let answer = match client {
-        Ok(client) => client.send(Request::get(PROBE, test)).await,
-        Err(error) => Err(error),
+    let address = checks::WebhookAddress {
+        service: "lead-intake",
+        path: &format!("{WEBHOOK_PATH}/test"),
+        prefix: "/api/webhooks/",
+        symptom: "Webhook not received",
+        is_ours,
     };
-    let bad = |what: &str, remedy: &str| {
-        Finding::bad(format!("Webhook not received: {asked} {what}")).remedy(remedy)
-    };
-    vec![match answer {
-        Ok(answer) if is_ours(answer.body()) => {
-            Finding::good(format!("{asked} answers (asked from this machine)"))
-        }
-        Ok(_) => bad(
-            "answers, but not as lead-intake does",
-            "does PUBLIC_URL lead to another service?",
-        ),
-        Err(error) => match (error.kind(), error.status()) {
-            (_, Some(status)) => bad(
-                &format!("answers {status}"),
-                "the proxy in front of the service has to pass /api/webhooks/ on to it, without a login",
-            ),
-            (ErrorKind::Connect, _) => bad(
-                "cannot be connected to",
-                "is `lead-intake serve` running, does the name lead to this machine, is the port open, the certificate valid?",
-            ),
-            _ => bad(
-                "does not answer in time",
-                "amoCRM waits two seconds: look at the proxy in front of the service, and at its load",
-            ),
-        },
-    }]
+    checks::reachable(public, &address).await
 }
 
 fn is_ours(body: &[u8]) -> bool {

@@ -1,17 +1,11 @@
 //! The accounts: connection, rights, subscription, and whether amoCRM would reach us.
 
-use std::time::Duration;
-
-use amocrm_sdk::{Client, ErrorKind, Operation, Request, RetryPolicy};
 use connection::doctor as checks;
 use service_kit::doctor::Finding;
 
 use crate::App;
 use crate::account::{Account, Standing, Subscription, WEBHOOK_PATH};
 
-/// How long our own address may take to answer; amoCRM waits two seconds (`01-auth-limits-webhooks.md` §6.9).
-const PATIENCE: Duration = Duration::from_secs(10);
-const PROBE: Operation = Operation::idempotent("doctor.probe");
 const SUBSCRIBE: &str = "run `webhook-gateway subscribe`";
 
 /// Puts the account's name before what was found, where there are several.
@@ -109,48 +103,14 @@ fn standing(standing: Standing) -> Finding {
 
 /// Whether webhooks would arrive: the service's own address is asked as a browser would.
 pub(super) async fn reachable(app: &App) -> Vec<Finding> {
-    let Some(public) = app.config().server.public_url() else {
-        return vec![Finding::warn("PUBLIC_URL is unset, so it cannot be asked")];
+    let address = checks::WebhookAddress {
+        service: "webhook-gateway",
+        path: WEBHOOK_PATH,
+        prefix: "/webhooks/",
+        symptom: "webhooks do not arrive",
+        is_ours,
     };
-    let asked = format!("{}{WEBHOOK_PATH}", public.as_str().trim_end_matches('/'));
-    // The SDK's is the one HTTP client of this workspace; there is no token to give away.
-    let client = Client::builder("public-address")
-        .base_url(public)
-        .long_lived_token("none")
-        .retry(RetryPolicy::none())
-        .timeout(PATIENCE)
-        .deadline(PATIENCE)
-        .build();
-    let answer = match client {
-        Ok(client) => client.send(Request::get(PROBE, WEBHOOK_PATH)).await,
-        Err(error) => Err(error),
-    };
-    let bad = |what: &str, remedy: &str| {
-        Finding::bad(format!("webhooks do not arrive: {asked} {what}")).remedy(remedy)
-    };
-    vec![match answer {
-        Ok(answer) if is_ours(answer.body()) => {
-            Finding::good(format!("{asked} answers (asked from this machine)"))
-        }
-        Ok(_) => bad(
-            "answers, but not as webhook-gateway does",
-            "does PUBLIC_URL lead to another service?",
-        ),
-        Err(error) => match (error.kind(), error.status()) {
-            (_, Some(status)) => bad(
-                &format!("answers {status}"),
-                "the proxy in front of the service has to pass /webhooks/ on to it, without a login",
-            ),
-            (ErrorKind::Connect, _) => bad(
-                "cannot be connected to",
-                "is `webhook-gateway serve` running, does the name lead to this machine, is the port open, the certificate valid?",
-            ),
-            _ => bad(
-                "does not answer in time",
-                "amoCRM waits two seconds: look at the proxy in front of the service, and at its load",
-            ),
-        },
-    }]
+    checks::reachable(app.config().server.public_url(), &address).await
 }
 
 fn is_ours(body: &[u8]) -> bool {
