@@ -39,7 +39,7 @@ mod secrets;
 mod tallies;
 mod wake;
 
-pub(crate) use self::arrivals::Arrivals;
+pub(crate) use self::arrivals::Routed;
 pub(crate) use self::retention::Sweeping;
 pub(crate) use self::tallies::{Hourly, dead, flush};
 

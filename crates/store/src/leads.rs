@@ -41,7 +41,7 @@ mod warnings;
 
 pub(crate) use self::accept::accept_within;
 pub use self::accept::{Accepted, IDEMPOTENCY_LIFE, IdempotencyKey, LeadJob};
-pub(crate) use self::arrivals::Arrivals;
+pub(crate) use self::arrivals::Queued;
 pub(crate) use self::erase::{Person, wipe};
 
 pub use self::deliver::Delivered;

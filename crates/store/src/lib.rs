@@ -45,6 +45,7 @@
 //! What newcomers get wrong: a check and a change in two calls. Between them another process does the same. Put the
 //! condition into the `UPDATE`'s `WHERE` and look at what came back.
 
+mod arrivals;
 mod clock;
 mod counters;
 mod db;

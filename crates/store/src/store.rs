@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Notify, OnceCell};
 use uuid::Uuid;
 
+use crate::arrivals::Arrivals;
 use crate::clock::{Clock, TimeSource};
 use crate::db::{Backend, Db, Operation, PostgresDb, SqliteDb, Time, Tx};
 use crate::error::{Result, StoreError, StoreErrorKind};
@@ -17,7 +18,7 @@ use crate::funnels::{AddressKey, Funnels};
 use crate::gateway::{self, Gateway};
 use crate::jobs::{Jobs, JobsOptions};
 use crate::keyring::Keyring;
-use crate::leads::{Arrivals, Leads};
+use crate::leads::{self, Leads};
 use crate::lessons::{self, Lessons};
 use crate::locks::Locks;
 use crate::managers::Managers;
@@ -50,8 +51,8 @@ pub(crate) struct Inner {
     pub(crate) owner: Owner,
     pub(crate) jobs: JobsOptions,
     pub(crate) funnels: bool,
-    pub(crate) arrivals: Arrivals,
-    pub(crate) webhooks: gateway::Arrivals,
+    pub(crate) arrivals: Arrivals<leads::Queued>,
+    pub(crate) webhooks: Arrivals<gateway::Routed>,
     pub(crate) sweeping: gateway::Sweeping,
     pub(crate) address_key: OnceCell<AddressKey>,
 }
@@ -194,7 +195,7 @@ impl Store {
                 jobs,
                 funnels,
                 arrivals: Arrivals::default(),
-                webhooks: gateway::Arrivals::default(),
+                webhooks: Arrivals::default(),
                 sweeping: gateway::Sweeping::default(),
                 address_key: OnceCell::new(),
             }),

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::rows::{AskedRow, EventRow, KeyRow, RequestRow, RouteRow, hex, json, plain};
-use super::{Acceptance, Gateway, NewEvent, NewRequest, Route, Taken, arrivals, job_kind, tallies};
+use super::{Acceptance, Gateway, NewEvent, NewRequest, Route, Routed, Taken, job_kind, tallies};
+use crate::arrivals::join;
 use crate::clock::micros;
 use crate::db::{Operation, Sql, Tx};
 use crate::error::{Result, StoreError, StoreErrorKind};
@@ -35,7 +36,11 @@ impl Gateway {
             }
         }
         let new = Arc::new(new);
-        match arrivals::join(&self.inner, Arc::clone(&new), registry_version).await {
+        let routed = Routed {
+            new: Arc::clone(&new),
+            version: registry_version,
+        };
+        match join(&self.inner, routed).await {
             // The commit may have happened although its answer was lost.
             Err(error) if error.kind() == StoreErrorKind::Unavailable => {
                 match timeout(LOOK_AGAIN, self.find(&new)).await {

@@ -4,23 +4,14 @@
 //! the disk, are what everybody waits for. So all tables are in one statement, and that statement takes as many leads as
 //! have arrived while the one before it was on its way: a lead that comes alone waits for nobody.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use serde::Serialize;
-use tokio::sync::oneshot;
-use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{LeadJob, LeadRow, Leads, NewLeadRow};
-use crate::db::{COUNTER_SHARDS, DEADLINE, Operation, Tx, no_answer};
+use crate::arrivals::{Arrival, Arrivals, join};
+use crate::db::{COUNTER_SHARDS, Operation, Tx};
 use crate::error::{Result, StoreError, StoreErrorKind};
 use crate::store::Inner;
-
-/// How many leads share one statement at most.
-const GROUP: usize = 64;
-/// How many statements are on their way at once: while one waits for the disk, the other computes.
-const STATEMENTS: usize = 2;
 
 /// How often a lead is stored whose connection broke: a server that restarts breaks the idle ones too.
 const TRIES: u32 = 3;
@@ -54,54 +45,11 @@ const TAKE: &str = "WITH moment AS MATERIALIZED (
          ON CONFLICT (name, shard) DO UPDATE SET value = counters.value + excluded.value)
      SELECT id, intake_id, created_at FROM work";
 
-/// Leads that nobody has begun to store.
-#[derive(Debug, Default)]
-pub(crate) struct Arrivals {
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    waiting: VecDeque<Arrival>,
-    statements: usize,
-}
-
-struct Arrival {
+/// A lead that becomes work.
+#[derive(Debug)]
+pub(crate) struct Queued {
     new: NewLeadRow,
     job: LeadJob,
-    reply: oneshot::Sender<Result<LeadRow>>,
-}
-
-impl std::fmt::Debug for Arrival {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Arrival")
-            .field("new", &self.new)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Arrivals {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The next group, or `None` at the end of the turn.
-    fn next(&self) -> Option<Vec<Arrival>> {
-        let mut state = self.state();
-        let count = state.waiting.len().min(GROUP);
-        (count > 0).then(|| state.waiting.drain(..count).collect())
-    }
-}
-
-/// The right to have a statement on its way. It is given back however the work ends.
-struct Turn(Arc<Inner>);
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.0.arrivals.state().statements -= 1;
-        // Who came between the last look and this moment found no turn to take.
-        begin(&self.0);
-    }
 }
 
 /// Stores a lead with its job, together with others that arrive now.
@@ -112,10 +60,15 @@ pub(super) async fn take(leads: &Leads, new: NewLeadRow, job: LeadJob) -> Result
     let intake_id = new.intake_id;
     let mut is_unsure = false;
     for _ in 1..TRIES {
-        let error = match join(&leads.inner, new.clone(), job.clone()).await {
+        let queued = Queued {
+            new: new.clone(),
+            job: job.clone(),
+        };
+        let error = match join(&leads.inner, queued).await.flatten() {
+            Ok(taken) => return Ok(new.accepted(taken.id, taken.created_at)),
             Err(error) if error.is_undone() => error,
             Err(error) if is_unsure && error.kind() == StoreErrorKind::Conflict => error,
-            outcome => return outcome,
+            Err(error) => return Err(error),
         };
         is_unsure = true;
         match leads.get_by_intake(intake_id).await {
@@ -124,77 +77,34 @@ pub(super) async fn take(leads: &Leads, new: NewLeadRow, job: LeadJob) -> Result
             Err(_) => return Err(error),
         }
     }
-    join(&leads.inner, new, job).await
+    let queued = Queued {
+        new: new.clone(),
+        job,
+    };
+    let taken = join(&leads.inner, queued).await.flatten()?;
+    Ok(new.accepted(taken.id, taken.created_at))
 }
 
-async fn join(inner: &Arc<Inner>, new: NewLeadRow, job: LeadJob) -> Result<LeadRow> {
-    let (reply, answer) = oneshot::channel();
-    let arrival = Arrival { new, job, reply };
-    inner.arrivals.state().waiting.push_back(arrival);
-    begin(inner);
-    // A server that is frozen keeps the group before us as long; who has given up is not stored later.
-    timeout(DEADLINE, answer)
-        .await
-        .map_err(|_| no_answer())?
-        .map_err(|_| StoreError::internal("the leads that arrived together were dropped"))?
-}
+impl Arrival for Queued {
+    type Outcome = Result<Taken>;
 
-/// Starts a task that stores what waits, unless there are enough. A task, because the caller may be dropped at any time
-/// and the others wait for its statement too.
-fn begin(inner: &Arc<Inner>) {
-    {
-        let mut state = inner.arrivals.state();
-        if state.waiting.is_empty() || state.statements >= STATEMENTS {
-            return;
-        }
-        state.statements += 1;
+    fn queue(inner: &Inner) -> &Arrivals<Self> {
+        &inner.arrivals
     }
-    let turn = Turn(Arc::clone(inner));
-    tokio::spawn(async move {
-        while let Some(group) = turn.0.arrivals.next() {
-            store(&turn.0, group).await;
-        }
-    });
-}
 
-async fn store(inner: &Inner, mut group: Vec<Arrival>) {
-    group.retain(|arrival| !arrival.reply.is_closed());
-    match attempt(inner, &group).await {
-        // One of them cannot be stored; nothing was. The others shall not suffer for it.
-        Err(error) if group.len() > 1 && !error.is_temporary() => {
-            for arrival in group {
-                let alone = vec![arrival];
-                let outcome = attempt(inner, &alone).await;
-                answer(alone, &outcome);
-            }
-        }
-        outcome => answer(group, &outcome),
-    }
-}
-
-/// Tells all callers. One may have gone away; its lead is durable all the same.
-fn answer(group: Vec<Arrival>, outcome: &Result<Vec<Taken>>) {
-    for Arrival { new, reply, .. } in group {
-        let lead = match outcome {
-            Ok(rows) => rows
-                .iter()
-                .find(|row| row.intake_id == new.intake_id)
-                .map(|row| new.accepted(row.id, row.created_at))
-                .ok_or_else(|| StoreError::internal("a lead was not stored with its group")),
-            Err(error) => Err(error.repeat()),
+    async fn store(inner: &Inner, group: &[&Self]) -> Result<Vec<Result<Taken>>> {
+        let rows: Vec<Row<'_>> = group.iter().map(|queued| Row::of(queued)).collect();
+        let rows = serde_json::to_string(&rows)
+            .map_err(|_| StoreError::invalid("a lead cannot be written as JSON"))?;
+        let taken = inner.db.write_alone(Take { rows }).await?;
+        let find = |queued: &&Self| {
+            let mut taken = taken.iter().copied();
+            taken
+                .find(|row| row.intake_id == queued.new.intake_id)
+                .ok_or_else(|| StoreError::internal("a lead was not stored with its group"))
         };
-        let _ = reply.send(lead);
+        Ok(group.iter().map(find).collect())
     }
-}
-
-async fn attempt(inner: &Inner, group: &[Arrival]) -> Result<Vec<Taken>> {
-    if group.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows: Vec<Row<'_>> = group.iter().map(Row::of).collect();
-    let rows = serde_json::to_string(&rows)
-        .map_err(|_| StoreError::invalid("a lead cannot be written as JSON"))?;
-    inner.db.write_alone(Take { rows }).await
 }
 
 /// A lead on its way into the statement.
@@ -217,8 +127,8 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(arrival: &'a Arrival) -> Self {
-        let Arrival { new, job, .. } = arrival;
+    fn of(queued: &'a Queued) -> Self {
+        let Queued { new, job } = queued;
         Self {
             intake_id: new.intake_id,
             account: &new.account,
@@ -243,7 +153,8 @@ struct Take {
 }
 
 /// What the statement made of a lead.
-struct Taken {
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken {
     id: i64,
     intake_id: Uuid,
     created_at: i64,
