@@ -40,7 +40,7 @@ mod status;
 mod warnings;
 
 pub(crate) use self::accept::accept_within;
-pub use self::accept::{Accepted, IDEMPOTENCY_LIFE, IdempotencyKey, LeadJob};
+pub use self::accept::{Accepted, LeadJob};
 pub(crate) use self::arrivals::Queued;
 pub(crate) use self::erase::{Person, wipe};
 

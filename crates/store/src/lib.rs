@@ -52,6 +52,7 @@ mod db;
 mod error;
 mod funnels;
 mod gateway;
+mod idempotency;
 mod jobs;
 mod keyring;
 mod leads;
@@ -86,16 +87,17 @@ pub use self::gateway::{
     RequestRow, Route, SUBSCRIBER_NAME_LENGTH, SubscriberRow, SubscriberSecret, SubscriberSource,
     SubscriberState, SubscriberTally, Taken, gateway_lane, job_kind,
 };
+pub use self::idempotency::{IDEMPOTENCY_LIFE, IdempotencyKey};
 pub use self::jobs::{
     Ack, Claimed, DeadLetter, DeadLetterFilter, JobSpec, Jobs, JobsOptions, QueueStats, RetryAfter,
     Worker,
 };
 pub use self::keyring::Keyring;
 pub use self::leads::{
-    Accepted, ContactClaim, Delivered, DeliveryState, Erased, HistoryEvent, IDEMPOTENCY_LIFE,
-    IdempotencyKey, Identity, IdentityKind, LeadFilter, LeadHistory, LeadJob, LeadOrder, LeadRow,
-    LeadWarning, Leads, Moved, NewLeadRow, ReportKind, Stage, StageHeard, StageReport,
-    StatusChange, StatusChanged, StatusOrigin, UnsentLead, UnsentPage, Utm, WarnedField,
+    Accepted, ContactClaim, Delivered, DeliveryState, Erased, HistoryEvent, Identity, IdentityKind,
+    LeadFilter, LeadHistory, LeadJob, LeadOrder, LeadRow, LeadWarning, Leads, Moved, NewLeadRow,
+    ReportKind, Stage, StageHeard, StageReport, StatusChange, StatusChanged, StatusOrigin,
+    UnsentLead, UnsentPage, Utm, WarnedField,
 };
 pub use self::lessons::{
     Completion, CompletionState, LESSON_SYNC, LessonEnd, LessonLog, LessonLogFilter, LessonNext,

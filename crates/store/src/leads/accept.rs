@@ -1,6 +1,5 @@
 //! Taking a lead: the row, the job and the idempotency key in one transaction.
 
-use std::fmt;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -8,34 +7,14 @@ use tokio::time::timeout;
 use super::{
     DeliveryState, LeadRow, Leads, NewLeadRow, arrivals, count_transition, lead, lead_columns,
 };
-use crate::clock::micros;
 use crate::db::{Backend, Operation, Sql, Tx};
 use crate::error::{Result, StoreError, StoreErrorKind};
 use crate::funnels;
+use crate::idempotency::{self, Before, IdempotencyKey};
 use crate::jobs::depth_counter;
-
-/// How long an `Idempotency-Key` is remembered, usually.
-pub const IDEMPOTENCY_LIFE: Duration = Duration::from_hours(24);
 
 /// How long the outcome of a commit is asked for after its answer was lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-
-/// The `Idempotency-Key` of a request, and what tells its body from another.
-#[derive(Clone)]
-pub struct IdempotencyKey {
-    /// The header's value; put whatever it is valid within in front of it.
-    pub key: String,
-    /// A hash of the body. The same key with another fingerprint is [`Accepted::KeyReused`].
-    pub fingerprint: String,
-    /// How long it is remembered; [`IDEMPOTENCY_LIFE`] for what a client has promised to be unique.
-    pub life: Duration,
-}
-
-impl fmt::Debug for IdempotencyKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IdempotencyKey").finish_non_exhaustive()
-    }
-}
 
 /// The job that delivers a lead: its payload is the lead's number. It is data rather than a function of the number, so
 /// that the database can make the job together with the number.
@@ -237,42 +216,20 @@ impl Operation for Accept {
     }
 }
 
-/// Takes the key, or tells what it stands for. On PostgreSQL a second request with the same key waits here until the
-/// first has committed.
+/// Takes the key, or tells what it stands for.
 async fn reserve(tx: &mut Tx, key: &IdempotencyKey, now: i64) -> Result<Option<Accepted>> {
-    tx.query("DELETE FROM idempotency_keys WHERE key = $1 AND expires_at <= $2")
-        .bind(&key.key)
-        .bind(now)
-        .execute()
-        .await?;
-    let taken = tx
-        .query(
-            "INSERT INTO idempotency_keys (key, fingerprint, lead_id, expires_at) VALUES ($1, $2, 0, $3)
-             ON CONFLICT (key) DO NOTHING",
-        )
-        .bind(&key.key)
-        .bind(&key.fingerprint)
-        .bind(now.saturating_add(micros(key.life)))
-        .execute()
-        .await?;
-    if taken > 0 {
-        return Ok(None);
-    }
-    let known = tx
-        .query("SELECT fingerprint, lead_id FROM idempotency_keys WHERE key = $1")
-        .bind(&key.key)
-        .fetch_one()
-        .await?;
-    if known.text("fingerprint")? != key.fingerprint {
-        return Ok(Some(Accepted::KeyReused));
-    }
+    let id = match idempotency::take(tx, key, now).await? {
+        Before::Nobody => return Ok(None),
+        Before::Another => return Ok(Some(Accepted::KeyReused)),
+        Before::Same(id) => id,
+    };
     let row = tx
         .query(concat!(
             "SELECT ",
             lead_columns!(),
             " FROM leads WHERE id = $1"
         ))
-        .bind(known.int("lead_id")?)
+        .bind(id)
         .fetch_optional()
         .await?
         .ok_or_else(|| StoreError::internal("an idempotency key stands for a lead that is gone"))?;

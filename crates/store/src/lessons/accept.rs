@@ -6,10 +6,9 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use super::{LESSON_SYNC, Lessons, lane};
-use crate::IdempotencyKey;
-use crate::clock::micros;
 use crate::db::{Operation, Tx};
 use crate::error::Result;
+use crate::idempotency::{self, Before, IdempotencyKey};
 use crate::jobs::{self, JobSpec};
 
 /// A lesson that a student has finished.
@@ -68,8 +67,9 @@ impl Operation for Accept {
 
     async fn run(&self, tx: &mut Tx) -> Result<LessonsAccepted> {
         let now = tx.now().await?;
+        // The same body again does no harm: what it tells is known.
         if let Some(key) = &self.key
-            && !is_first_or_same(tx, key, now).await?
+            && let Before::Another = idempotency::take(tx, key, now).await?
         {
             return Ok(LessonsAccepted::KeyReused);
         }
@@ -154,32 +154,4 @@ async fn insert(tx: &mut Tx, student: i64, new: &NewCompletion, now: i64) -> Res
         .fetch_one()
         .await?;
     Ok((known.int("id")?, false))
-}
-
-/// Takes the key; `false` if it stands for another body. The same body again does no harm: what it tells is known.
-async fn is_first_or_same(tx: &mut Tx, key: &IdempotencyKey, now: i64) -> Result<bool> {
-    tx.query("DELETE FROM idempotency_keys WHERE key = $1 AND expires_at <= $2")
-        .bind(&key.key)
-        .bind(now)
-        .execute()
-        .await?;
-    let taken = tx
-        .query(
-            "INSERT INTO idempotency_keys (key, fingerprint, lead_id, expires_at) VALUES ($1, $2, 0, $3)
-             ON CONFLICT (key) DO NOTHING",
-        )
-        .bind(&key.key)
-        .bind(&key.fingerprint)
-        .bind(now.saturating_add(micros(key.life)))
-        .execute()
-        .await?;
-    if taken > 0 {
-        return Ok(true);
-    }
-    let known = tx
-        .query("SELECT fingerprint FROM idempotency_keys WHERE key = $1")
-        .bind(&key.key)
-        .fetch_one()
-        .await?;
-    Ok(known.text("fingerprint")? == key.fingerprint)
 }
