@@ -121,11 +121,61 @@ impl Schema {
         Ok(u64::try_from(cut).unwrap_or(u64::MAX))
     }
 
+    /// Has whoever stores an event of this id wait in the middle of his transaction, until what this returns is
+    /// released: his event has its number by then.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be reached or refuses.
+    pub async fn hold_event(&self, event_id: &str) -> Result<HeldEvent> {
+        let mut conn = PgConnection::connect(&self.url()).await?;
+        sqlx::query("BEGIN").execute(&mut conn).await?;
+        sqlx::query(
+            "INSERT INTO gateway_events (request, event_id, account, kind, received_at, envelope)
+             VALUES (0, $1, '', '', 0, '')",
+        )
+        .bind(event_id)
+        .execute(&mut conn)
+        .await?;
+        Ok(HeldEvent { conn })
+    }
+
     async fn run(&self, statement: String) -> Result<()> {
         let mut admin = PgConnection::connect(&self.server).await?;
         sqlx::query(AssertSqlSafe(statement))
             .execute(&mut admin)
             .await?;
         Ok(admin.close().await?)
+    }
+}
+
+/// The id of an event, held by a transaction that will come to nothing.
+#[derive(Debug)]
+pub struct HeldEvent {
+    conn: PgConnection,
+}
+
+impl HeldEvent {
+    /// Whether somebody waits for it.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be reached.
+    pub async fn is_waited_for(&mut self) -> Result<bool> {
+        let waiting = sqlx::query(
+            "SELECT 1 FROM pg_locks
+             WHERE locktype = 'transactionid' AND NOT granted AND transactionid = pg_current_xact_id()::xid",
+        );
+        Ok(waiting.fetch_optional(&mut self.conn).await?.is_some())
+    }
+
+    /// Lets whoever waits go on.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be reached.
+    pub async fn release(mut self) -> Result<()> {
+        sqlx::query("ROLLBACK").execute(&mut self.conn).await?;
+        Ok(self.conn.close().await?)
     }
 }

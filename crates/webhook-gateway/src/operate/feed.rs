@@ -17,10 +17,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How many events are read at once.
 const PAGE: u32 = 200;
 /// PostgreSQL gives numbers before transactions end: a smaller one may be seen after a larger one. Missing numbers are
-/// waited for so long; most of them belong to duplicates, which become no events.
-const LATE: Duration = Duration::from_secs(5);
+/// waited for so long, twice the time after which the store gives a transaction up. Those of one that failed stay missing.
+const LATE: Duration = Duration::from_secs(10);
 /// How many missing numbers are remembered.
 const MOST_MISSING: usize = 2_000;
+/// How many numbers before its beginning a new listener looks for: one of them may be given, and its event not yet to
+/// be seen.
+const LOOK_BACK: i64 = 200;
 
 /// Who wants to know of new events asks here.
 #[derive(Debug, Clone)]
@@ -61,6 +64,7 @@ impl Feed {
             inner: Arc::clone(&self.inner),
             news,
             position,
+            is_new: true,
             missing: BTreeMap::new(),
             read: VecDeque::new(),
         }
@@ -133,6 +137,8 @@ pub(crate) struct Listener {
     inner: Arc<Inner>,
     news: watch::Receiver<i64>,
     position: i64,
+    /// Nobody has looked yet for what is missing before its beginning.
+    is_new: bool,
     /// Numbers that were left out, and since when.
     missing: BTreeMap<i64, Instant>,
     read: VecDeque<EventRow>,
@@ -161,6 +167,10 @@ impl Listener {
             }
             // Marked as seen before reading: what is committed meanwhile wakes the wait below.
             let newest = *self.news.borrow_and_update();
+            if self.is_new {
+                self.look_back().await?;
+                self.is_new = false;
+            }
             self.late().await?;
             if newest > self.position {
                 self.page().await?;
@@ -191,11 +201,10 @@ impl Listener {
             .gateway()
             .events_after(self.position, PAGE)
             .await?;
-        let is_postgres = self.inner.store.backend() == "postgres";
+        let may_miss = self.may_miss();
         let now = Instant::now();
         for row in rows {
-            // SQLite has one writer: what is missing there never comes.
-            if is_postgres && self.position > 0 {
+            if may_miss {
                 let room = MOST_MISSING.saturating_sub(self.missing.len());
                 let missing = (self.position + 1..row.row_id).rev().take(room);
                 self.missing.extend(missing.map(|row| (row, now)));
@@ -206,31 +215,40 @@ impl Listener {
         Ok(())
     }
 
-    /// Looks for numbers that were left out.
-    async fn late(&mut self) -> Result<(), StoreError> {
-        self.missing.retain(|_, since| since.elapsed() < LATE);
-        let (Some(first), Some(last)) = (
-            self.missing.keys().next().copied(),
-            self.missing.keys().next_back().copied(),
-        ) else {
+    /// SQLite has one writer: what is missing there never comes.
+    fn may_miss(&self) -> bool {
+        self.inner.store.backend() == "postgres"
+    }
+
+    /// Remembers which numbers before the beginning are missing.
+    async fn look_back(&mut self) -> Result<(), StoreError> {
+        if !self.may_miss() {
             return Ok(());
-        };
-        let mut position = first - 1;
-        while position < last {
-            let rows = self
-                .inner
-                .store
-                .gateway()
-                .events_after(position, PAGE)
-                .await?;
-            let Some(end) = rows.last() else { break };
-            position = end.row_id;
-            for row in rows {
-                if self.missing.remove(&row.row_id).is_some() {
-                    self.read.push_back(row);
-                }
-            }
         }
+        let first = (self.position - LOOK_BACK).max(0) + 1;
+        let mut numbers: Vec<i64> = (first..=self.position).collect();
+        let there = self.inner.store.gateway().envelopes(&numbers).await?;
+        numbers.retain(|number| !there.iter().any(|row| row.row_id == *number));
+        let now = Instant::now();
+        self.missing
+            .extend(numbers.into_iter().map(|row| (row, now)));
+        Ok(())
+    }
+
+    /// Looks for numbers that were left out. They are looked for once more after their time: the database may have been
+    /// away for all of it.
+    async fn late(&mut self) -> Result<(), StoreError> {
+        if self.missing.is_empty() {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let numbers: Vec<i64> = self.missing.keys().copied().collect();
+        for row in self.inner.store.gateway().envelopes(&numbers).await? {
+            self.missing.remove(&row.row_id);
+            self.read.push_back(row);
+        }
+        self.missing
+            .retain(|_, since| now.duration_since(*since) < LATE);
         Ok(())
     }
 }

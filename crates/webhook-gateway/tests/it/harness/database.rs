@@ -57,6 +57,11 @@ impl TestDatabase {
         })
     }
 
+    /// The schema on the server; `None` on SQLite.
+    pub(crate) fn schema(&self) -> Option<&Schema> {
+        self.schema.as_ref()
+    }
+
     /// The database itself, migrated.
     pub(crate) async fn open(&self, options: Options) -> Store {
         let store = Store::open(&SecretString::from(self.url.as_str()), options)

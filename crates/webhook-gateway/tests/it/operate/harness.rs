@@ -127,6 +127,11 @@ impl Gateway {
         Self::start_on(&url, folder, settings, true).await
     }
 
+    /// The whole service, as one of several processes on this database.
+    pub(crate) async fn start_at(url: &str) -> Self {
+        Self::start_on(url, tempfile::tempdir().unwrap(), &[], true).await
+    }
+
     /// The interface alone: nobody delivers but the story.
     pub(crate) async fn at_rest() -> Self {
         let folder = tempfile::tempdir().unwrap();

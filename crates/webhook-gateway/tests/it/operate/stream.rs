@@ -1,8 +1,14 @@
 //! `/api/stream`: what comes is told at once, and nothing is lost between two connections.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::harness::{Gateway, on_each};
+use futures_util::future::join_all;
+use serde_json::json;
+use store::{Acceptance, Dedup, NewEvent, NewRequest, Store};
+
+use super::harness::{Gateway, eventually, on_each};
+use crate::harness::TestDatabase;
 
 /// A reader of the stream.
 struct Reader {
@@ -114,4 +120,102 @@ async fn a_reader_that_comes_back_goes_on_where_it_was() {
         assert!(stopping.await.unwrap() < Duration::from_secs(10));
     })
     .await;
+}
+
+/// Stores an event of this id that nobody subscribes to.
+async fn take(store: &Store, id: &'static str) {
+    let event = NewEvent {
+        event_id: id.to_owned(),
+        kind: "leads.add".to_owned(),
+        subject: Some("leads/77".to_owned()),
+        account_id: None,
+        pipeline_id: None,
+        status_id: None,
+        occurred_at: None,
+        dedup: Dedup {
+            key: [7; 32],
+            window: Duration::from_hours(2),
+        },
+        envelope: json!({"id": id, "type": "amocrm.leads.add.v1"}).to_string(),
+        fields: None,
+        routes: Vec::new(),
+    };
+    let request = NewRequest {
+        account: "main".to_owned(),
+        request_id: None,
+        content_type: None,
+        body: "leads[add][0][id]=77".into(),
+        problem: None,
+        events: vec![event],
+    };
+    let version = store.gateway().registry_version().await.unwrap();
+    let accepted = store.gateway().accept(request, version).await.unwrap();
+    assert!(matches!(accepted, Acceptance::Stored { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_is_seen_after_younger_ones_is_told_once_to_everybody() {
+    const LATE: &str = "evt_late";
+    let Some(database) = TestDatabase::postgres().await else {
+        return;
+    };
+    let one = Gateway::start_at(&database.url).await;
+    let other = Gateway::start_at(&database.url).await;
+    let id = async |reader: &mut Reader| -> String {
+        let (_, told) = reader.next().await.unwrap();
+        told["id"].as_str().unwrap().to_owned()
+    };
+    let first = one.lead(1, "add").await;
+    let mut early = Reader::open(&other, "?latest=true", None).await;
+    assert_eq!(id(&mut early).await, first);
+
+    // An event has its number; its transaction does not end.
+    let schema = database.schema().unwrap();
+    let mut held = schema.hold_event(LATE).await.unwrap();
+    let store = one.app.store().clone();
+    let taking = tokio::spawn(async move { take(&store, LATE).await });
+    eventually("it waits", async || {
+        held.is_waited_for().await.unwrap().then_some(())
+    })
+    .await;
+    let younger = join_all((2..8).map(|lead| other.lead(lead, "add"))).await;
+    let younger: BTreeSet<String> = younger.into_iter().collect();
+    let mut told = BTreeSet::new();
+    let mut last = String::new();
+    for _ in &younger {
+        let (position, event) = early.next().await.unwrap();
+        told.insert(event["id"].as_str().unwrap().to_owned());
+        last = position;
+    }
+    assert_eq!(told, younger);
+    // One who begins now, and one who comes back to another process.
+    let mut fresh = Reader::open(&one, "", None).await;
+    let mut back = Reader::open(&one, "", Some(&last)).await;
+    held.release().await.unwrap();
+    taking.await.unwrap();
+    assert_eq!(id(&mut early).await, LATE);
+    assert_eq!(id(&mut fresh).await, LATE);
+    let mut told = BTreeSet::new();
+    while !told.contains(LATE) {
+        assert!(told.insert(id(&mut back).await));
+    }
+    told.remove(LATE);
+    assert_eq!(told, younger, "it may be told the last ones again");
+
+    // Two that write at once: everything is told, and once.
+    let writers = (100..160).map(|lead| {
+        let gateway = if lead % 2 == 0 { &one } else { &other };
+        gateway.lead(lead, "add")
+    });
+    let written: BTreeSet<String> = join_all(writers).await.into_iter().collect();
+    for reader in [&mut early, &mut fresh, &mut back] {
+        let mut told = BTreeSet::new();
+        for _ in &written {
+            assert!(told.insert(id(reader).await));
+        }
+        assert_eq!(told, written);
+    }
+    one.stop().await;
+    other.stop().await;
+    database.drop_schema().await;
 }
