@@ -16,6 +16,9 @@ use super::{Account, Accounts, Standing, Subscription};
 const HOLD: Duration = Duration::from_mins(3);
 /// The shortest sleep, when another process is at it.
 const SHORTEST: Duration = Duration::from_secs(1);
+/// The longest sleep while the number of an account is not known: until it is, webhooks of another account are taken
+/// for its own. The first is the shortest, each twice as long as the one before.
+const LEARN_EVERY: Duration = Duration::from_mins(1);
 
 /// What the last look at a subscription found, whichever process had it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,7 +55,7 @@ fn setting(account: &str) -> String {
     format!("gateway.subscription/{account}")
 }
 
-/// Watches all subscriptions until the token is cancelled.
+/// Watches all subscriptions, and learns the accounts' numbers, until the token is cancelled.
 pub(crate) async fn keep(
     accounts: Accounts,
     store: Store,
@@ -61,24 +64,31 @@ pub(crate) async fn keep(
     every: Option<Duration>,
     shutdown: CancellationToken,
 ) {
-    for account in accounts.iter() {
-        account.learn_id().await;
-    }
-    let (Some(public), Some(every)) = (public, every) else {
-        return;
-    };
+    // Without an address of our own there is nothing to watch; what the accounts' numbers are is worth knowing still.
+    let watched = public.zip(every);
+    let mut learn_after = SHORTEST;
     loop {
-        let mut pause = every;
+        let mut pause = watched.as_ref().map(|(_, every)| *every);
         for account in accounts.iter() {
             account.learn_id().await;
-            match turn(account, &store, &clock, &public, every).await {
-                Ok(next) => pause = pause.min(next),
+            let Some((public, every)) = &watched else {
+                continue;
+            };
+            match turn(account, &store, &clock, public, *every).await {
+                Ok(next) => pause = pause.min(Some(next)),
                 Err(error) => tracing::warn!(
                     account.name = account.name,
                     "the subscription cannot be watched: {error}"
                 ),
             }
         }
+        if accounts.iter().any(|account| account.id().is_none()) {
+            pause = Some(pause.map_or(learn_after, |pause| pause.min(learn_after)));
+            learn_after = (learn_after * 2).min(LEARN_EVERY);
+        }
+        let Some(pause) = pause else {
+            return;
+        };
         let sleep = tokio::time::sleep(pause.max(SHORTEST));
         if shutdown.run_until_cancelled(sleep).await.is_none() {
             return;

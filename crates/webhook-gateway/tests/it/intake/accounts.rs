@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::world::{FORM, Place, World, moved};
+use super::world::{FORM, Place, SECRET, World, eventually, moved};
 
 const SHOP: &str = "shop-shop-shop-shop";
 const SCHOOL: &str = "school-school-school";
@@ -103,6 +103,28 @@ async fn a_webhook_about_another_account_is_kept_and_goes_to_nobody() {
             .counts(),
         (1, 0)
     );
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_connected_later_is_told_from_others_although_nothing_is_watched() {
+    let place = Place::sqlite();
+    let settings = [("GATEWAY_WEBHOOK_SECRET", SECRET), ("PUBLIC_URL", "")];
+    let world = World::start_with(&place, &settings).await;
+    let foreign = |lead: u64| format!("account[id]=31000002&leads[add][0][id]={lead}");
+    assert_eq!(world.webhook(foreign(1)).await.counts(), (1, 0));
+    // As consent in a browser does, in this or another process.
+    let number = 31_000_001_u64;
+    let meta = world.store().meta();
+    meta.put("amocrm.account_id", &number).await.unwrap();
+    let lead = std::sync::atomic::AtomicU64::new(2);
+    eventually("webhooks of another account are told", || async {
+        let lead = lead.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let answer = world.webhook(foreign(lead)).await.json();
+        let problem = answer["problem"].as_str()?.to_owned();
+        problem.contains("31000001").then_some(())
+    })
+    .await;
     world.stop().await;
 }
 
