@@ -67,3 +67,36 @@ async fn events_are_published_once_in_order_and_a_server_that_lost_everything_is
     assert_eq!(messages(&nats).await, 1);
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn a_name_and_a_password_in_the_address_open_the_server_and_are_told_to_nobody() {
+    let Some(nats) = TestNats::start_for(Some(("gate way", "p@ss:word/1"))).await else {
+        return;
+    };
+    let address = |login: &str| nats.url().replace("nats://", &format!("nats://{login}@"));
+    for (login, is_right) in [
+        ("gate%20way:p%40ss%3Aword%2F1", true),
+        ("gate%20way:p%40ss%3Aword%2F2", false),
+    ] {
+        let database = TestDatabase::sqlite();
+        let clock = TestClock::new();
+        let url = address(login);
+        let gateway = TestGateway::start_with(&database, &clock, &[("NATS_URL", &url)]).await;
+        gateway
+            .put("bus", json!({ "nats": "amocrm", "timeout_ms": 2_000 }))
+            .await;
+        gateway.accept("1", 0, &["bus"]).await;
+        if is_right {
+            gateway.runs_empty("bus").await;
+            assert_eq!(messages(&nats).await, 1);
+        } else {
+            let told = eventually("the refusal is told", || async {
+                gateway.circuit("bus").await.last_error
+            })
+            .await;
+            assert!(told.contains("NATS") && !told.contains("word"), "{told}");
+            assert_eq!(gateway.queue("bus").await, (1, 0), "it waits");
+        }
+        gateway.stop().await;
+    }
+}

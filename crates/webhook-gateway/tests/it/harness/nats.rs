@@ -14,14 +14,20 @@ use super::eventually;
 pub(crate) struct TestNats {
     program: String,
     port: u16,
+    login: Option<(&'static str, &'static str)>,
     server: Child,
     storage: TempDir,
 }
 
 impl TestNats {
     /// `None` without the program of `TEST_NATS_SERVER`, unless `REQUIRE_ALL=1` wants it.
-    #[expect(clippy::print_stdout, reason = "a test that did not run should say so")]
     pub(crate) async fn start() -> Option<Self> {
+        Self::start_for(None).await
+    }
+
+    /// One that lets nobody else in.
+    #[expect(clippy::print_stdout, reason = "a test that did not run should say so")]
+    pub(crate) async fn start_for(login: Option<(&'static str, &'static str)>) -> Option<Self> {
         let Some(program) = env("TEST_NATS_SERVER") else {
             assert!(
                 env("REQUIRE_ALL").as_deref() != Some("1"),
@@ -33,10 +39,11 @@ impl TestNats {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
-        let (server, storage) = run(&program, port);
+        let (server, storage) = run(&program, port, login);
         let nats = Self {
             program,
             port,
+            login,
             server,
             storage,
         };
@@ -44,6 +51,7 @@ impl TestNats {
         Some(nats)
     }
 
+    /// Without a name and a password.
     pub(crate) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
@@ -56,14 +64,20 @@ impl TestNats {
 
     /// Starts it again on the same port, with nothing that it knew.
     pub(crate) async fn start_empty(&mut self) {
-        let (server, storage) = run(&self.program, self.port);
+        let (server, storage) = run(&self.program, self.port, self.login);
         (self.server, self.storage) = (server, storage);
         self.client().await;
     }
 
     pub(crate) async fn client(&self) -> jetstream::Context {
         let client = eventually("NATS takes connections", || async {
-            let options = async_nats::ConnectOptions::new();
+            let options = match self.login {
+                Some((user, password)) => async_nats::ConnectOptions::with_user_and_password(
+                    user.to_owned(),
+                    password.to_owned(),
+                ),
+                None => async_nats::ConnectOptions::new(),
+            };
             let connecting = options
                 .connection_timeout(Duration::from_secs(1))
                 .connect(self.url());
@@ -80,9 +94,13 @@ impl Drop for TestNats {
     }
 }
 
-fn run(program: &str, port: u16) -> (Child, TempDir) {
+fn run(program: &str, port: u16, login: Option<(&str, &str)>) -> (Child, TempDir) {
     let storage = tempfile::tempdir().unwrap();
-    let server = Command::new(program)
+    let mut command = Command::new(program);
+    if let Some((user, password)) = login {
+        command.args(["--user", user, "--pass", password]);
+    }
+    let server = command
         .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"])
         .arg(storage.path())
         .stdin(Stdio::null())
