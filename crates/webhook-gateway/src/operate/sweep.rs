@@ -19,6 +19,19 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Sweeps when it is due, until the token is cancelled.
 pub(crate) async fn keep_sweeping(config: Arc<Config>, store: Store, shutdown: CancellationToken) {
+    // Subscribers that gateway.toml no longer names were removed a moment ago, or by a process that was killed then:
+    // what waits for them is counted and kept until somebody does this.
+    match shutdown
+        .run_until_cancelled(store.gateway().throw_away_removed())
+        .await
+    {
+        None => return,
+        Some(Ok(0)) => {}
+        Some(Ok(jobs)) => tracing::info!(jobs, "what waited for removed subscribers is gone"),
+        Some(Err(error)) => {
+            tracing::warn!("what waits for removed subscribers stays for now: {error}");
+        }
+    }
     loop {
         let nap = match sweep(&config, &store, &shutdown).await {
             Ok(nap) => nap.clamp(Duration::from_secs(1), LOOK_EVERY),

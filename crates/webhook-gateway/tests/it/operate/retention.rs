@@ -2,6 +2,8 @@
 
 use super::harness::{Gateway, eventually};
 
+const KEY: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sweep_runs_by_itself_and_spares_what_waits() {
     let gateway = Gateway::start(&[("GATEWAY_KEEP_PAYLOADS", "1h")]).await;
@@ -19,6 +21,48 @@ async fn the_sweep_runs_by_itself_and_spares_what_waits() {
         page.contains("Events and bodies</dt><dd>1\u{a0}h"),
         "{page}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_subscriber_that_the_file_no_longer_names_goes_with_the_next_start() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("gateway.toml");
+    let named = |name: &str| {
+        format!(
+            "[[subscriber]]\nname = \"{name}\"\nurl = \"http://127.0.0.1:9/\"\nallow_private = true\nsecret = \"{KEY}\"\n"
+        )
+    };
+    std::fs::write(&file, named("old") + &named("stays")).unwrap();
+    let gateway = Gateway::start(&[
+        ("GATEWAY_FILE", file.to_str().unwrap()),
+        ("GATEWAY_WEBHOOK_SECRET", "9f2c9f2c9f2c9f2c9f2c9f2c"),
+    ])
+    .await;
+    let depth = async |gateway: &Gateway, name: &str| {
+        let jobs = gateway.app.store().jobs();
+        jobs.stats(&store::job_kind(name)).await.unwrap().depth
+    };
+    for lead in 1..=3 {
+        gateway.lead(lead, "add").await;
+    }
+    assert_eq!(depth(&gateway, "old").await, 3);
+    eventually(
+        "the first sweep has ended, and the next is far",
+        async || {
+            let schedules = gateway.app.store().schedules();
+            let turn = schedules.take("gateway.sweep", std::time::Duration::from_secs(1));
+            matches!(turn.await.unwrap(), store::Turn::NotDue(_)).then_some(())
+        },
+    )
+    .await;
+    std::fs::write(&file, named("stays")).unwrap();
+    let gateway = gateway.restart().await;
+    eventually("nothing waits for it", async || {
+        (depth(&gateway, "old").await == 0).then_some(())
+    })
+    .await;
+    assert_eq!(depth(&gateway, "stays").await, 3);
+    gateway.stop().await;
 }
 
 #[test]
