@@ -4,6 +4,7 @@ mod accounts;
 mod examine;
 mod fixtures;
 mod hostile;
+mod outage;
 mod repeats;
 mod routes;
 mod settings;

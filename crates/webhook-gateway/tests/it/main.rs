@@ -11,4 +11,5 @@ mod harness;
 mod intake;
 mod operate;
 mod operations;
+mod panics;
 mod verify;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use service_kit::clock::SharedClock;
 use service_kit::config::Environment;
 use store::{
     Acceptance, Circuit, Dedup, JobsOptions, Keyring, NewEvent, NewRequest, NewSubscriber, Options,
@@ -40,6 +41,16 @@ impl TestGateway {
         clock: &TestClock,
         settings: &[(&str, &str)],
     ) -> Self {
+        Self::start_by(database, clock, Arc::new(clock.clone()), settings).await
+    }
+
+    /// With another clock for what is not the database's.
+    pub(crate) async fn start_by(
+        database: &TestDatabase,
+        clock: &TestClock,
+        shown: SharedClock,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let options = Options::new()
             .clock(clock.hands())
             .time_source(TimeSource::Process)
@@ -53,7 +64,7 @@ impl TestGateway {
         all.extend(settings);
         let config = Config::load(Environment::from_pairs(all), None).unwrap();
         let shutdown = CancellationToken::new();
-        let deliverer = Deliverer::new(Arc::new(config), store.clone(), Arc::new(clock.clone()));
+        let deliverer = Deliverer::new(Arc::new(config), store.clone(), shown);
         let deliveries = tokio::spawn({
             let shutdown = shutdown.clone();
             async move { deliverer.run(shutdown, Duration::from_millis(300)).await }
