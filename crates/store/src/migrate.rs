@@ -43,6 +43,7 @@ const MIGRATIONS: &[Migration] = migrations![
     11 "0011_shared_deals",
     12 "0012_lessons",
     13 "0013_forgetting",
+    14 "0014_outages",
 ];
 
 /// Another process may be migrating a large database.

@@ -1,4 +1,21 @@
-//! Whether an endpoint seems to live: shared by all instances.
+//! Whether an endpoint seems to live: one row per subscriber, shared by all instances.
+//!
+//! # The rules
+//!
+//! A circuit is **closed** (everything is sent) or **open** (nothing is, but one probe at a time when the pause is over).
+//!
+//! * It opens after [`CircuitPolicy::failures`] failures with no success among them, for a pause that doubles with every
+//!   probe that fails; or at the first failure that [asks for a pause](CircuitStep::Failed::retry_after), for as long.
+//! * Only the probe closes it, and only if nobody has asked for a longer pause meanwhile. A success that was on its way
+//!   when the circuit opened, here or at another instance, tells of the time before: it changes nothing. Nor does a
+//!   failure that was on its way make the pause longer, unless it asks for one.
+//! * While the circuit is closed, every success ends the row of failures. It wakes nobody: an event at which the endpoint
+//!   fails while it takes others keeps its schedule, and is given up at its end.
+//! * When an open circuit closes, the events at which the endpoint failed since [it began to fail](Circuit::failing_since)
+//!   are due at once, and that attempt is given back. What the endpoint refused for what is in it, and what it put off
+//!   itself (429), keeps its time. No event is woken more than [`WAKES`](super::wake) times, so it always ends.
+//!
+//! [`State`] is these rules, and nothing else is: they are pure and have a property test.
 
 use std::time::Duration;
 
@@ -157,57 +174,253 @@ impl Operation for ReleaseProbe {
     }
 }
 
-/// Notes a failure. While the circuit is open, those that were on their way do not make the pause longer.
-pub(super) async fn failed(
+/// What is stored of a circuit. Times are in microseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct State {
+    /// One after another.
+    failures: i64,
+    /// Pauses since the last success: they double.
+    openings: i64,
+    open_until: Option<i64>,
+    /// Somebody tries the endpoint, until then at most.
+    probe_until: Option<i64>,
+    last_error: Option<String>,
+    failing_since: Option<i64>,
+    failed_at: Option<i64>,
+}
+
+impl State {
+    /// Follows from an attempt. `Some`: the open circuit was closed; since when it had failed.
+    fn follow(&mut self, step: &CircuitStep, is_probe: bool, now: i64) -> Option<i64> {
+        if is_probe {
+            self.probe_until = None;
+        }
+        match step {
+            CircuitStep::Unchanged => None,
+            CircuitStep::Succeeded => self.succeeded(is_probe, now),
+            CircuitStep::Failed {
+                error,
+                policy,
+                retry_after,
+            } => {
+                self.failed(error, policy, *retry_after, is_probe, now);
+                None
+            }
+        }
+    }
+
+    fn succeeded(&mut self, is_probe: bool, now: i64) -> Option<i64> {
+        match self.open_until {
+            None => {
+                *self = Self::default();
+                None
+            }
+            Some(until) if is_probe && until <= now => {
+                let since = self.failing_since;
+                *self = Self::default();
+                // An older release may not have noted it.
+                Some(since.unwrap_or(until))
+            }
+            Some(_) => None,
+        }
+    }
+
+    fn failed(
+        &mut self,
+        error: &str,
+        policy: &CircuitPolicy,
+        retry_after: Option<Duration>,
+        is_probe: bool,
+        now: i64,
+    ) {
+        self.failures = self.failures.saturating_add(1);
+        self.failing_since = self.failing_since.or(Some(now));
+        self.failed_at = Some(now);
+        self.last_error = Some(error.to_owned());
+        let is_to_open = match self.open_until {
+            None => self.failures >= i64::from(policy.failures),
+            Some(until) => is_probe && until <= now,
+        };
+        if let Some(pause) = retry_after {
+            let until = now.saturating_add(micros(pause));
+            self.open_until = Some(self.open_until.map_or(until, |known| known.max(until)));
+        } else if is_to_open {
+            let doubled = 1_u32 << self.openings.clamp(0, 20);
+            let pause = policy
+                .first_pause
+                .saturating_mul(doubled)
+                .min(policy.longest_pause);
+            self.open_until = Some(now.saturating_add(micros(pause)));
+            self.openings = self.openings.saturating_add(1);
+        }
+    }
+}
+
+/// Notes what an attempt says of the endpoint. `Some`: its circuit was open and is closed; since when it had failed.
+pub(super) async fn follow(
     tx: &mut Tx,
     name: &str,
-    error: &str,
-    policy: &CircuitPolicy,
-    retry_after: Option<Duration>,
-) -> Result<()> {
-    let now = tx.now().await?;
+    step: &CircuitStep,
+    is_probe: bool,
+    now: i64,
+) -> Result<Option<i64>> {
     let sql = Sql::either(
-        "SELECT failures, openings, open_until FROM gateway_subscribers WHERE name = $1",
-        "SELECT failures, openings, open_until FROM gateway_subscribers WHERE name = $1 FOR UPDATE",
+        "SELECT failures, openings, open_until, probe_until, last_error, failing_since, failed_at
+         FROM gateway_subscribers WHERE name = $1",
+        "SELECT failures, openings, open_until, probe_until, last_error, failing_since, failed_at
+         FROM gateway_subscribers WHERE name = $1 FOR UPDATE",
     );
     let Some(row) = tx.query(sql).bind(name).fetch_optional().await? else {
-        return Ok(());
+        return Ok(None);
     };
-    let failures = row.int("failures")?.saturating_add(1);
-    let mut openings = row.int("openings")?;
-    let mut open_until = row.opt_int("open_until")?;
-    let is_paused = open_until.is_some_and(|until| until > now);
-    if let Some(pause) = retry_after {
-        let until = now.saturating_add(micros(pause));
-        open_until = Some(open_until.map_or(until, |known| known.max(until)));
-    } else if !is_paused && (open_until.is_some() || failures >= i64::from(policy.failures)) {
-        let doubled = 1_u32 << openings.clamp(0, 20);
-        let pause = policy
-            .first_pause
-            .saturating_mul(doubled)
-            .min(policy.longest_pause);
-        open_until = Some(now.saturating_add(micros(pause)));
-        openings = openings.saturating_add(1);
+    let known = State {
+        failures: row.int("failures")?,
+        openings: row.int("openings")?,
+        open_until: row.opt_int("open_until")?,
+        probe_until: row.opt_int("probe_until")?,
+        last_error: row.opt_text("last_error")?,
+        failing_since: row.opt_int("failing_since")?,
+        failed_at: row.opt_int("failed_at")?,
+    };
+    let mut state = known.clone();
+    let closed = state.follow(step, is_probe, now);
+    if state == known {
+        return Ok(None);
     }
     tx.query(
-        "UPDATE gateway_subscribers SET failures = $2, openings = $3, open_until = $4, last_error = $5,
-             failing_since = coalesce(failing_since, $6), probe_until = NULL
+        "UPDATE gateway_subscribers SET failures = $2, openings = $3, open_until = $4, probe_until = $5,
+             last_error = $6, failing_since = $7, failed_at = $8
          WHERE name = $1",
     )
     .bind(name)
-    .bind(failures)
-    .bind(openings)
-    .bind(open_until)
-    .bind(error)
-    .bind(now)
+    .bind(state.failures)
+    .bind(state.openings)
+    .bind(state.open_until)
+    .bind(state.probe_until)
+    .bind(state.last_error.as_deref())
+    .bind(state.failing_since)
+    .bind(state.failed_at)
     .execute()
     .await?;
-    if let Some(until) = open_until {
+    if let Some(until) = state.open_until {
         tracing::debug!(
             subscriber = name,
             pause_ms = duration(until - now).as_millis(),
             "the circuit is open"
         );
     }
+    Ok(closed)
+}
+
+/// Forgets everything: a person has changed something.
+pub(super) async fn reset(tx: &mut Tx, name: &str) -> Result<()> {
+    tx.query(
+        "UPDATE gateway_subscribers SET failures = 0, openings = 0, open_until = NULL, probe_until = NULL,
+             last_error = NULL, failing_since = NULL, failed_at = NULL
+         WHERE name = $1",
+    )
+    .bind(name)
+    .execute()
+    .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: i64 = 1_000_000;
+
+    #[derive(Debug, Clone)]
+    enum Move {
+        Wait(i64),
+        TakeProbe,
+        Succeed { probe: bool },
+        Fail { probe: bool, asks: Option<u64> },
+        NoWord { probe: bool },
+    }
+
+    fn moves() -> impl Strategy<Value = Vec<Move>> {
+        let asks = prop::option::weighted(0.2, 1_u64..600);
+        let one = prop_oneof![
+            2 => (1_i64..400).prop_map(Move::Wait),
+            2 => Just(Move::TakeProbe),
+            2 => any::<bool>().prop_map(|probe| Move::Succeed { probe }),
+            4 => (any::<bool>(), asks).prop_map(|(probe, asks)| Move::Fail { probe, asks }),
+            1 => any::<bool>().prop_map(|probe| Move::NoWord { probe }),
+        ];
+        prop::collection::vec(one, 1..60)
+    }
+
+    fn failed(asks: Option<u64>) -> CircuitStep {
+        CircuitStep::Failed {
+            error: "answered 500".to_owned(),
+            policy: CircuitPolicy::default(),
+            retry_after: asks.map(Duration::from_secs),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn only_a_probe_closes_and_no_pause_that_was_asked_for_is_cut_short(moves in moves()) {
+            let policy = CircuitPolicy::default();
+            let (mut state, mut now) = (State::default(), 0);
+            // What the circuit is for, told in another way.
+            let (mut in_a_row, mut asked_until, mut first_failure) = (0, 0, None);
+            for one in moves {
+                let before = state.clone();
+                let (step, probe) = match one {
+                    Move::Wait(seconds) => {
+                        now += seconds * SECOND;
+                        continue;
+                    }
+                    Move::TakeProbe => {
+                        if state.open_until.is_some_and(|until| until <= now) {
+                            state.probe_until = Some(now + 45 * SECOND);
+                        }
+                        continue;
+                    }
+                    Move::Succeed { probe } => (CircuitStep::Succeeded, probe),
+                    Move::Fail { probe, asks } => (failed(asks), probe),
+                    Move::NoWord { probe } => (CircuitStep::Unchanged, probe),
+                };
+                let closed = state.follow(&step, probe, now);
+                let was_open = before.open_until.is_some();
+                let is_open = state.open_until.is_some();
+                prop_assert_eq!(closed.is_some(), was_open && !is_open);
+                match &step {
+                    CircuitStep::Failed { retry_after, .. } => {
+                        in_a_row += 1;
+                        first_failure = first_failure.or(Some(now));
+                        asked_until = asked_until.max(now + retry_after.map_or(0, micros));
+                        let asks = retry_after.is_some();
+                        prop_assert_eq!(is_open, was_open || asks || in_a_row >= policy.failures);
+                        // What was on its way does not make the pause longer.
+                        if was_open && !probe && !asks {
+                            prop_assert_eq!(state.open_until, before.open_until);
+                        }
+                        let longest = now + micros(policy.longest_pause);
+                        prop_assert!(state.open_until <= Some(longest.max(asked_until)));
+                    }
+                    CircuitStep::Succeeded if closed.is_some() => {
+                        prop_assert!(probe && before.open_until <= Some(now));
+                        prop_assert_eq!(closed, first_failure);
+                    }
+                    CircuitStep::Succeeded => prop_assert_eq!(was_open, is_open),
+                    CircuitStep::Unchanged => prop_assert_eq!(state.failures, before.failures),
+                }
+                if !is_open {
+                    prop_assert!(asked_until <= now, "a pause was cut short");
+                }
+                if step == CircuitStep::Succeeded && !is_open {
+                    prop_assert_eq!(&state, &State::default());
+                    (in_a_row, first_failure) = (0, None);
+                }
+                prop_assert_eq!(state.failing_since, first_failure);
+                prop_assert!(!probe || state.probe_until.is_none());
+            }
+        }
+    }
 }

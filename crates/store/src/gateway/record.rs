@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{CircuitStep, Gateway, RESPONSE_EXCERPT_LENGTH, circuit, job_kind, tallies};
+use super::{CircuitStep, Gateway, RESPONSE_EXCERPT_LENGTH, circuit, job_kind, tallies, wake};
 use crate::clock::micros;
 use crate::db::{Operation, Sql, Tx};
 use crate::error::{Result, StoreError};
@@ -26,6 +26,8 @@ pub struct Attempt {
     pub outcome: AttemptOutcome,
     /// The beginning of what the subscriber answered, cut to [`RESPONSE_EXCERPT_LENGTH`].
     pub response_excerpt: Option<String>,
+    /// It was to find out whether the endpoint lives: by [`take_probe`](Gateway::take_probe).
+    pub is_probe: bool,
 }
 
 impl fmt::Debug for Attempt {
@@ -101,10 +103,10 @@ impl Gateway {
             next,
             circuit,
         };
-        let (ack, is_closed) = self.inner.db.write(record).await?;
-        if is_closed {
+        let (ack, closed) = self.inner.db.write(record).await?;
+        if let Some(failing_since) = closed {
             // The outcome is recorded, whatever becomes of this: then they are tried when they are due.
-            if let Err(error) = self.wake(&subscriber).await {
+            if let Err(error) = self.wake_since(&subscriber, failing_since).await {
                 tracing::debug!(%error, "what was put off is not due yet");
             }
         }
@@ -140,49 +142,43 @@ const DONE: Sql = Sql::either(
      WHERE id = (SELECT min(id) FROM jobs WHERE lane = $2 AND waiting = 1 AND $3 > 1)",
 );
 
-/// The delivery counts its attempts, and the attempt gets the number. `$9` is 1 if the endpoint lives: its circuit is
-/// closed where it is not, and no row is touched where it is.
+/// The delivery counts its attempts, and the attempt gets the number. A row tells that the endpoint is not known to be
+/// well: only then does a success change anything.
 const NOTE: Sql = Sql::either(
     "UPDATE gateway_deliveries SET attempts = attempts + 1,
-         delivered_at = CASE WHEN $5 = 1 THEN $10 ELSE delivered_at END
+         delivered_at = CASE WHEN $5 = 1 THEN $9 ELSE delivered_at END
      WHERE event = $1 AND subscriber = $2;
      INSERT INTO gateway_attempts (event, subscriber, number, started_at, duration, delivered, status, reason, response,
          recorded_at)
      SELECT $1, $2, coalesce((SELECT attempts FROM gateway_deliveries WHERE event = $1 AND subscriber = $2), 1),
-         $3, $4, $5, $6, $7, $8, $10;
-     UPDATE gateway_subscribers SET failures = 0, openings = 0, open_until = NULL, probe_until = NULL, last_error = NULL,
-         failing_since = NULL
-     WHERE name = $2 AND $9 = 1 AND (failures > 0 OR open_until IS NOT NULL)
-     RETURNING name",
+         $3, $4, $5, $6, $7, $8, $9;
+     SELECT name FROM gateway_subscribers WHERE name = $2 AND (failures > 0 OR open_until IS NOT NULL)",
     "WITH delivery AS (
          UPDATE gateway_deliveries SET attempts = attempts + 1,
-             delivered_at = CASE WHEN $5 = 1 THEN $10 ELSE delivered_at END
+             delivered_at = CASE WHEN $5 = 1 THEN $9 ELSE delivered_at END
          WHERE event = $1 AND subscriber = $2 RETURNING attempts),
      attempt AS (
          INSERT INTO gateway_attempts (event, subscriber, number, started_at, duration, delivered, status, reason,
              response, recorded_at)
-         SELECT $1, $2, coalesce((SELECT attempts FROM delivery), 1), $3, $4, $5, $6, $7, $8, $10)
-     UPDATE gateway_subscribers SET failures = 0, openings = 0, open_until = NULL, probe_until = NULL,
-         last_error = NULL, failing_since = NULL
-     WHERE name = $2 AND $9 = 1 AND (failures > 0 OR open_until IS NOT NULL)
-     RETURNING name",
+         SELECT $1, $2, coalesce((SELECT attempts FROM delivery), 1), $3, $4, $5, $6, $7, $8, $9)
+     SELECT name FROM gateway_subscribers WHERE name = $2 AND (failures > 0 OR open_until IS NOT NULL)",
 );
 
 impl Operation for Record {
-    /// Besides: whether the endpoint had failed before and lives again.
-    type Output = (Ack, bool);
+    /// Besides: since when the endpoint had failed, if its circuit was open and is closed.
+    type Output = (Ack, Option<i64>);
 
     async fn run(&self, tx: &mut Tx) -> Result<Self::Output> {
         let (ack, now) = self.outcome(tx).await?;
         if !ack.is_recorded() {
-            return Ok((ack, false));
+            return Ok((ack, None));
         }
         let attempt = &self.attempt;
         let (is_delivered, status, reason) = match &attempt.outcome {
             AttemptOutcome::Delivered { status } => (true, *status, None),
             AttemptOutcome::Failed { status, reason } => (false, *status, Some(reason.as_str())),
         };
-        let closed = tx
+        let unwell = tx
             .query(NOTE)
             .bind(attempt.event)
             .bind(&attempt.subscriber)
@@ -192,26 +188,24 @@ impl Operation for Record {
             .bind(status.map(i64::from))
             .bind(reason)
             .bind(&attempt.response_excerpt)
-            .bind(i64::from(self.circuit == CircuitStep::Succeeded))
             .bind(now)
             // All rows, so that all statements run.
             .fetch_all()
             .await?;
-        if let CircuitStep::Failed {
-            error,
-            policy,
-            retry_after,
-        } = &self.circuit
-        {
-            circuit::failed(tx, &attempt.subscriber, error, policy, *retry_after).await?;
-        }
+        let is_failure = matches!(self.circuit, CircuitStep::Failed { .. });
+        let closed = if is_failure || !unwell.is_empty() {
+            let (name, is_probe) = (&attempt.subscriber, attempt.is_probe);
+            circuit::follow(tx, name, &self.circuit, is_probe, now).await?
+        } else {
+            None
+        };
         if is_delivered {
             let lag = now - self.job.created_at().timestamp_micros();
             tallies::delivered(tx, now, &attempt.subscriber, lag);
         } else {
             tallies::failed(tx, now, &attempt.subscriber);
         }
-        Ok((ack, !closed.is_empty()))
+        Ok((ack, closed))
     }
 }
 
@@ -222,7 +216,15 @@ impl Record {
         let ack = match (&self.next, job.lane()) {
             (Next::Done, Some(lane)) => return self.done(tx, lane).await,
             (Next::Done, None) => jobs::complete(tx, job).await?,
-            (Next::Retry(after), _) => jobs::retry(tx, job, after).await?,
+            (Next::Retry(after), _) => {
+                let ack = jobs::retry(tx, job, after).await?;
+                if ack.is_recorded() {
+                    let is_outage =
+                        after.counts && matches!(self.circuit, CircuitStep::Failed { .. });
+                    wake::note(tx, job, is_outage).await?;
+                }
+                ack
+            }
             (Next::Dead { reason }, _) => {
                 let error = match &self.attempt.outcome {
                     AttemptOutcome::Delivered { .. } => None,

@@ -373,15 +373,14 @@ async fn put(tx: &mut Tx, inner: &Inner, new: &NewSubscriber) -> Result<bool> {
         Some(row) if row.json::<Value>("settings")? == new.settings => false,
         Some(_) => {
             tx.query(
-                "UPDATE gateway_subscribers SET settings = $2, updated_at = $3, failures = 0, openings = 0,
-                     open_until = NULL, probe_until = NULL, last_error = NULL, failing_since = NULL
-                 WHERE name = $1",
+                "UPDATE gateway_subscribers SET settings = $2, updated_at = $3 WHERE name = $1",
             )
             .bind(&new.name)
             .bind(new.settings.to_string())
             .bind(now)
             .execute()
             .await?;
+            circuit::reset(tx, &new.name).await?;
             true
         }
     };
@@ -421,14 +420,7 @@ impl Operation for SetState {
             return Ok(false);
         }
         if self.state.is_active() {
-            tx.query(
-                "UPDATE gateway_subscribers SET failures = 0, openings = 0, open_until = NULL, probe_until = NULL,
-                     last_error = NULL, failing_since = NULL
-                 WHERE name = $1",
-            )
-            .bind(&self.name)
-            .execute()
-            .await?;
+            circuit::reset(tx, &self.name).await?;
         }
         bump(tx).await?;
         Ok(true)

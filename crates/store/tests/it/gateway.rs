@@ -97,31 +97,57 @@ pub(crate) fn attempt(subscriber: &str, job: &Claimed, outcome: AttemptOutcome) 
         duration: Duration::from_millis(5),
         outcome,
         response_excerpt: None,
+        is_probe: false,
     }
 }
 
 pub(crate) async fn deliver(store: &Store, subscriber: &str, job: &Claimed) -> Ack {
-    let outcome = AttemptOutcome::Delivered { status: Some(204) };
-    let attempt = attempt(subscriber, job, outcome);
-    let gateway = store.gateway();
-    gateway
-        .record(job, attempt, Next::Done, CircuitStep::Succeeded)
-        .await
-        .unwrap()
+    end(store, subscriber, job, None, None, false).await
 }
 
 pub(crate) async fn fail(store: &Store, subscriber: &str, job: &Claimed, next: Next) -> Ack {
-    let outcome = AttemptOutcome::Failed {
-        status: Some(500),
-        reason: "answered 500".into(),
+    end(store, subscriber, job, Some(next), None, false).await
+}
+
+/// What a probe finds: without `next` that the endpoint lives.
+async fn probe(store: &Store, subscriber: &str, next: Option<Next>) -> Ack {
+    assert!(store.gateway().take_probe(subscriber, LEASE).await.unwrap());
+    let job = claim(store, subscriber, 1).await.remove(0);
+    end(store, subscriber, &job, next, None, true).await
+}
+
+/// Ends an attempt: well, or with what becomes of the job and for how long the endpoint asks to be left alone.
+async fn end(
+    store: &Store,
+    subscriber: &str,
+    job: &Claimed,
+    next: Option<Next>,
+    retry_after: Option<Duration>,
+    is_probe: bool,
+) -> Ack {
+    let (outcome, step) = match next {
+        None => (
+            AttemptOutcome::Delivered { status: Some(204) },
+            CircuitStep::Succeeded,
+        ),
+        Some(_) => (
+            AttemptOutcome::Failed {
+                status: Some(500),
+                reason: "answered 500".into(),
+            },
+            CircuitStep::Failed {
+                error: "answered 500".into(),
+                policy: CircuitPolicy::default(),
+                retry_after,
+            },
+        ),
     };
-    let step = CircuitStep::Failed {
-        error: "answered 500".into(),
-        policy: CircuitPolicy::default(),
-        retry_after: None,
+    let attempt = Attempt {
+        is_probe,
+        ..attempt(subscriber, job, outcome)
     };
-    let attempt = attempt(subscriber, job, outcome);
     let gateway = store.gateway();
+    let next = next.unwrap_or(Next::Done);
     gateway.record(job, attempt, next, step).await.unwrap()
 }
 
@@ -430,17 +456,100 @@ on_both! {
             assert!(gateway.take_probe("crm", LEASE).await.unwrap());
             assert!(!other.gateway().take_probe("crm", LEASE).await.unwrap());
             let job = claim(&store, "crm", 1).await.remove(0);
-            let _ = fail(&store, "crm", &job, again()).await;
+            let _ = end(&store, "crm", &job, Some(again()), None, true).await;
             pause = (pause * 2).min(Duration::from_mins(5));
         }
         db.hands.advance(pause);
         assert!(other.gateway().take_probe("crm", LEASE).await.unwrap());
         // Whoever took the probe and vanished does not keep others from it.
         db.hands.advance(LEASE);
-        assert!(gateway.take_probe("crm", LEASE).await.unwrap());
-        let job = claim(&store, "crm", 1).await.remove(0);
-        assert_eq!(deliver(&store, "crm", &job).await, Ack::Recorded);
+        assert_eq!(probe(&store, "crm", None).await, Ack::Recorded);
         assert_eq!(circuit().await, store::Circuit::default());
+    }
+
+    async fn an_event_at_which_the_endpoint_breaks_keeps_its_schedule_while_others_pass(db: TestDb) {
+        let store = db.open().await;
+        subscribe(&store, "crm").await;
+        accept(&store, request(b"x", vec![event(1, "breaks", &["crm"])])).await;
+        let minute = Duration::from_mins(1);
+        for attempts in 0..9 {
+            let job = claim(&store, "crm", 1).await.remove(0);
+            assert_eq!(job.attempts(), attempts);
+            let later = Next::Retry(RetryAfter::new(minute, "answered 500"));
+            let _ = fail(&store, "crm", &job, later).await;
+            let passes = format!("passes {attempts}");
+            accept(&store, request(b"x", vec![event(2, &passes, &["crm"])])).await;
+            assert_eq!(drain(&store, "crm").await.len(), 1, "the other one only");
+            db.hands.advance(minute);
+        }
+    }
+
+    async fn the_pause_that_a_receiver_asks_for_is_not_ended_by_what_was_on_its_way(db: TestDb) {
+        let store = db.open().await;
+        subscribe(&store, "crm").await;
+        let gateway = store.gateway();
+        let events = (0..4).map(|n| event(n, &n.to_string(), &["crm"])).collect();
+        accept(&store, request(b"x", events)).await;
+        let mut jobs = claim(&store, "crm", 3).await;
+        let asked = Duration::from_mins(2);
+        let throttled = || Some(Next::Retry(RetryAfter::new(asked, "answered 429").uncounted()));
+        let _ = end(&store, "crm", &jobs.remove(0), throttled(), Some(asked), false).await;
+        let until = gateway.circuit("crm").await.unwrap().unwrap().open_until;
+        let sibling = jobs.remove(0);
+        assert_eq!(deliver(&store, "crm", &sibling).await, Ack::Recorded);
+        assert_eq!(gateway.circuit("crm").await.unwrap().unwrap().open_until, until);
+        // Nor does a probe end it, when somebody has asked for a longer one meanwhile.
+        db.hands.advance(asked);
+        assert!(gateway.take_probe("crm", LEASE).await.unwrap());
+        let _ = end(&store, "crm", &jobs.remove(0), throttled(), Some(asked), false).await;
+        let job = claim(&store, "crm", 1).await.remove(0);
+        assert_eq!(end(&store, "crm", &job, None, None, true).await, Ack::Recorded);
+        assert!(gateway.circuit("crm").await.unwrap().unwrap().is_open());
+        assert!(!gateway.take_probe("crm", LEASE).await.unwrap());
+        db.hands.advance(asked);
+        assert_eq!(probe(&store, "crm", None).await, Ack::Recorded);
+        assert!(!gateway.circuit("crm").await.unwrap().unwrap().is_open());
+        // What the receiver put off itself has lost nothing, and is given nothing back.
+        let job = claim(&store, "crm", 1).await.remove(0);
+        assert_eq!(job.attempts(), 0);
+    }
+
+    async fn events_at_which_the_endpoint_breaks_are_given_up_however_often_others_pass(db: TestDb) {
+        const ATTEMPTS: u32 = 10;
+        let store = db.open().await;
+        subscribe(&store, "crm").await;
+        // Enough of them to open the circuit each time.
+        let events = (0..5).map(|n| event(n, &format!("breaks {n}"), &["crm"])).collect();
+        accept(&store, request(b"x", events)).await;
+        let (mut tried, mut buried, mut openings) = (0, 0, 0);
+        while buried < 5 {
+            assert!(tried < 1000, "they are tried for ever");
+            let mut jobs = claim(&store, "crm", 5).await;
+            if jobs.is_empty() {
+                db.hands.advance(DAY);
+                jobs = claim(&store, "crm", 5).await;
+            }
+            for job in jobs {
+                tried += 1;
+                let next = if job.attempts() + 1 < ATTEMPTS {
+                    Next::Retry(RetryAfter::new(DAY, "answered 500"))
+                } else {
+                    buried += 1;
+                    Next::Dead { reason: "given up".into() }
+                };
+                let _ = fail(&store, "crm", &job, next).await;
+            }
+            let circuit = store.gateway().circuit("crm").await.unwrap().unwrap();
+            if !circuit.is_open() {
+                continue;
+            }
+            openings += 1;
+            db.hands.advance(Duration::from_secs(5));
+            // Another one finds out that the endpoint lives.
+            accept(&store, request(b"x", vec![event(9, &format!("passes {openings}"), &["crm"])])).await;
+            assert_eq!(probe(&store, "crm", None).await, Ack::Recorded);
+        }
+        assert_eq!(tried, 5 * 20, "the schedule, and each woken ten times");
     }
 
     async fn what_was_put_off_is_due_when_the_endpoint_lives(db: TestDb) {
@@ -466,9 +575,21 @@ on_both! {
         let later = Next::Retry(RetryAfter::new(DAY, "answered 500"));
         let _ = fail(&store, "crm", &again, later).await;
         put_off().await;
-        // One that came since then gets through.
-        accept(&store, request(b"x", vec![event(1000, "new", &["crm"])])).await;
-        assert_eq!(drain(&store, "crm").await.len(), 701);
+        // What is refused for what is in it keeps its time.
+        accept(&store, request(b"x", vec![event(1000, "odd", &["crm"])])).await;
+        let odd = claim(&store, "crm", 1).await.remove(0);
+        let refused = AttemptOutcome::Failed { status: Some(422), reason: "answered 422".into() };
+        let (refused, later) = (attempt("crm", &odd, refused), RetryAfter::new(DAY, "answered 422"));
+        let ack = gateway.record(&odd, refused, Next::Retry(later), CircuitStep::Unchanged).await.unwrap();
+        assert!(ack.is_recorded());
+        // One that came since then finds out that the endpoint lives.
+        accept(&store, request(b"x", vec![event(1001, "new", &["crm"])])).await;
+        db.hands.advance(Duration::from_secs(5));
+        assert_eq!(probe(&store, "crm", None).await, Ack::Recorded);
+        let again = claim(&store, "crm", 1000).await;
+        assert_eq!(again.len(), 700);
+        assert!(again.iter().all(|job| job.attempts() == 0));
+        assert!(again.iter().all(|job| job.id() != odd.id()));
     }
 
     async fn many_hands_lose_nothing_and_keep_the_order(db: TestDb) {

@@ -149,6 +149,7 @@ impl Delivery {
             duration: took,
             outcome: verdict.outcome.clone(),
             response_excerpt: reply.excerpt,
+            is_probe: self.is_probe,
         };
         let mut backoff = Backoff::default();
         let gateway = pool.shop.store.gateway();

@@ -118,6 +118,7 @@ async fn an_outcome_that_comes_after_the_claim_has_ended_is_refused() {
                 reason: reason.clone(),
             },
             response_excerpt: None,
+            is_probe: false,
         };
         let ack = gateway
             .store
@@ -336,6 +337,42 @@ async fn an_event_that_is_never_taken_is_given_up_and_its_entity_goes_on() {
         assert!(gateway.store.jobs().replay(letter.id).await.unwrap());
         gateway.runs_empty("skips").await;
         assert_eq!(receiver.taken()[3], "evt_1_1");
+        gateway.stop().await;
+        database.drop_schema().await;
+    }
+}
+
+#[tokio::test]
+async fn an_event_at_which_the_receiver_breaks_is_given_up_after_its_schedule() {
+    for database in databases().await {
+        let clock = TestClock::new();
+        let receiver = Receiver::start(&clock).await;
+        let status = |entity: &str| if entity == "leads/1" { 500 } else { 204 };
+        receiver.behave(move |arrival, _| Reaction::Status(status(&arrival.subject)));
+        let gateway = TestGateway::start(&database, &clock).await;
+        gateway.subscribe("crm", &receiver.url, json!({})).await;
+        gateway.accept("1", 0, &["crm"]).await;
+        gateway.accept("1", 1, &["crm"]).await;
+        // Neighbours pass all the time.
+        for number in 0_u64.. {
+            gateway.accept("2", number, &["crm"]).await;
+            let passed = usize::try_from(number).unwrap() + 1;
+            eventually("the neighbour passes", || async {
+                (receiver.taken().len() == passed).then_some(())
+            })
+            .await;
+            if gateway.queue("crm").await == (0, 2) {
+                break;
+            }
+            assert!(number < 200, "it is tried for ever");
+            clock.advance(TimeDelta::hours(2));
+        }
+        let arrivals = receiver.arrivals();
+        let tried = arrivals
+            .iter()
+            .filter(|arrival| arrival.subject == "leads/1");
+        let tried: Vec<_> = tried.map(|arrival| arrival.id.as_str()).collect();
+        assert_eq!(tried, [["evt_1_0"; 10], ["evt_1_1"; 10]].concat());
         gateway.stop().await;
         database.drop_schema().await;
     }

@@ -55,6 +55,7 @@ async fn record(store: &Store, outcome: AttemptOutcome, next: Next, step: Circui
         duration: SECOND,
         outcome,
         response_excerpt: None,
+        is_probe: true,
     };
     let gateway = store.gateway();
     let ack = gateway.record(&job, attempt, next, step).await.unwrap();
@@ -102,7 +103,8 @@ pub(super) async fn live(store: &Store) {
     let step = CircuitStep::Failed {
         error: "e".into(),
         policy: CircuitPolicy::default(),
-        retry_after: Some(SECOND),
+        // The pause is over at once.
+        retry_after: Some(Duration::ZERO),
     };
     let later = Next::Retry(RetryAfter::new(Duration::ZERO, "e"));
     record(store, failed(), later, step).await;

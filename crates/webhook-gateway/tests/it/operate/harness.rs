@@ -324,6 +324,7 @@ impl Gateway {
             duration: Duration::from_millis(12),
             outcome,
             response_excerpt: Some(answer.to_owned()),
+            is_probe: false,
         };
         let ack = store
             .gateway()

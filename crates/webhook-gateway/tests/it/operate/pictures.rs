@@ -150,6 +150,7 @@ impl Team {
                 duration: Duration::from_millis(millis),
                 outcome,
                 response_excerpt: Some(answer.to_owned()),
+                is_probe: false,
             };
             let _ = self
                 .store
@@ -178,6 +179,7 @@ impl Team {
                     reason: reason.to_owned(),
                 },
                 response_excerpt: Some("{\"error\":\"unknown status\"}".to_owned()),
+                is_probe: false,
             };
             let next = Next::Dead {
                 reason: reason.to_owned(),
