@@ -23,7 +23,8 @@ impl Gateway {
     /// Stores a webhook, its events and the jobs that deliver them.
     ///
     /// An event is a duplicate if its key was seen within its window, or if the same body came under the same request
-    /// id, however long ago. It is noted at the request and makes no job.
+    /// id, however long ago. One that tells no time and was undone since, a `delete` by a `restore` or the reverse, is
+    /// none. It is noted at the request and makes no job.
     ///
     /// # Errors
     ///
@@ -136,6 +137,35 @@ const RESERVE: Sql = Sql::either(
      UNION ALL
      SELECT 'key', 0, 0, key, event_id FROM taken",
 );
+
+/// Takes away the keys of those for whom the opposite has happened since: what was deleted, restored and is deleted again
+/// is no repetition. Events that tell their time need this not; their contents differ.
+const FORGET: Sql = Sql::either(
+    "DELETE FROM gateway_dedup WHERE key IN (
+         SELECT d.key FROM json_each($1) AS k
+         CROSS JOIN gateway_dedup AS d ON d.key = unhex(k.value->>'key')
+         CROSS JOIN gateway_events AS seen ON seen.event_id = d.event_id
+         CROSS JOIN gateway_events AS undone ON undone.subject = seen.subject AND undone.id > seen.id
+         WHERE undone.account = seen.account AND undone.kind = k.value->>'undone_by')",
+    "DELETE FROM gateway_dedup WHERE key IN (
+         SELECT d.key FROM json_to_recordset($1::json) AS k (key text, undone_by text)
+         JOIN gateway_dedup AS d ON d.key = decode(k.key, 'hex')
+         JOIN gateway_events AS seen ON seen.event_id = d.event_id
+         JOIN gateway_events AS undone ON undone.subject = seen.subject AND undone.id > seen.id
+         WHERE undone.account = seen.account AND undone.kind = k.undone_by)",
+);
+
+/// What undoes an event that does not tell when its entity changed.
+fn undone_by(event: &NewEvent) -> Option<String> {
+    let (entity, action) = event.kind.split_once('.')?;
+    let opposite = match action {
+        _ if event.occurred_at.is_some() => return None,
+        "delete" => "restore",
+        "restore" => "delete",
+        _ => return None,
+    };
+    Some(format!("{entity}.{opposite}"))
+}
 
 /// Everything that was not here before. Events and jobs are numbered after the lanes are locked, so that numbers within a
 /// lane are given in the order of commits: a replay goes by those of the events. On SQLite the numbers of a statement's rows are consecutive, and nobody else
@@ -285,10 +315,15 @@ impl Accept {
                     key,
                     event_id: &event.event_id,
                     window: micros(event.dedup.window),
+                    undone_by: undone_by(event),
                 });
             }
         }
         let keys: Vec<_> = keys.into_values().collect();
+        let undoable: Vec<_> = keys.iter().filter(|key| key.undone_by.is_some()).collect();
+        if !undoable.is_empty() {
+            tx.query(FORGET).bind(json(&undoable)?).execute().await?;
+        }
         let rows = tx
             .query(RESERVE)
             .bind(now)

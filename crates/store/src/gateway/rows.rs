@@ -66,6 +66,8 @@ pub(super) struct KeyRow<'a> {
     pub(super) key: String,
     pub(super) event_id: &'a str,
     pub(super) window: i64,
+    /// The type of event after which the same content is news.
+    pub(super) undone_by: Option<String>,
 }
 
 #[derive(Serialize)]

@@ -95,6 +95,19 @@ pub(super) async fn live(store: &Store) {
         panic!()
     };
     gateway.accept(new, version).await.unwrap();
+    let deleted = NewRequest {
+        account: "acme".into(),
+        request_id: None,
+        content_type: None,
+        body: b"y".as_slice().into(),
+        problem: None,
+        events: vec![NewEvent {
+            kind: "leads.delete".into(),
+            routes: Vec::new(),
+            ..event(3)
+        }],
+    };
+    gateway.accept(deleted, version).await.unwrap();
 
     let failed = || AttemptOutcome::Failed {
         status: Some(500),

@@ -67,3 +67,36 @@ async fn an_event_without_a_time_is_remembered_for_as_long_as_amocrm_repeats() {
     assert_eq!(world.post(&path, &headers, body).await.counts(), (0, 1));
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deleted_again_after_it_was_restored_is_news() {
+    for place in [Some(Place::sqlite()), Place::postgres().await]
+        .into_iter()
+        .flatten()
+    {
+        let world = World::start(&place).await;
+        let body = |action: &str, lead: u64| {
+            format!("leads[{action}][0][id]={lead}&leads[{action}][0][pipeline_id]=1")
+        };
+        for (action, lead, is_new) in [
+            ("delete", 7, true),
+            ("delete", 7, false),
+            // What happens to another deal says nothing of this one.
+            ("restore", 8, true),
+            ("delete", 7, false),
+            ("restore", 7, true),
+            ("restore", 7, false),
+            ("delete", 7, true),
+            ("delete", 7, false),
+            ("restore", 7, true),
+            ("restore", 8, false),
+        ] {
+            let expected = if is_new { (1, 0) } else { (0, 1) };
+            let counts = world.webhook(body(action, lead)).await.counts();
+            assert_eq!(counts, expected, "{action} {lead}");
+        }
+        assert_eq!(world.events().await.len(), 5);
+        world.stop().await;
+        place.close().await;
+    }
+}
