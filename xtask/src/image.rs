@@ -17,7 +17,10 @@ use crate::cargo::cargo;
 use crate::process;
 
 /// What is shipped, and the command that needs an amoCRM and nothing else.
-const PROGRAMS: [(&str, &str); 2] = [("lead-intake", "provision"), ("webhook-gateway", "status")];
+const PROGRAMS: [(&str, &str); 2] = [
+    ("lead-intake", "provision"),
+    ("webhook-gateway", "subscribe"),
+];
 /// The user of the Dockerfile.
 const USER: &str = "10001:10001";
 /// Where the build's certificates come from, there as here.
@@ -154,6 +157,7 @@ impl Image {
                 "ENCRYPTION_KEY",
                 "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned(),
             ),
+            ("PUBLIC_URL", "https://crm.example.ru".to_owned()),
             ("AMOCRM_BASE_URL", emulator.said("tls_base_url")?),
             ("AMOCRM_ACCESS_TOKEN", emulator.said("long_lived_token")?),
         ];
