@@ -96,6 +96,8 @@ pub struct Registry {
     pub version: i64,
     /// In the order of their names.
     pub subscribers: Vec<SubscriberRow>,
+    /// When it was read, by the clock that circuits go by: on PostgreSQL the server's.
+    pub read_at: DateTime<Utc>,
 }
 
 /// Where a subscriber is written down.

@@ -24,8 +24,10 @@ mod subscriber;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use service_kit::clock::SharedClock;
 use store::{Store, SubscriberRow};
 use tokio::sync::{Notify, watch};
@@ -62,6 +64,21 @@ struct Shop {
     version: watch::Sender<i64>,
     /// Somebody has seen a newer one.
     outdated: Notify,
+    /// By how many microseconds the database's clock is ahead of this machine's.
+    ahead: AtomicI64,
+}
+
+impl Shop {
+    /// The time by the clock that pauses, leases and schedules go by. Machines differ, the database is one.
+    fn database_now(&self) -> DateTime<Utc> {
+        self.clock.now() + TimeDelta::microseconds(self.ahead.load(Ordering::Relaxed))
+    }
+
+    fn set_clock(&self, database_now: DateTime<Utc>) {
+        let ahead = (database_now - self.clock.now()).num_microseconds();
+        self.ahead
+            .store(ahead.unwrap_or_default(), Ordering::Relaxed);
+    }
 }
 
 /// A subscriber's pool at work.
@@ -85,6 +102,7 @@ impl Deliverer {
                 enricher: None,
                 version: watch::Sender::new(0),
                 outdated: Notify::new(),
+                ahead: AtomicI64::new(0),
             }),
         }
     }
@@ -110,6 +128,7 @@ impl Deliverer {
             let pause = match self.shop.store.gateway().registry().await {
                 Ok(registry) => {
                     backoff.succeeded("the list of subscribers can be read again");
+                    self.shop.set_clock(registry.read_at);
                     self.arrange(registry.subscribers, &mut running, &mut pools, drain);
                     self.shop.version.send_replace(registry.version);
                     LOOK_EVERY

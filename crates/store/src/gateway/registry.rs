@@ -64,10 +64,12 @@ impl Gateway {
             let mut tx = self.inner.db.read().await?;
             let version = version(&mut tx).await?;
             let subscribers = read(&mut tx, &self.inner, None).await?;
+            let read_at = instant(tx.fresh_now().await?);
             if self::version(&mut tx).await? == version {
                 return Ok(Registry {
                     version,
                     subscribers,
+                    read_at,
                 });
             }
         }

@@ -191,7 +191,7 @@ impl Delivery {
         match (&verdict.outcome, &self.event) {
             (AttemptOutcome::Delivered { .. }, Some(event)) => {
                 metrics::counter!("gateway_delivered_total", "subscriber" => name()).increment(1);
-                let lag = (pool.shop.clock.now() - event.received_at)
+                let lag = (pool.shop.database_now() - event.received_at)
                     .to_std()
                     .unwrap_or_default();
                 metrics::histogram!("gateway_lag_seconds", "subscriber" => name())
@@ -213,7 +213,7 @@ impl Delivery {
     async fn warn(&self, pool: &Pool) {
         let patience = pool.shop.config.delivery.disable_after();
         let circuit = pool.known.borrow().circuit.clone();
-        let percent = spent(&circuit, pool.shop.clock.now(), patience);
+        let percent = spent(&circuit, pool.shop.database_now(), patience);
         if percent >= 100 {
             let hours = patience.as_secs() / 3_600;
             let reason = format!("it has only failed for {hours} hours");

@@ -122,7 +122,7 @@ impl Pool {
             let subscriber = Arc::clone(&known.borrow_and_update());
             let concurrency = usize::try_from(subscriber.settings.concurrency).unwrap_or(1);
             let free = concurrency.max(1).saturating_sub(self.in_flight());
-            let standing = subscriber.standing(self.shop.clock.now());
+            let standing = subscriber.standing(self.shop.database_now());
             let waited = async {
                 match standing {
                     Standing::Stopped => std::future::pending().await,

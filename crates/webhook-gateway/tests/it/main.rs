@@ -12,4 +12,5 @@ mod intake;
 mod operate;
 mod operations;
 mod panics;
+mod skew;
 mod verify;

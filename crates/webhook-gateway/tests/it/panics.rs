@@ -37,6 +37,8 @@ enum Bug {
 #[derive(Default)]
 struct State {
     asked: BTreeMap<Id, u32>,
+    /// This task meets no bug.
+    spared: Option<Id>,
     bug: Option<(Bug, u32)>,
 }
 
@@ -62,7 +64,9 @@ impl BrokenClock {
     /// How many tasks ask again and again.
     fn regulars(&self) -> usize {
         let state = self.state.lock().unwrap();
-        state.asked.values().filter(|asked| **asked > 4).count()
+        let asked = state.asked.iter();
+        let others = asked.filter(|(id, _)| Some(**id) != state.spared);
+        others.filter(|(_, asked)| **asked > 4).count()
     }
 
     async fn was_met(&self) {
@@ -76,6 +80,7 @@ impl BrokenClock {
         let mut state = self.state.lock().unwrap();
         let asked = match tokio::task::try_id() {
             None => 0,
+            id if id == state.spared => return false,
             Some(id) => {
                 let asked = state.asked.entry(id).or_default();
                 *asked += 1;
@@ -121,6 +126,7 @@ async fn a_panic_in_a_delivery_costs_time_and_no_event() {
     let (crm, bot) = (Receiver::start(&clock).await, Receiver::start(&clock).await);
     gateway.subscribe("crm", &crm.url, json!({})).await;
     gateway.subscribe("bot", &bot.url, json!({})).await;
+    broken.state.lock().unwrap().spared = Some(gateway.task());
     let both = ["crm", "bot"];
     let sent = AtomicU64::new(0);
     let send = async || {

@@ -44,6 +44,12 @@ impl TestGateway {
         Self::start_by(database, clock, Arc::new(clock.clone()), settings).await
     }
 
+    /// On a machine whose clock this is; the database has its own.
+    pub(crate) async fn start_skewed(database: &TestDatabase, clock: &TestClock) -> Self {
+        let shown = Arc::new(clock.clone());
+        Self::start_all(database, clock, shown, TimeSource::Database, &[]).await
+    }
+
     /// With another clock for what is not the database's.
     pub(crate) async fn start_by(
         database: &TestDatabase,
@@ -51,9 +57,19 @@ impl TestGateway {
         shown: SharedClock,
         settings: &[(&str, &str)],
     ) -> Self {
+        Self::start_all(database, clock, shown, TimeSource::Process, settings).await
+    }
+
+    async fn start_all(
+        database: &TestDatabase,
+        clock: &TestClock,
+        shown: SharedClock,
+        source: TimeSource,
+        settings: &[(&str, &str)],
+    ) -> Self {
         let options = Options::new()
             .clock(clock.hands())
-            .time_source(TimeSource::Process)
+            .time_source(source)
             .jobs(JobsOptions::default().poll_interval(Duration::from_millis(100)))
             .keyring(Keyring::parse(&SecretString::from(KEY)).unwrap());
         let store = database.open(options).await;
@@ -75,6 +91,11 @@ impl TestGateway {
             shutdown,
             deliveries,
         }
+    }
+
+    /// The task that begins and ends all others.
+    pub(crate) fn task(&self) -> tokio::task::Id {
+        self.deliveries.id()
     }
 
     /// Stops as SIGTERM does, with little time to end.

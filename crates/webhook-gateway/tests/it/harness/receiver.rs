@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -38,6 +39,8 @@ pub(crate) struct Arrival {
 pub(crate) enum Reaction {
     Status(u16),
     With(u16, &'static str, String),
+    /// The status, after so long.
+    Later(Duration, u16),
     /// No answer, ever.
     Hang,
 }
@@ -151,6 +154,10 @@ async fn receive(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) 
     let (status, mut response) = match reaction {
         Reaction::Hang => std::future::pending().await,
         Reaction::Status(status) => (status, Response::builder()),
+        Reaction::Later(pause, status) => {
+            tokio::time::sleep(pause).await;
+            (status, Response::builder())
+        }
         Reaction::With(status, name, value) => (status, Response::builder().header(name, value)),
     };
     shared.ledger.lock().unwrap()[place].answered = Some(status);
