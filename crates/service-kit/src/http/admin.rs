@@ -1,17 +1,23 @@
 //! Who may use the administrator's endpoints.
 
+use std::net::IpAddr;
+
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq as _;
 
 use super::Problem;
 
-/// The rule of access: this token, or everybody on a loopback address.
+/// The rule of access: this token, or everybody on a loopback address who also calls it by a name of this machine.
+///
+/// The name matters because a browser resolves the names of any page it shows: one that leads to 127.0.0.1 makes that page
+/// a neighbour of ours (DNS rebinding). And a proxy or a tunnel on this machine brings the whole internet to loopback.
 ///
 /// The token is given as `Authorization: Bearer TOKEN`, or by a browser as the password of HTTP Basic with any name.
 #[derive(Debug, Clone, Default)]
@@ -65,6 +71,12 @@ pub(super) fn check(
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<(), Response> {
+    if access.token.is_none() && !is_called_locally(headers) {
+        metrics::counter!("admin_refusals_total").increment(1);
+        return Err(Problem::new(StatusCode::FORBIDDEN)
+            .detail("without ADMIN_TOKEN this endpoint answers to localhost only; set ADMIN_TOKEN to use it by another name")
+            .into_response());
+    }
     if !access.admits(headers) {
         metrics::counter!("admin_refusals_total").increment(1);
         let mut response = Problem::new(StatusCode::UNAUTHORIZED)
@@ -100,6 +112,25 @@ fn given_token(headers: &HeaderMap) -> Option<String> {
             .map(|(_, password)| password.to_owned());
     }
     None
+}
+
+/// Whether the request was sent to a name of this machine. Every browser tells the name; what does not is no browser.
+fn is_called_locally(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(header::HOST) else {
+        return true;
+    };
+    let authority = host
+        .to_str()
+        .ok()
+        .and_then(|host| host.parse::<Authority>().ok());
+    authority.is_some_and(|authority| {
+        let name = authority.host().trim_matches(['[', ']']);
+        if let Ok(address) = name.parse::<IpAddr>() {
+            return address.is_loopback();
+        }
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        name == "localhost" || name.ends_with(".localhost")
+    })
 }
 
 fn changes_something(method: &Method) -> bool {

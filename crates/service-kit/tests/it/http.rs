@@ -219,6 +219,35 @@ async fn a_page_that_holds_the_token_may_use_it_and_a_page_that_borrows_a_passwo
 }
 
 #[tokio::test]
+async fn without_a_token_only_names_of_this_machine_are_answered() {
+    for (host, status) in [
+        ("localhost:8002", 200),
+        ("LOCALHOST", 200),
+        ("gateway.localhost:8002", 200),
+        ("127.0.0.1:8002", 200),
+        ("[::1]:8002", 200),
+        // A name that anybody may lead to this machine, a tunnel's, and no name at all.
+        ("evil.example:8002", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("notlocalhost", 403),
+        ("192.168.1.5:8002", 403),
+        ("", 403),
+    ] {
+        let named = || Request::get("/metrics").header(header::HOST, host);
+        let (response, _) = send(app(None), named().body(Body::empty()).unwrap()).await;
+        assert_eq!(response.status(), status, "{host}");
+        // What is open is open by any name, and so is everything with the token.
+        let open = Request::get("/health").header(header::HOST, host);
+        let (response, _) = send(app(None), open.body(Body::empty()).unwrap()).await;
+        assert_eq!(response.status(), 200, "{host}");
+        let proven = named().header(header::AUTHORIZATION, "Bearer 0123456789abcdef");
+        let request = proven.body(Body::empty()).unwrap();
+        let (response, _) = send(app(Some("0123456789abcdef")), request).await;
+        assert_eq!(response.status(), 200, "{host}");
+    }
+}
+
+#[tokio::test]
 async fn only_pages_of_the_named_origins_may_ask_and_none_gets_credentials() {
     let preflight = |origin: &str| {
         Request::options("/api/orders")
