@@ -67,6 +67,10 @@ pub const FIGURES: &[Figure] = &[
         "How long the most overdue event has been waiting, by subscriber",
     ),
     Figure::gauge(
+        "gateway_oldest_waiting_seconds",
+        "How long ago the oldest event that waits was routed, due or not, by subscriber",
+    ),
+    Figure::gauge(
         "gateway_circuit_open",
         "1: the endpoint fails and is only probed, by subscriber",
     ),

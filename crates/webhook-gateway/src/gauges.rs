@@ -31,6 +31,8 @@ pub(crate) async fn measure(store: &Store, accounts: &Accounts) {
             metrics::gauge!("gateway_dead_letters", "subscriber" => name()).set(float(stats.dead));
             metrics::gauge!("gateway_queue_lag_seconds", "subscriber" => name())
                 .set(stats.lag.as_secs_f64());
+            metrics::gauge!("gateway_oldest_waiting_seconds", "subscriber" => name())
+                .set(stats.oldest_age.as_secs_f64());
         }
         let flag = |is: bool| if is { 1.0 } else { 0.0 };
         metrics::gauge!("gateway_circuit_open", "subscriber" => name())

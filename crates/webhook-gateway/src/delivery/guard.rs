@@ -50,7 +50,7 @@ impl fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 impl Guard {
-    /// `networks` may be reached by everybody, whatever lies in them, and `ports` are allowed beside 80 and 443.
+    /// `networks` may be reached by everybody, whatever lies in them but the metadata services of clouds, and `ports` are allowed beside 80 and 443.
     pub fn new(networks: Vec<IpNet>, ports: Vec<u16>) -> Self {
         Self { networks, ports }
     }
@@ -104,10 +104,9 @@ impl Guard {
     ///
     /// What kind of address it is.
     pub fn check_address(&self, address: IpAddr, allow_private: bool) -> Result<(), Refused> {
-        if self.is_listed(address) {
-            return Ok(());
-        }
         match reach(address) {
+            Reach::Metadata => Err(Refused::new("a metadata service's address is refused")),
+            _ if self.is_listed(address) => Ok(()),
             Reach::Public => Ok(()),
             Reach::Private(_) if allow_private => Ok(()),
             Reach::Private(kind) => Err(Refused::new(format!(
@@ -282,10 +281,31 @@ mod tests {
             ("http://[fd00:1::1]/", false),
             ("https://hooks.example.com:8443/", true),
             ("https://hooks.example.com:8444/", false),
+            ("http://[fd00:ec2::254]/", false),
         ] {
             let url = Url::parse(text).unwrap();
             assert_eq!(guard.check_url(&url, false).is_ok(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn no_list_opens_a_metadata_service() {
+        let all = ["0.0.0.0/0", "::/0"].map(|network| network.parse().unwrap());
+        let guard = Guard::new(all.into(), Vec::new());
+        for address in [
+            "169.254.169.254",
+            "::ffff:169.254.169.254",
+            "100.100.100.200",
+            "fd00:ec2::254",
+        ] {
+            let refused = guard.check_address(address.parse().unwrap(), true);
+            assert!(refused.is_err(), "{address}");
+        }
+        assert!(
+            guard
+                .check_address("198.18.0.1".parse().unwrap(), false)
+                .is_ok()
+        );
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub(super) enum Reach {
     Private(&'static str),
     /// Where no subscriber is.
     Never(&'static str),
+    /// Where a cloud gives its machines their credentials, and nobody may ever look for us.
+    Metadata,
 }
 
 /// What machines of clouds ask for their credentials. Most are link-local; these are not.
@@ -40,16 +42,17 @@ pub(super) fn reach(address: IpAddr) -> Reach {
 }
 
 fn reach_v4(address: Ipv4Addr) -> Reach {
-    use Reach::{Never, Private, Public};
+    use Reach::{Metadata, Never, Private, Public};
     if METADATA_V4.contains(&address) {
-        return Never("metadata service's");
+        return Metadata;
     }
     match address.octets() {
         [0, ..] => Never("unspecified"),
         [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => Private("private"),
         [100, 64..=127, ..] => Private("shared (CGNAT)"),
         [127, ..] => Private("loopback"),
-        [169, 254, ..] => Never("link-local or metadata service's"),
+        // Link-local, and most clouds' metadata services.
+        [169, 254, ..] => Metadata,
         [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => Never("documentation"),
         [198, 18..=19, ..] => Never("benchmark"),
         [224..=239, ..] => Never("multicast"),
@@ -59,9 +62,9 @@ fn reach_v4(address: Ipv4Addr) -> Reach {
 }
 
 fn reach_v6(address: Ipv6Addr) -> Reach {
-    use Reach::{Never, Private, Public};
+    use Reach::{Metadata, Never, Private, Public};
     if METADATA_V6.contains(&address) {
-        return Never("metadata service's");
+        return Metadata;
     }
     let parts = address.segments();
     let last = v4(parts[6], parts[7]);
@@ -73,8 +76,8 @@ fn reach_v6(address: Ipv6Addr) -> Reach {
         | [0, 0, 0, 0, 0xffff, 0, ..]
         | [0x64, 0xff9b, 0, 0, 0, 0, ..] => reach_v4(last),
         [0x64, 0xff9b, 1, ..] => match reach_v4(last) {
-            Never(kind) => Never(kind),
-            _ => Private("local NAT64"),
+            Public | Private(_) => Private("local NAT64"),
+            narrower => narrower,
         },
         // 6to4 carries its router's address, Teredo its server's and, with the bits turned, its client's.
         [0x2002, high, low, ..] => reach_v4(v4(high, low)),
@@ -102,6 +105,7 @@ fn v4(high: u16, low: u16) -> Ipv4Addr {
 
 fn narrower(one: Reach, other: Reach) -> Reach {
     match (one, other) {
+        (Reach::Metadata, _) | (_, Reach::Metadata) => Reach::Metadata,
         (Reach::Never(kind), _) | (_, Reach::Never(kind)) => Reach::Never(kind),
         (Reach::Private(kind), _) | (_, Reach::Private(kind)) => Reach::Private(kind),
         (Reach::Public, Reach::Public) => Reach::Public,
