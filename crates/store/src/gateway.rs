@@ -45,7 +45,7 @@ pub(crate) use self::tallies::{Hourly, dead, flush};
 
 pub use self::circuit::{Circuit, CircuitPolicy, CircuitStep};
 pub use self::deliveries::{AttemptRow, DeliveryRow, EventDeliveryState};
-pub use self::read::EventFilter;
+pub use self::read::{EventFilter, EventsFound};
 pub use self::record::{Attempt, AttemptOutcome, Next};
 pub use self::replay::{Replay, ReplayFilter, Replayed};
 pub use self::requests::{RequestFilter, RequestRow};

@@ -81,11 +81,11 @@ pub use self::funnels::{
 };
 pub use self::gateway::{
     Acceptance, AccountTally, Attempt, AttemptOutcome, AttemptRow, Circuit, CircuitPolicy,
-    CircuitStep, Dedup, DeliveryRow, EventDeliveryState, EventFilter, EventRow, Gateway,
-    GatewayRetention, GatewaySwept, GatewayTallies, LAGS_MS, NewEvent, NewRequest, NewSubscriber,
-    Next, RESPONSE_EXCERPT_LENGTH, Registry, Replay, ReplayFilter, Replayed, RequestFilter,
-    RequestRow, Route, SUBSCRIBER_NAME_LENGTH, SubscriberRow, SubscriberSecret, SubscriberSource,
-    SubscriberState, SubscriberTally, Taken, gateway_lane, job_kind,
+    CircuitStep, Dedup, DeliveryRow, EventDeliveryState, EventFilter, EventRow, EventsFound,
+    Gateway, GatewayRetention, GatewaySwept, GatewayTallies, LAGS_MS, NewEvent, NewRequest,
+    NewSubscriber, Next, RESPONSE_EXCERPT_LENGTH, Registry, Replay, ReplayFilter, Replayed,
+    RequestFilter, RequestRow, Route, SUBSCRIBER_NAME_LENGTH, SubscriberRow, SubscriberSecret,
+    SubscriberSource, SubscriberState, SubscriberTally, Taken, gateway_lane, job_kind,
 };
 pub use self::idempotency::{IDEMPOTENCY_LIFE, IdempotencyKey};
 pub use self::jobs::{

@@ -10,9 +10,9 @@ use crate::error::Result;
 /// The most events on one page.
 const MAX_PAGE: u32 = 1000;
 /// How many events are looked at in one step of a search.
-const STEP: i64 = 500;
-/// A search gives up after so many steps: whoever looks for something rarer names its entity.
-const STEPS: u32 = 200;
+const STEP: u32 = 500;
+/// A search gives up after so many events, and tells where: whoever looks for something rarer names its entity.
+const LOOKED_AT: u32 = 100_000;
 /// Numbers are given in the order of time, but for transactions on PostgreSQL that overtake each other.
 const OVERTAKEN: i64 = 15_000_000;
 
@@ -36,6 +36,19 @@ pub struct EventFilter {
     pub after: Option<i64>,
     /// At most so many: 1 to 1,000.
     pub limit: u32,
+    /// A search ends after it has looked at about so many, however few were wanted; 100,000 unless told.
+    pub look_at: u32,
+}
+
+/// What a search found.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct EventsFound {
+    /// The events, the newest first.
+    pub events: Vec<EventRow>,
+    /// Where the search gave up, with less than was asked for: it goes on with [`after`](EventFilter::after). `None`: it has
+    /// come to the end, or the page is full.
+    pub gave_up_at: Option<i64>,
 }
 
 impl Default for EventFilter {
@@ -49,6 +62,7 @@ impl Default for EventFilter {
             until: None,
             after: None,
             limit: 100,
+            look_at: LOOKED_AT,
         }
     }
 }
@@ -110,17 +124,24 @@ impl Gateway {
         .collect()
     }
 
-    /// A page of events. A search looks along the narrowest of subject, subscriber, type and account that it is given, and
-    /// ends without a full page after a hundred thousand events that are none of those wanted.
+    /// A page of events, as [`search`](Gateway::search) finds them.
     pub async fn events(&self, filter: EventFilter) -> Result<Vec<EventRow>> {
+        Ok(self.search(filter).await?.events)
+    }
+
+    /// A page of events. A search looks along the narrowest of subject, subscriber, type and account that it is given, and
+    /// gives up when it has [looked at](EventFilter::look_at) many that are none of those wanted.
+    pub async fn search(&self, filter: EventFilter) -> Result<EventsFound> {
         let limit = filter.limit.clamp(1, MAX_PAGE) as usize;
         let mut tx = self.inner.db.read().await?;
         let wanted = Wanted::of(&filter);
         let (mut before, floor) = bounds(&mut tx, &filter).await?;
         let mut found = Vec::new();
-        for _ in 0..STEPS {
-            let rows = candidates(&mut tx, &wanted, before, floor).await?;
-            let is_last = rows.len() < usize::try_from(STEP).unwrap_or(usize::MAX);
+        let mut is_over = false;
+        let step = STEP.min(filter.look_at.max(1));
+        for _ in 0..filter.look_at.div_ceil(step).max(1) {
+            let rows = candidates(&mut tx, &wanted, (before, floor), step).await?;
+            let is_last = rows.len() < step as usize;
             for row in rows {
                 before = row.int("id")?;
                 if wanted.is_met(&row)? {
@@ -130,13 +151,17 @@ impl Gateway {
                     }
                 }
             }
-            if is_last || found.len() == limit {
+            is_over = is_last || found.len() == limit;
+            if is_over {
                 break;
             }
         }
         let mut events = by_numbers(&mut tx, &found).await?;
         events.reverse();
-        Ok(events)
+        Ok(EventsFound {
+            events,
+            gave_up_at: (!is_over).then_some(before),
+        })
     }
 }
 
@@ -224,7 +249,12 @@ macro_rules! light {
 }
 
 /// The next events that may be wanted. A text per question, so that each walks along an index.
-async fn candidates(tx: &mut Tx, wanted: &Wanted<'_>, before: i64, floor: i64) -> Result<Vec<Row>> {
+async fn candidates(
+    tx: &mut Tx,
+    wanted: &Wanted<'_>,
+    (before, floor): (i64, i64),
+    step: u32,
+) -> Result<Vec<Row>> {
     let (text, key) = if let Some(subject) = wanted.subject.filter(|_| wanted.subscriber.is_none())
     {
         let text = light!(
@@ -253,7 +283,11 @@ async fn candidates(tx: &mut Tx, wanted: &Wanted<'_>, before: i64, floor: i64) -
         );
         (text, None)
     };
-    let mut query = tx.query(text).bind(before).bind(floor).bind(STEP);
+    let mut query = tx
+        .query(text)
+        .bind(before)
+        .bind(floor)
+        .bind(i64::from(step));
     if let Some(key) = key {
         query = query.bind(key);
     }

@@ -114,6 +114,20 @@ on_both! {
             it.subject = Some("leads/1".into());
         };
         assert_eq!(search(&store, both).await.len(), 2);
+        // A search that gives up before it has found enough goes on where it was told.
+        let (mut rare, mut rounds, mut from) = (Vec::new(), 0, None);
+        loop {
+            let mut filter = EventFilter::default();
+            both(&mut filter);
+            (filter.look_at, filter.after) = (1, from);
+            let found = store.gateway().search(filter).await.unwrap();
+            rare.extend(found.events);
+            (rounds, from) = (rounds + 1, found.gave_up_at);
+            if from.is_none() {
+                break;
+            }
+        }
+        assert_eq!((ids(&rare), rounds), (ids(&search(&store, both).await), 5));
         // From an instant on, and before it.
         let middle = all[6].received_at;
         let since = search(&store, |it| it.since = Some(middle)).await;

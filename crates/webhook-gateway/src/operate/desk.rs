@@ -298,10 +298,13 @@ impl Desk {
     pub(crate) async fn events(&self, mut filter: EventFilter) -> Result<EventPage> {
         let limit = filter.limit.clamp(1, MAX_PAGE);
         filter.limit = limit + 1;
-        let mut rows = self.store.gateway().events(filter).await?;
+        let found = self.store.gateway().search(filter).await?;
+        let mut rows = found.events;
         let has_more = rows.len() > limit as usize;
         rows.truncate(limit as usize);
-        let next = rows.last().map(|row| row.row_id).filter(|_| has_more);
+        let last = rows.last().map(|row| row.row_id).filter(|_| has_more);
+        // A search for something rare ends early, and is not at its end.
+        let next = last.or(found.gave_up_at);
         Ok(EventPage {
             events: rows.iter().map(EventView::from).collect(),
             next,
