@@ -15,6 +15,10 @@
 //!   are due at once, and that attempt is given back. What the endpoint refused for what is in it, and what it put off
 //!   itself (429), keeps its time. No event is woken more than [`WAKES`](super::wake) times, so it always ends.
 //!
+//! * Who has [failed since](Circuit::failing_since) too long may be disabled; that is the caller's business. An answer about
+//!   an event (400, 422) is a success here: the endpoint reads events. And failures that are more than [`SILENCE`] apart
+//!   are no row: nobody knows how the endpoint was between them, so it begins anew.
+//!
 //! [`State`] is these rules, and nothing else is: they are pure and have a property test.
 
 use std::time::Duration;
@@ -26,6 +30,10 @@ use crate::clock::{duration, instant, micros};
 use crate::db::{Operation, Row, Sql, Tx};
 use crate::error::Result;
 
+/// Longer than the longest pause between two attempts of one event: between failures further apart than this there was
+/// nothing to send.
+const SILENCE: Duration = Duration::from_hours(36);
+
 /// What is known of a subscriber's endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -36,7 +44,7 @@ pub struct Circuit {
     pub open_until: Option<DateTime<Utc>>,
     /// How it failed last, in words for people.
     pub last_error: Option<String>,
-    /// When it began to fail.
+    /// When it began to fail: since then there was no success, and never much time without a failure.
     pub failing_since: Option<DateTime<Utc>>,
 }
 
@@ -78,7 +86,7 @@ impl Default for CircuitPolicy {
 pub enum CircuitStep {
     /// Nothing: the answer was about the event.
     Unchanged,
-    /// It lives: the circuit is closed.
+    /// It lives: it took the event, or refused it for what is in it.
     Succeeded,
     /// It does not.
     Failed {
@@ -233,6 +241,10 @@ impl State {
         is_probe: bool,
         now: i64,
     ) {
+        if self.failed_at.is_some_and(|at| now - at > micros(SILENCE)) {
+            self.failures = 0;
+            self.failing_since = None;
+        }
         self.failures = self.failures.saturating_add(1);
         self.failing_since = self.failing_since.or(Some(now));
         self.failed_at = Some(now);
@@ -346,6 +358,7 @@ mod tests {
         let asks = prop::option::weighted(0.2, 1_u64..600);
         let one = prop_oneof![
             2 => (1_i64..400).prop_map(Move::Wait),
+            1 => (1_i64..50).prop_map(|hours| Move::Wait(hours * 3_600)),
             2 => Just(Move::TakeProbe),
             2 => any::<bool>().prop_map(|probe| Move::Succeed { probe }),
             4 => (any::<bool>(), asks).prop_map(|(probe, asks)| Move::Fail { probe, asks }),
@@ -362,6 +375,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn failures_far_apart_are_no_outage_of_days() {
+        let hour = 3_600 * SECOND;
+        for (gap, is_one) in [(36 * hour, true), (37 * hour, false)] {
+            let mut state = State::default();
+            for number in 0..4 {
+                state.follow(&failed(None), false, number * gap);
+            }
+            let since = if is_one { 0 } else { 3 * gap };
+            assert_eq!(state.failing_since, Some(since));
+            assert_eq!(state.failures, if is_one { 4 } else { 1 });
+        }
+    }
+
     proptest! {
         #[test]
         fn only_a_probe_closes_and_no_pause_that_was_asked_for_is_cut_short(moves in moves()) {
@@ -369,6 +396,7 @@ mod tests {
             let (mut state, mut now) = (State::default(), 0);
             // What the circuit is for, told in another way.
             let (mut in_a_row, mut asked_until, mut first_failure) = (0, 0, None);
+            let mut last_failure = 0;
             for one in moves {
                 let before = state.clone();
                 let (step, probe) = match one {
@@ -392,7 +420,10 @@ mod tests {
                 prop_assert_eq!(closed.is_some(), was_open && !is_open);
                 match &step {
                     CircuitStep::Failed { retry_after, .. } => {
-                        in_a_row += 1;
+                        if now - last_failure > micros(SILENCE) {
+                            (in_a_row, first_failure) = (0, None);
+                        }
+                        (in_a_row, last_failure) = (in_a_row + 1, now);
                         first_failure = first_failure.or(Some(now));
                         asked_until = asked_until.max(now + retry_after.map_or(0, micros));
                         let asks = retry_after.is_some();

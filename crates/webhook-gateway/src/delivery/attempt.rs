@@ -1,8 +1,7 @@
 //! One attempt to deliver one event, and what is recorded of it.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -33,9 +32,20 @@ pub(super) struct Delivery {
     pub(super) is_probe: bool,
 }
 
-/// How much has been said of an endpoint that only fails: a hundredth of the time that it has.
+/// How much has been said of an endpoint that only fails: since when it does, and a hundredth of the time that it has.
 #[derive(Debug, Default)]
-pub(super) struct Unwarned(AtomicU32);
+pub(super) struct Warned(Mutex<(Option<DateTime<Utc>>, u32)>);
+
+impl Warned {
+    /// The mark that has just been passed.
+    fn passes(&self, since: Option<DateTime<Utc>>, percent: u32) -> Option<u32> {
+        let mut warned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = if warned.0 == since { warned.1 } else { 0 };
+        *warned = (since, said.max(percent));
+        let mut marks = WARN_AT_PERCENT.into_iter().rev();
+        marks.find(|mark| (said + 1..=percent).contains(mark))
+    }
+}
 
 /// When an attempt began, by both clocks.
 #[derive(Clone, Copy)]
@@ -67,8 +77,6 @@ impl Delivery {
         }
         if has_failed {
             self.warn(pool).await;
-        } else if verdict.circuit == CircuitStep::Succeeded {
-            pool.unwarned.0.store(0, Ordering::Relaxed);
         }
     }
 
@@ -96,7 +104,6 @@ impl Delivery {
         };
         let tried = Tried {
             before: self.job.attempts(),
-            is_probe: self.is_probe,
             random: fastrand::f64(),
         };
         let mut verdict = judge(&reply.answer, tried, self.subscriber.patience());
@@ -219,12 +226,7 @@ impl Delivery {
             let reason = format!("it has only failed for {hours} hours");
             return self.disable(pool, &reason).await;
         }
-        let said = pool.unwarned.0.fetch_max(percent, Ordering::Relaxed);
-        if let Some(mark) = WARN_AT_PERCENT
-            .into_iter()
-            .rev()
-            .find(|mark| (said + 1..=percent).contains(mark))
-        {
+        if let Some(mark) = pool.warned.passes(circuit.failing_since, percent) {
             metrics::counter!("gateway_endpoint_warnings_total", "subscriber" => self.subscriber.name.clone())
                 .increment(1);
             tracing::error!(

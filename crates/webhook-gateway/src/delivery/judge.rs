@@ -25,8 +25,6 @@ pub(crate) struct Verdict {
 pub(crate) struct Tried {
     /// How many attempts were counted before this one.
     pub(crate) before: u32,
-    /// It was to find out whether the endpoint lives.
-    pub(crate) is_probe: bool,
     /// From 0 to 1.
     pub(crate) random: f64,
 }
@@ -49,8 +47,8 @@ pub(crate) fn judge(answer: &Answer, tried: Tried, patience: Patience) -> Verdic
         Answer::Failed { reason } => (None, reason.clone(), None),
     };
     let circuit = match status {
-        Some(status) if is_about_the_event(status) && tried.is_probe => CircuitStep::Succeeded,
-        Some(status) if is_about_the_event(status) => CircuitStep::Unchanged,
+        // A receiver that reads events lives.
+        Some(status) if is_about_the_event(status) => CircuitStep::Succeeded,
         _ => CircuitStep::Failed {
             error: reason.clone(),
             policy: CircuitPolicy::default(),
@@ -83,7 +81,7 @@ pub(crate) fn judge(answer: &Answer, tried: Tried, patience: Patience) -> Verdic
     }
 }
 
-/// Whether a refusal tells nothing about the endpoint: other events may pass. Everything else, such as a server's error,
+/// Whether a refusal is about what is in the event: others may pass. Everything else, such as a server's error,
 /// a redirect or a missing page, would meet every event alike.
 fn is_about_the_event(status: u16) -> bool {
     (400..500).contains(&status)
@@ -117,10 +115,9 @@ mod tests {
         skip_after: None,
     };
 
-    fn after(answer: &Answer, before: u32, is_probe: bool) -> Verdict {
+    fn after(answer: &Answer, before: u32) -> Verdict {
         let tried = Tried {
             before,
-            is_probe,
             random: 0.0,
         };
         judge(answer, tried, PATIENCE)
@@ -135,16 +132,16 @@ mod tests {
 
     #[test]
     fn what_is_taken_is_done_and_shows_that_the_endpoint_lives() {
-        let verdict = after(&Answer::Taken { status: Some(204) }, 3, false);
+        let verdict = after(&Answer::Taken { status: Some(204) }, 3);
         assert!(matches!(verdict.next, Next::Done));
         assert_eq!(verdict.circuit, CircuitStep::Succeeded);
     }
 
     #[test]
-    fn failures_of_the_endpoint_move_its_circuit_and_refusals_of_an_event_do_not() {
+    fn failures_are_of_the_endpoint_and_refusals_of_an_event_show_that_it_lives() {
         let failed = |answer: &Answer| {
             matches!(
-                after(answer, 0, false).circuit,
+                after(answer, 0).circuit,
                 CircuitStep::Failed {
                     retry_after: None,
                     ..
@@ -159,33 +156,31 @@ mod tests {
             assert!(failed(&refused(status, None)), "{status}");
         }
         for status in [400, 406, 409, 413, 415, 418, 422, 431] {
-            let verdict = after(&refused(status, None), 0, false);
-            assert_eq!(verdict.circuit, CircuitStep::Unchanged, "{status}");
-            // A receiver that reads events is there again.
-            let verdict = after(&refused(status, None), 0, true);
+            // A receiver that reads events is there.
+            let verdict = after(&refused(status, None), 0);
             assert_eq!(verdict.circuit, CircuitStep::Succeeded, "{status}");
         }
     }
 
     #[test]
     fn a_throttled_attempt_is_not_counted_and_everybody_waits() {
-        let verdict = after(&refused(429, Some(120)), 9, false);
+        let verdict = after(&refused(429, Some(120)), 9);
         // Ten counted attempts would be a dead letter.
         assert!(matches!(verdict.next, Next::Retry(_)));
         assert!(matches!(
             verdict.circuit,
             CircuitStep::Failed { retry_after: Some(pause), .. } if pause.as_secs() == 120
         ));
-        let verdict = after(&refused(500, None), 9, false);
+        let verdict = after(&refused(500, None), 9);
         assert!(matches!(verdict.next, Next::Dead { .. }));
     }
 
     #[test]
     fn gone_disables_and_the_event_waits() {
-        let verdict = after(&refused(410, None), 9, false);
+        let verdict = after(&refused(410, None), 9);
         assert!(verdict.disable.is_some());
         assert!(matches!(verdict.next, Next::Retry(_)));
-        assert!(after(&refused(404, None), 0, false).disable.is_none());
+        assert!(after(&refused(404, None), 0).disable.is_none());
     }
 
     #[test]

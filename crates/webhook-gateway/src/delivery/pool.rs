@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Shop;
-use super::attempt::{Delivery, Unwarned};
+use super::attempt::{Delivery, Warned};
 use super::backoff::Backoff;
 use super::subscriber::{Standing, Subscriber};
 
@@ -31,7 +31,7 @@ pub(super) const RECORDING: Duration = Duration::from_secs(5);
 pub(super) struct Pool {
     pub(super) shop: Arc<Shop>,
     pub(super) known: watch::Sender<Arc<Subscriber>>,
-    pub(super) unwarned: Unwarned,
+    pub(super) warned: Warned,
     kind: String,
     worker: Worker,
     in_flight: AtomicUsize,
@@ -74,7 +74,7 @@ impl Pool {
             worker: shop.store.jobs().worker(&kind),
             shop,
             known,
-            unwarned: Unwarned::default(),
+            warned: Warned::default(),
             kind,
             in_flight: AtomicUsize::new(0),
             freed: Notify::new(),
