@@ -33,8 +33,8 @@
 //!
 //! Between systems of ours an event travels alone, as a [`CloudEvent`].
 //!
-//! The parser never panics and is strict only about what an event is about: an item without a usable id is an error that
-//! names the key. Any other value it cannot read is `None` in the typed event and stays in its `raw` tree, because a body
+//! The parser never panics and is strict only about what an event is about: an item without a usable id is a problem that
+//! names the key, and costs none of the items beside it: see [`Payload::problems`]. Any other value it cannot read is `None` in the typed event and stays in its `raw` tree, because a body
 //! refused for one odd price would be repeated and refused again. What is unknown becomes [`Event::Unknown`].
 
 mod cloud_event;
@@ -68,6 +68,9 @@ pub struct Payload {
     pub account: AccountRef,
     /// What happened, in the order of the body. A body may carry several events.
     pub events: Vec<Event>,
+    /// Items that are no events because they have no usable id. Keep the body then, and have somebody look at it.
+    #[serde(skip)]
+    pub problems: Vec<ParseError>,
 }
 
 /// The account a webhook came from.
@@ -87,7 +90,7 @@ pub struct AccountRef {
 /// # Errors
 ///
 /// The body is beyond the limits ([`MAX_BODY_BYTES`], [`MAX_VALUES`], [`MAX_DEPTH`]), uses one key as a value and as a group, or has
-/// an item without a usable id. A body with no events in it is no error.
+/// nothing but items without a usable id. A body with no events in it is no error.
 pub fn parse(body: &[u8]) -> Result<Payload, ParseError> {
     decode::payload(&Tree::from_form(body)?)
 }

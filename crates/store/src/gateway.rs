@@ -207,7 +207,7 @@ pub struct NewRequest {
     pub content_type: Option<String>,
     /// The body, byte for byte.
     pub body: Bytes,
-    /// Why there are no events in it; `None` if it was understood. No values of the body.
+    /// What of it is no event, and why; `None` if it was understood. No values of the body.
     pub problem: Option<String>,
     /// What it says, in order.
     pub events: Vec<NewEvent>,

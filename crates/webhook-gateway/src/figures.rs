@@ -10,7 +10,7 @@ pub const FIGURES: &[Figure] = &[
     ),
     Figure::counter(
         "gateway_webhooks_unread_total",
-        "Webhooks that were stored and are not delivered: they cannot be read, or are of another account",
+        "Webhooks that were stored and are not delivered, or not all of them: they cannot be read, or are of another account",
     ),
     Figure::counter("gateway_events_total", "Events in webhooks of amoCRM"),
     Figure::counter(

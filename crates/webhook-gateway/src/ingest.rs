@@ -4,6 +4,7 @@ pub(crate) mod disabled;
 mod event;
 mod fields;
 pub(crate) mod page;
+mod reading;
 pub(crate) mod receive;
 
 use std::sync::Arc;

@@ -19,7 +19,7 @@ pub enum ParseErrorKind {
     TooLarge,
     /// The body is not what it claims to be: no JSON object, or a key that is a value and a group at once. Answer 400.
     Malformed,
-    /// An item lacks a usable id. Answer 400.
+    /// An item lacks a usable id. Answer 400 if no item has one.
     Item,
 }
 

@@ -144,6 +144,11 @@ async fn receive_any(
         webhook::parse(body)
     };
     let payload = parsed.map_err(|error| unreadable(&error))?;
+    // The others are not to be sent again and again for its sake.
+    for problem in &payload.problems {
+        refuse("item");
+        tracing::warn!("an item of a webhook is left out: {problem}");
+    }
     take(
         state,
         &payload.account,

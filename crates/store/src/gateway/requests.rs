@@ -21,7 +21,7 @@ const MAX_WHOLE: u32 = 100;
 pub struct RequestFilter {
     /// Only of this account.
     pub account: Option<String>,
-    /// Only those that were not understood.
+    /// Only those that were not understood, or not wholly.
     pub unparsed: bool,
     /// Goes on after the webhook with this number.
     pub after: Option<i64>,
@@ -62,7 +62,7 @@ pub struct RequestRow {
     pub duplicates: u32,
     /// The events that it repeats.
     pub duplicate_of: Vec<String>,
-    /// Why there are no events in it.
+    /// What of it is no event, and why.
     pub problem: Option<String>,
     /// When it was accepted.
     pub received_at: DateTime<Utc>,

@@ -66,7 +66,7 @@ pub struct AccountTally {
     pub events: u64,
     /// Events in them that had been here before.
     pub duplicates: u64,
-    /// Webhooks that were not understood.
+    /// Webhooks that were not understood, or not wholly.
     pub unparsed: u64,
 }
 

@@ -46,7 +46,7 @@ pub(crate) struct Filter {
 pub(crate) struct RequestFilterQuery {
     /// Only this account's, by its name in the gateway.
     account: Option<String>,
-    /// Only those that could not be read.
+    /// Only those that could not be read, or not all of them.
     unparsed: Option<bool>,
     /// The `next` of the page before.
     after: Option<i64>,

@@ -3,7 +3,6 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use amocrm_sdk::webhook::{self, AccountRef, Payload};
 use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, RawQuery, Request, State};
@@ -15,6 +14,7 @@ use service_kit::http::{Problem, WEBHOOK_BODY_LIMIT};
 use store::{StoreError, StoreErrorKind};
 use tokio::time::Instant;
 
+use super::reading::{JSON, Reading, media_type};
 use super::{Arrived, Intake, Receipt};
 use crate::account::Account;
 
@@ -28,12 +28,15 @@ const RETRY_AFTER_SECONDS: u64 = 5;
 const REQUEST_ID: &str = "x-amocrm-requestid";
 /// Longest headers that are kept.
 const MAX_HEADER: usize = 128;
+/// What amoCRM sends.
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Takes a webhook of amoCRM.
 ///
 /// Its form body, or the same as JSON. The last segment of the address is the account's secret: amoCRM signs nothing. The
 /// body is kept byte for byte, and its events and their deliveries are stored with it before the answer, which comes
-/// within two seconds whatever the subscribers do. A body that cannot be read is kept, answered with 200 and shown as such.
+/// within two seconds whatever the subscribers do. A body that cannot be read is kept, answered with 200 and shown as such;
+/// an item that cannot be read costs none of those beside it.
 ///
 /// The same is done at `/api/webhooks/amo/{secret}` and `/webhook/amocrm/{secret}`, and at `/api/webhooks/amo`,
 /// `/webhook/amocrm` and `/webhooks/amocrm` with `?secret=`.
@@ -124,45 +127,30 @@ pub(super) fn refuse(reason: &'static str) {
 
 async fn take(intake: &Intake, account: &Account, request: Request) -> Result<Receipt, Problem> {
     let (parts, body) = request.into_parts();
-    let form = read_type(&parts.headers)?;
+    let kind = read_type(&parts.headers)?;
     let body = read_body(body).await?;
-    let parsed = match form {
-        Form::Urlencoded => webhook::parse(&body),
-        Form::Json => webhook::parse_json(&body),
-    };
-    let (payload, problem) = match parsed {
-        Ok(payload) if payload.events.is_empty() => {
-            (Some(payload), Some("there are no events in it".to_owned()))
-        }
-        Ok(payload) => {
-            let problem = strange_account(account, &payload);
-            (Some(payload), problem)
-        }
-        Err(error) => (None, Some(error.to_string())),
-    };
-    if let Some(problem) = &problem {
+    let content_type =
+        kept(&parts.headers, header::CONTENT_TYPE.as_str()).or_else(|| kind.map(ToOwned::to_owned));
+    let reading = Reading::of(account, content_type.as_deref(), &body);
+    if reading.is_strange {
+        refuse("account");
+    }
+    if let Some(problem) = &reading.problem {
         tracing::warn!(
             account.name = account.name,
             body.bytes = body.len(),
-            "a webhook is kept and not delivered: {problem}"
+            webhook.events = reading.events.len(),
+            "a webhook is kept and not delivered, or not all of it: {problem}"
         );
     }
-    let (from, events) = payload.map_or_else(
-        || (AccountRef::default(), Vec::new()),
-        |payload| (payload.account, payload.events),
-    );
     let arrived = Arrived {
         at: intake.clock.now(),
         request_id: kept(&parts.headers, REQUEST_ID),
-        content_type: kept(&parts.headers, header::CONTENT_TYPE.as_str()),
+        content_type,
         body,
-        account: from,
-        events: if problem.is_some() {
-            Vec::new()
-        } else {
-            events
-        },
-        problem,
+        account: reading.from,
+        events: reading.events,
+        problem: reading.problem,
     };
     store(intake, account, arrived).await
 }
@@ -206,23 +194,8 @@ fn note_failure(error: &StoreError) {
     }
 }
 
-/// Why a webhook of another account is not delivered to the subscribers of this one.
-fn strange_account(account: &Account, payload: &Payload) -> Option<String> {
-    let theirs = payload.account.id?.get();
-    let ours = account.id()?;
-    (theirs != ours).then(|| {
-        refuse("account");
-        format!("it is about the account {theirs}, and this address is that of {ours}")
-    })
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Form {
-    Urlencoded,
-    Json,
-}
-
-fn read_type(headers: &HeaderMap) -> Result<Form, Problem> {
+/// The media type, if one is told.
+fn read_type(headers: &HeaderMap) -> Result<Option<&'static str>, Problem> {
     let refused = |detail| {
         refuse("type");
         Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE).detail(detail)
@@ -236,13 +209,11 @@ fn read_type(headers: &HeaderMap) -> Result<Form, Problem> {
         ));
     }
     let Some(given) = headers.get(header::CONTENT_TYPE) else {
-        return Ok(Form::Urlencoded);
+        return Ok(None);
     };
-    let given = given.to_str().unwrap_or("?");
-    let kind = given.split(';').next().unwrap_or_default().trim();
-    match kind.to_ascii_lowercase().as_str() {
-        "application/x-www-form-urlencoded" => Ok(Form::Urlencoded),
-        "application/json" => Ok(Form::Json),
+    match media_type(given.to_str().unwrap_or("?")).as_str() {
+        FORM => Ok(Some(FORM)),
+        JSON => Ok(Some(JSON)),
         _ => Err(refused(
             "expected application/x-www-form-urlencoded, which amoCRM sends, or application/json",
         )),

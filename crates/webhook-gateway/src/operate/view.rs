@@ -251,7 +251,7 @@ pub(crate) struct RequestView {
     pub(crate) events: u32,
     /// How many events in it had come before.
     pub(crate) duplicates: u32,
-    /// Why the body could not be read; it is kept all the same.
+    /// Why the body, or an item in it, could not be read; it is kept all the same.
     pub(crate) problem: Option<String>,
 }
 

@@ -9,4 +9,5 @@ mod repeats;
 mod routes;
 mod settings;
 mod subscription;
+mod unread;
 mod world;

@@ -1,7 +1,9 @@
 //! What else arrives.
 
 use amocrm_sdk::LeadId;
-use amocrm_sdk::webhook::{self, Action, CloudEvent, Event, ParseErrorKind, Tree, WebhookEvent};
+use amocrm_sdk::webhook::{
+    self, Action, CloudEvent, Event, ParseError, ParseErrorKind, Tree, WebhookEvent,
+};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -123,6 +125,26 @@ fn an_item_without_an_id_is_an_error_that_names_the_key() {
             "webhook body: expected a JSON object"
         )
     );
+}
+
+#[test]
+fn an_item_without_an_id_costs_none_of_the_items_beside_it() {
+    let body = b"leads[add][0][id]=1&leads[add][1][name]=secret&leads[add][2][id]=3&event[type]=1&contacts[add][0][id]=4\
+        &contacts[update][0][0][type]=company&add[0][type]=waba";
+    let payload = webhook::parse(body).unwrap();
+    let events: Vec<_> = payload.events.iter().map(Event::entity_id).collect();
+    assert_eq!(events, ["1", "3", "4"].map(|id| Some(id.to_owned())));
+    let keys: Vec<_> = payload.problems.iter().map(ParseError::key).collect();
+    assert_eq!(
+        keys,
+        [
+            "leads[add][1][id]",
+            "event[data][id]",
+            "contacts[update][0][0][id]",
+            "add[0][id]"
+        ]
+    );
+    assert!(!format!("{payload:?}").contains("secret"));
 }
 
 #[test]
