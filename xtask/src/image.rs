@@ -25,6 +25,8 @@ const PROGRAMS: [(&str, &str); 2] = [
 const USER: &str = "10001:10001";
 /// Where the build's certificates come from, there as here.
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// What amoCRM is told when it is asked. The service itself does without: nobody can reach this machine there.
+const PUBLIC_URL: &str = "https://crm.example.ru";
 /// How long the programs may take to start.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often is looked.
@@ -157,7 +159,6 @@ impl Image {
                 "ENCRYPTION_KEY",
                 "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned(),
             ),
-            ("PUBLIC_URL", "https://crm.example.ru".to_owned()),
             ("AMOCRM_BASE_URL", emulator.said("tls_base_url")?),
             ("AMOCRM_ACCESS_TOKEN", emulator.said("long_lived_token")?),
         ];
@@ -174,7 +175,7 @@ impl Image {
         };
         println!(
             "tls      {}",
-            process::output(asking, &mut command(asking))?
+            process::output(asking, command(asking).env("PUBLIC_URL", PUBLIC_URL))?
                 .lines()
                 .next()
                 .unwrap_or_default()
