@@ -432,6 +432,10 @@ struct WayRow<'a> {
     many: usize,
 }
 
+/// The dead letter, if it is one, the event and the subscriber.
+type Way<'a> = (Option<i64>, i64, &'a str);
+
+/// How many come into a lane.
 #[derive(Serialize)]
 struct HeadRow<'a> {
     lane: &'a str,
@@ -446,7 +450,7 @@ impl Operation for Again {
         let standing = self.standing(tx).await?;
         // By lanes, because everybody locks them in one order. Within a lane the numbers of dead letters are the
         // lower ones, so they go first; then the older events.
-        let mut ways: BTreeMap<&str, Vec<(Option<i64>, i64, &str)>> = BTreeMap::new();
+        let mut ways: BTreeMap<&str, Vec<Way<'_>>> = BTreeMap::new();
         for (place, letter) in standing {
             let (Some(lane), Some(candidate)) = (lanes.get(&place), self.batch.get(place)) else {
                 continue;

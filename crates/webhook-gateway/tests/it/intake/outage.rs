@@ -158,7 +158,8 @@ async fn story(mut place: Place, mut database: Database) {
     for _ in 0..2 {
         // Three deals, whose events are on their way.
         let bodies: Vec<_> = (0..12)
-            .map(|n| moved(1 + n % 3, second + n as i64))
+            .zip(second..)
+            .map(|(n, at)| moved(1 + n % 3, at))
             .collect();
         second += 12;
         for body in &bodies {
@@ -166,7 +167,8 @@ async fn story(mut place: Place, mut database: Database) {
         }
         database.go().await;
         let bodies: Vec<_> = (0..8)
-            .map(|n| moved(1 + n % 3, second + n as i64))
+            .zip(second..)
+            .map(|(n, at)| moved(1 + n % 3, at))
             .collect();
         second += 8;
         for body in &bodies {
