@@ -6,8 +6,9 @@ use lead_intake::{Config, OPEN_ROUTES};
 use reqwest::Method;
 use serde_json::{Value, json};
 use service_kit::config::Environment;
+use testkit::TestDatabase;
 
-use crate::harness::{LEAD, TestApp, TestDatabase};
+use crate::harness::{LEAD, TestApp};
 
 const TOKEN: &str = "0123456789abcdef0123";
 const BEARER: (&str, &str) = ("authorization", "Bearer 0123456789abcdef0123");

@@ -7,7 +7,7 @@
 //! It needs `chromium`, and pngquant to make them small. `PICTURES` names another folder than `docs/lead-intake`, and gets more pictures: dark, for a
 //! telephone, and of a year.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
@@ -16,12 +16,12 @@ use amocrm_emulator::Fault;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use store::Clock;
+use testkit::pictures::{DARK, Dice, TAKEN_AT, folder, photograph};
+use testkit::{TestDatabase, eventually};
 
-use crate::harness::{TestApp, TestDatabase, eventually};
+use crate::harness::TestApp;
 
 const DAYS: i64 = 30;
-/// 2026-11-20 19:00 in Moscow: when the pictures are taken.
-const END: i64 = 1_795_190_400;
 /// While a lead is delivered here in a tenth of a second, the agency's clock shows two.
 const PACE: i64 = 20;
 
@@ -49,27 +49,15 @@ const STAGES: [(&str, u32); 6] = [
     ("completed", 80),
 ];
 
-/// The same dice every time.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u32) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        u32::try_from(self.0 >> 33).unwrap() % sides
-    }
-
-    fn source(&mut self) -> &'static str {
-        let mut rest = self.roll(100);
-        for (source, weight) in SOURCES {
-            if rest < weight {
-                return source;
-            }
-            rest -= weight;
+fn source(dice: &mut Dice) -> &'static str {
+    let mut rest = dice.roll(100);
+    for (source, weight) in SOURCES {
+        if rest < weight {
+            return source;
         }
-        ""
+        rest -= weight;
     }
+    ""
 }
 
 /// The agency's clock: it runs fast, and is set to the days that are to be lived through.
@@ -95,7 +83,7 @@ impl Hands {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "draws the pictures of docs/lead-intake; needs chromium"]
 async fn draw() {
-    let end = DateTime::from_timestamp(END, 0).unwrap();
+    let end = DateTime::from_timestamp(TAKEN_AT, 0).unwrap();
     let hands = Hands {
         ahead: Arc::new(AtomicI64::new(
             (end - TimeDelta::days(DAYS)).timestamp_micros(),
@@ -111,7 +99,7 @@ async fn draw() {
     app.connect().await;
     app.provision().await;
 
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let mut dice = Dice::default();
     let mut open: Vec<(i64, usize)> = Vec::new();
     for day in 0..DAYS {
         let morning = end - TimeDelta::days(DAYS - 1 - day) - TimeDelta::hours(10);
@@ -133,7 +121,7 @@ async fn draw() {
             hands.set(morning + TimeDelta::minutes(i64::from(number) * 540 / i64::from(leads)));
             let body = json!({
                 "name": "Тест Тестов", "email": format!("visitor{day}x{number}@example.com"),
-                "utm_source": dice.source(),
+                "utm_source": source(&mut dice),
             });
             open.push((app.submit(&body.to_string()).await.id(), 0));
             if day != 11 {
@@ -194,15 +182,11 @@ async fn draw() {
     }
     if let Some(folder) = folder() {
         let page = format!("{}/dashboard?lang=ru&days=", app.url);
-        let dark = [
-            "--blink-settings=preferredColorScheme=0",
-            "--force-dark-mode",
-        ];
         photograph(
             &format!("{page}30"),
             &folder.join("dark.png"),
             "1280,1900",
-            &dark,
+            &DARK,
         )
         .await;
         photograph(
@@ -222,38 +206,4 @@ async fn draw() {
         let html = app.get("/dashboard?lang=ru&days=30").await.text;
         std::fs::write(folder.join("page.html"), html).unwrap();
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "whoever draws pictures says where in the environment"
-)]
-fn folder() -> Option<PathBuf> {
-    std::env::var("PICTURES").ok().map(PathBuf::from)
-}
-
-async fn photograph(url: &str, file: &Path, size: &str, more: &[&str]) {
-    let profile = tempfile::tempdir().unwrap();
-    let status = tokio::process::Command::new("chromium")
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--hide-scrollbars",
-        ])
-        .args(more)
-        .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("--window-size={size}"))
-        .arg(format!("--screenshot={}", file.display()))
-        .arg(url)
-        .status()
-        .await
-        .unwrap();
-    assert!(status.success() && file.exists(), "chromium drew nothing");
-    // The pictures are kept in the repository: a palette makes them small. Without pngquant they stay large.
-    let _ = tokio::process::Command::new("pngquant")
-        .args(["--force", "--ext", ".png", "--strip", "128"])
-        .arg(file)
-        .status()
-        .await;
 }

@@ -1,19 +1,14 @@
 //! The service as a process of its own.
 
-use std::path::Path;
-use std::process::Stdio;
-use std::time::Duration;
-
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use testkit::{Program, TestDatabase, browser, eventually};
 
-use crate::harness::{TestCrm, TestDatabase, all_settings, eventually};
+use crate::harness::{TestCrm, all_settings};
 
 /// The binary, running.
 #[derive(Debug)]
 pub(crate) struct Service {
-    child: Child,
+    program: Program,
     pub(crate) url: String,
     http: reqwest::Client,
 }
@@ -27,34 +22,13 @@ impl Service {
         let mut more = vec![("SERVER_PORT", "0"), ("LOG_DIR", "logs")];
         more.extend_from_slice(settings);
         let settings = all_settings(crm, database, "http://127.0.0.1:1", &more);
-        let mut child = Command::new(Path::new(env!("CARGO_BIN_EXE_lead-intake")))
-            .env_clear()
-            .envs(settings)
-            .current_dir(database.folder.path())
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        // The log says where it listens; it is read to its end, or the process would block.
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (tell, told) = tokio::sync::oneshot::channel();
-        tokio::spawn(async move {
-            let mut tell = Some(tell);
-            while let Ok(Some(line)) = lines.next_line().await {
-                if let Some((_, address)) = line.split_once("server.address=")
-                    && let Some(tell) = tell.take()
-                {
-                    let _ = tell.send(format!("http://{}", address.trim()));
-                }
-            }
-        });
-        let url = tokio::time::timeout(Duration::from_secs(30), told)
-            .await
-            .unwrap()
-            .unwrap();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { child, url, http }
+        let program = env!("CARGO_BIN_EXE_lead-intake");
+        let program = Program::start(program, settings, database.folder.path()).await;
+        Self {
+            url: program.url.clone(),
+            program,
+            http: browser(),
+        }
     }
 
     pub(crate) async fn queue_is_empty(&self) {
@@ -86,27 +60,15 @@ impl Service {
 
     /// Kills it without warning.
     pub(crate) async fn kill(mut self) {
-        self.child.start_kill().unwrap();
-        self.child.wait().await.unwrap();
+        self.program.kill().await;
     }
 
     /// Sends it a signal: `STOP` freezes it, `CONT` thaws it.
     pub(crate) async fn signal(&self, name: &str) {
-        let id = self.child.id().unwrap().to_string();
-        let status = Command::new("kill")
-            .args([format!("-{name}"), id])
-            .status()
-            .await
-            .unwrap();
-        assert!(status.success());
+        self.program.signal(name).await;
     }
 
-    pub(crate) async fn stop(mut self) {
-        self.signal("TERM").await;
-        let ended = tokio::time::timeout(Duration::from_secs(25), self.child.wait()).await;
-        assert!(
-            ended.unwrap().unwrap().success(),
-            "SIGTERM ends it in good order"
-        );
+    pub(crate) async fn stop(self) {
+        self.program.stop().await;
     }
 }

@@ -10,9 +10,10 @@ use reqwest::Method;
 use serde_json::json;
 use service_kit::metrics::COMMON_FIGURES;
 use store::throwaway::{Locked, fill_disk};
+use testkit::{TestDatabase, eventually};
 use tokio::time::Instant;
 
-use crate::harness::{LEAD, TestApp, TestCrm, TestDatabase, eventually};
+use crate::harness::{LEAD, TestApp, TestCrm};
 use crate::process::Service;
 
 fn lead(number: usize) -> String {
@@ -22,7 +23,7 @@ fn lead(number: usize) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn while_another_program_locks_the_file_visitors_are_told_in_time() {
     let app = TestApp::ready_with(&[("INTAKE_SHORT_WAIT_MS", "0")]).await;
-    let file = app.database.folder.path().join("var/intake.db");
+    let file = app.database.file();
     let lock = Locked::take(&file).await.unwrap();
     let until = Instant::now() + Duration::from_secs(3);
     let mut refused = 0;
@@ -111,13 +112,13 @@ async fn a_copy_of_the_files_holds_every_lead_that_was_answered() {
     }
     // What a power failure leaves: the file and its log, never closed.
     let copy = TestDatabase::sqlite();
-    let (from, to) = (
-        app.database.folder.path().join("var"),
-        copy.folder.path().join("var"),
-    );
-    std::fs::create_dir_all(&to).unwrap();
-    for name in ["intake.db", "intake.db-wal"] {
-        std::fs::copy(from.join(name), to.join(name)).unwrap();
+    let (from, to) = (app.database.file(), copy.file());
+    std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+    for (from, to) in [
+        (from.with_extension("db-wal"), to.with_extension("db-wal")),
+        (from, to),
+    ] {
+        std::fs::copy(from, to).unwrap();
     }
     let after = TestApp::start(copy, &[("INTAKE_SHORT_WAIT_MS", "0")]).await;
     assert!(
@@ -326,7 +327,7 @@ async fn health_tells_what_waits_what_failed_and_whether_leads_can_be_taken() {
     assert!(part("disk")["figures"]["free_bytes"].as_f64().unwrap() > 0.0);
     assert!(!health.text.contains("79001234567"));
 
-    let file = app.database.folder.path().join("var/intake.db");
+    let file = app.database.file();
     let lock = Locked::take(&file).await.unwrap();
     eventually("leads cannot be taken", || async {
         (app.get("/health").await.status == 503).then_some(())

@@ -1,7 +1,6 @@
 //! The service on a port of its own beside an emulated amoCRM, the platform and a manager.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::time::Duration;
 
 use amocrm_emulator::{Emulator, Seed};
@@ -10,13 +9,10 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use service_kit::config::Environment;
 use tempfile::TempDir;
+use testkit::{KEY, browser, eventually};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-
-const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-/// How long anything may take on a machine with much else to do.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An emulated amoCRM with the academy's pipeline.
 #[derive(Debug)]
@@ -39,7 +35,7 @@ impl Crm {
             .unwrap();
         let mut crm = Self {
             emulator,
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http: browser(),
             pipeline: 0,
             stages: Vec::new(),
         };
@@ -182,7 +178,7 @@ impl Academy {
             app,
             url,
             folder,
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http: browser(),
             shutdown,
             server,
         }
@@ -229,7 +225,7 @@ impl Academy {
     pub(crate) async fn stage_becomes(&self, deal: i64, lesson: usize) {
         let wanted = self.crm.stages[lesson];
         eventually(&format!("deal {deal} at lesson {lesson}"), || async {
-            self.crm.stage_of(deal).await == wanted
+            (self.crm.stage_of(deal).await == wanted).then_some(())
         })
         .await;
     }
@@ -251,7 +247,7 @@ impl Academy {
 
     pub(crate) async fn log_has(&self, rows: usize) -> Vec<(i64, String, bool)> {
         eventually(&format!("{rows} rows in the log"), || async {
-            self.log("").await.len() >= rows
+            (self.log("").await.len() >= rows).then_some(())
         })
         .await;
         self.log("").await
@@ -266,23 +262,6 @@ impl Academy {
             .unwrap();
         (report.is_well(), String::from_utf8(out).unwrap())
     }
-}
-
-/// Waits until it is so.
-pub(crate) async fn eventually<F, R>(what: &str, mut is_so: F)
-where
-    F: FnMut() -> R,
-    R: Future<Output = bool>,
-{
-    let waiting = async {
-        while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(30)).await;
-        }
-    };
-    assert!(
-        tokio::time::timeout(PATIENCE, waiting).await.is_ok(),
-        "never: {what}"
-    );
 }
 
 /// Impatient settings: what takes minutes for real people takes milliseconds here.

@@ -1,16 +1,11 @@
 //! Real processes, killed without warning while lessons come shuffled and repeated.
 
-use std::path::Path;
-use std::process::Stdio;
-use std::time::Duration;
-
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use testkit::{Program, browser, eventually};
 
-use crate::harness::{Crm, all_settings, eventually};
+use crate::harness::{Crm, all_settings};
 
 const STUDENTS: usize = 30;
 const LESSONS: usize = 3;
@@ -34,7 +29,7 @@ async fn killed_processes_bring_every_deal_to_its_highest_lesson_and_none_backwa
     for (index, lesson) in told.iter().enumerate() {
         if index % (told.len() / KILLS) == told.len() / KILLS - 1 {
             let dying = index / (told.len() / KILLS) % services.len();
-            services[dying].kill().await;
+            services[dying].program.kill().await;
             services[dying] = Service::start(&crm, &folder).await;
         }
         let body = json!({"email": email(lesson / LESSONS), "lesson_number": lesson % LESSONS + 1});
@@ -43,13 +38,13 @@ async fn killed_processes_bring_every_deal_to_its_highest_lesson_and_none_backwa
     }
     for deal in &deals {
         eventually("the deal is at the last lesson", || async {
-            crm.stage_of(*deal).await == crm.stages[LESSONS]
+            (crm.stage_of(*deal).await == crm.stages[LESSONS]).then_some(())
         })
         .await;
     }
     let rows = || async { services[0].log().await };
     eventually("every lesson has its row", || async {
-        rows().await.len() >= all
+        (rows().await.len() >= all).then_some(())
     })
     .await;
     let mut rows = rows().await;
@@ -59,7 +54,7 @@ async fn killed_processes_bring_every_deal_to_its_highest_lesson_and_none_backwa
     assert_eq!(rows.len(), all, "one row for each lesson");
     assert_eq!(backward(&crm).await, 0);
     for service in &mut services {
-        service.kill().await;
+        service.program.kill().await;
     }
 }
 
@@ -96,49 +91,27 @@ async fn backward(crm: &Crm) -> usize {
 /// The binary, running.
 #[derive(Debug)]
 struct Service {
-    child: Child,
-    url: String,
+    program: Program,
     http: reqwest::Client,
 }
 
 impl Service {
     async fn start(crm: &Crm, folder: &TempDir) -> Self {
         let settings = all_settings(crm, folder, &[("SERVER_PORT", "0")]);
-        let mut child = Command::new(Path::new(env!("CARGO_BIN_EXE_lesson-sync")))
-            .env_clear()
-            .envs(settings)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        // The log says where it listens; it is read to its end, or the process would block.
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (tell, told) = tokio::sync::oneshot::channel();
-        tokio::spawn(async move {
-            let mut tell = Some(tell);
-            while let Ok(Some(line)) = lines.next_line().await {
-                if let Some((_, address)) = line.split_once("server.address=")
-                    && let Some(tell) = tell.take()
-                {
-                    let _ = tell.send(format!("http://{}", address.trim()));
-                }
-            }
-        });
-        let url = tokio::time::timeout(Duration::from_mins(1), told)
-            .await
-            .unwrap()
-            .unwrap();
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { child, url, http }
+        let program = env!("CARGO_BIN_EXE_lesson-sync");
+        Self {
+            program: Program::start(program, settings, folder.path()).await,
+            http: browser(),
+        }
     }
 
     /// Whether the lesson was taken; the platform sends it again if not.
-    async fn takes(&self, body: &Value) -> bool {
-        let url = format!("{}/api/lessons/completed", self.url);
+    async fn takes(&self, body: &Value) -> Option<()> {
+        let url = format!("{}/api/lessons/completed", self.program.url);
         let answer = self.http.post(url).json(body).send().await;
-        answer.is_ok_and(|answer| answer.status() == 202)
+        answer
+            .is_ok_and(|answer| answer.status() == 202)
+            .then_some(())
     }
 
     /// Student, lesson and success of every row.
@@ -146,7 +119,7 @@ impl Service {
         let mut rows = Vec::new();
         let mut path = "/api/sync/log?limit=250".to_owned();
         loop {
-            let url = format!("{}{path}", self.url);
+            let url = format!("{}{path}", self.program.url);
             let page: Value = self
                 .http
                 .get(url)
@@ -168,11 +141,5 @@ impl Service {
             };
             path = format!("/api/sync/log?limit=250&after={next}");
         }
-    }
-
-    /// Kills it without warning.
-    async fn kill(&mut self) {
-        self.child.start_kill().unwrap();
-        self.child.wait().await.unwrap();
     }
 }

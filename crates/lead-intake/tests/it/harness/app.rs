@@ -1,25 +1,23 @@
 //! The service itself, and the visitor and the administrator before it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use lead_intake::provision::{self, Arguments};
 use lead_intake::{App, Config, doctor};
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::Value;
-use service_kit::clock::{Clock as _, SystemClock};
+use service_kit::clock::SystemClock;
 use service_kit::config::Environment;
-use store::{Clock, Keyring, Options, Store, TimeSource};
+use store::{Clock, Keyring, Options, TimeSource};
+use testkit::{Answer, KEY, TestClock, TestDatabase, browser, eventually};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::crm::browser;
-use super::{TestCrm, TestDatabase, eventually};
-
-const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+use super::TestCrm;
 
 /// lead-intake listening on a port of its own, beside an emulated amoCRM.
 #[derive(Debug)]
@@ -31,37 +29,6 @@ pub(crate) struct TestApp {
     http: reqwest::Client,
     shutdown: CancellationToken,
     server: JoinHandle<anyhow::Result<()>>,
-}
-
-/// An answer, read.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: reqwest::header::HeaderMap,
-    pub(crate) text: String,
-}
-
-impl Answer {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
-    }
-
-    /// The names of the fields that a 422 complains about.
-    pub(crate) fn wrong_fields(&self) -> Vec<String> {
-        assert_eq!(self.status, 422, "{}", self.text);
-        assert_eq!(self.headers["content-type"], "application/problem+json");
-        let errors = self.json()["errors"].as_array().unwrap().clone();
-        errors
-            .iter()
-            .map(|error| error["field"].as_str().unwrap().to_owned())
-            .collect()
-    }
-
-    pub(crate) fn id(&self) -> i64 {
-        self.json()["id"]
-            .as_i64()
-            .unwrap_or_else(|| panic!("no id: {}", self.text))
-    }
 }
 
 impl TestApp {
@@ -170,15 +137,12 @@ impl TestApp {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let settings = all_settings(&crm, &database, &url, settings);
         let config = Config::load(Environment::from_pairs(settings), None).unwrap();
-        let hands = clock.clone();
         let options = Options::new()
-            .clock(Clock::new(move || hands.now()))
+            .clock(clock.hands())
             .time_source(TimeSource::Process)
             .funnels(true)
             .keyring(Keyring::parse(&SecretString::from(KEY)).unwrap());
-        let url_of_store = SecretString::from(database.url.as_str());
-        let store = Store::open(&url_of_store, options).await.unwrap();
-        store.migrate().await.unwrap();
+        let store = database.open(options).await;
         let app = App::with_store(config, store, Arc::new(clock.clone()));
         let shutdown = CancellationToken::new();
         let server = tokio::spawn({
@@ -238,7 +202,7 @@ impl TestApp {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        read(request).await
+        Answer::of(request).await
     }
 
     /// The administrator opens the start page, allows the access, and comes back.
@@ -254,7 +218,7 @@ impl TestApp {
         let start = self.get("/api/auth/amo").await;
         assert_eq!(start.status, 302, "{}", start.text);
         let consent = start.headers["location"].to_str().unwrap().to_owned();
-        let page = read(self.http.get(&consent)).await;
+        let page = Answer::of(self.http.get(&consent)).await;
         assert_eq!(page.status, 200, "{}", page.text);
         let (_, query) = consent.split_once('?').unwrap();
         let account = page
@@ -268,7 +232,7 @@ impl TestApp {
             .post(&consent)
             .header("content-type", "application/x-www-form-urlencoded")
             .body(format!("{query}&account={account}&action=allow"));
-        let back = read(form).await;
+        let back = Answer::of(form).await;
         let location = back.headers["location"].to_str().unwrap();
         location.split_once('?').unwrap().1.to_owned()
     }
@@ -330,49 +294,12 @@ impl TestApp {
     }
 }
 
-/// The machine's clock, until a test moves it on. Clones share the hands.
-#[derive(Debug, Clone)]
-pub(crate) struct TestClock {
-    machine: Clock,
-    ahead: Arc<Mutex<TimeDelta>>,
-}
-
-impl TestClock {
-    pub(crate) fn new() -> Self {
-        Self {
-            machine: Clock::system(),
-            ahead: Arc::default(),
-        }
-    }
-
-    pub(crate) fn advance(&self, by: TimeDelta) {
-        *self.ahead.lock().unwrap() += by;
-    }
-}
-
-impl service_kit::clock::Clock for TestClock {
-    fn now(&self) -> DateTime<Utc> {
-        self.machine.now() + *self.ahead.lock().unwrap()
-    }
-}
-
 async fn open_by(config: Config, database: &TestDatabase, clock: Clock) -> App {
     let options = Options::new()
         .clock(clock)
         .keyring(Keyring::parse(&SecretString::from(KEY)).unwrap());
-    let url = SecretString::from(database.url.as_str());
-    let store = Store::open(&url, options).await.unwrap();
-    store.migrate().await.unwrap();
+    let store = database.open(options).await;
     App::with_store(config, store, SystemClock::shared())
-}
-
-async fn read(request: reqwest::RequestBuilder) -> Answer {
-    let answer = request.send().await.unwrap();
-    Answer {
-        status: answer.status(),
-        headers: answer.headers().clone(),
-        text: answer.text().await.unwrap(),
-    }
 }
 
 /// Impatient settings: what takes seconds for real people takes milliseconds here.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use amocrm_emulator::{Emulator, Seed};
 use reqwest::Method;
 use serde_json::{Value, json};
+use testkit::browser;
 
 /// An emulated amoCRM, and a manager who uses it.
 #[derive(Debug)]
@@ -172,13 +173,4 @@ pub(crate) fn field<'a>(entity: &'a Value, code: &str) -> Option<&'a str> {
     let fields = entity["custom_fields_values"].as_array()?;
     let field = fields.iter().find(|field| field["field_code"] == code)?;
     field["values"][0]["value"].as_str()
-}
-
-/// An HTTP client that neither follows redirects nor asks a proxy.
-pub(super) fn browser() -> reqwest::Client {
-    reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .unwrap()
 }

@@ -11,13 +11,11 @@ use store::{
     Acceptance, Circuit, Dedup, JobsOptions, Keyring, NewEvent, NewRequest, NewSubscriber, Options,
     Route, Store, SubscriberSource, SubscriberState, TimeSource, gateway_lane, job_kind,
 };
+use testkit::{KEY, TestClock, TestDatabase, eventually};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use webhook_gateway::{Config, Deliverer};
 
-use super::{TestClock, TestDatabase, eventually};
-
-const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// A test's clock runs fast: no lease ends by it.
 const LEASE_MS: &str = "600000";
 const ACCOUNT: &str = "acme";

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use tempfile::TempDir;
-
-use super::database::env;
-use super::eventually;
+use testkit::{eventually, neighbour};
 
 /// A server that a test may end and start again.
 #[derive(Debug)]
@@ -26,16 +24,8 @@ impl TestNats {
     }
 
     /// One that lets nobody else in.
-    #[expect(clippy::print_stdout, reason = "a test that did not run should say so")]
     pub(crate) async fn start_for(login: Option<(&'static str, &'static str)>) -> Option<Self> {
-        let Some(program) = env("TEST_NATS_SERVER") else {
-            assert!(
-                env("REQUIRE_ALL").as_deref() != Some("1"),
-                "REQUIRE_ALL=1, but TEST_NATS_SERVER is not set"
-            );
-            println!("skipped: NATS");
-            return None;
-        };
+        let program = neighbour("TEST_NATS_SERVER", "NATS")?;
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);

@@ -91,7 +91,7 @@ async fn every_fixture_becomes_the_envelopes_that_its_name_says() {
         }
         assert_eq!(world.events().await.len(), stored.len());
         world.stop().await;
-        place.close().await;
+        place.drop_schema().await;
     }
 }
 

@@ -219,7 +219,7 @@ async fn story(mut place: Place, mut database: Database) {
         assert!(places.is_sorted(), "{places:?}");
     }
     world.stop().await;
-    place.close().await;
+    place.drop_schema().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

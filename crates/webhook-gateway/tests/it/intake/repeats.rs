@@ -36,7 +36,7 @@ async fn sixty_four_at_once_and_the_same_six_days_later_are_one_event() {
         world.pass(TimeDelta::days(9));
         assert_eq!(world.webhook(body).await.counts(), (1, 0));
         world.stop().await;
-        place.close().await;
+        place.drop_schema().await;
     }
 }
 
@@ -97,6 +97,6 @@ async fn what_is_deleted_again_after_it_was_restored_is_news() {
         }
         assert_eq!(world.events().await.len(), 5);
         world.stop().await;
-        place.close().await;
+        place.drop_schema().await;
     }
 }

@@ -40,7 +40,7 @@ async fn no_event_misses_a_subscriber_that_was_made_on_another_instance() {
         assert_eq!(routed(&one, "s1").await, 20);
         one.stop().await;
         other.stop().await;
-        place.close().await;
+        place.drop_schema().await;
     }
 }
 

@@ -195,7 +195,7 @@ async fn a_subscription_that_amocrm_switched_off_is_switched_on_again_and_told()
         part["detail"].as_str().unwrap().contains("amoCRM sends"),
         "{part}"
     );
-    let metrics = watcher.get("/metrics").await.text;
+    let metrics = watcher.get("/metrics").await.text.clone();
     assert!(
         metrics.contains("gateway_subscription_disabled_total{account=\"main\"} 1"),
         "{metrics}"

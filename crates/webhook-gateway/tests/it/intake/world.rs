@@ -1,111 +1,31 @@
 //! The gateway as amoCRM sees it, over a database of a test's own.
 
-use std::future::Future;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use reqwest::StatusCode;
+use chrono::TimeDelta;
 use secrecy::SecretString;
-use serde_json::Value;
-use service_kit::clock::{Clock as _, SystemClock};
 use service_kit::config::Environment;
-use store::throwaway::Schema;
 use store::{EventRow, Keyring, Options, Store, TimeSource};
-use tempfile::TempDir;
+use testkit::{KEY, TestClock, browser};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use webhook_gateway::{App, Config};
 
-const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub(super) use testkit::{TestDatabase as Place, eventually};
+
 /// The secret of the only account.
 pub(super) const SECRET: &str = "9f2c9f2c9f2c9f2c9f2c9f2c";
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
-const PATIENCE: Duration = Duration::from_secs(90);
-
-/// Reads a variable: where PostgreSQL is, and whether it may be missing.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tests are configured by their runner, in this one place"
-)]
-fn env(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
-/// Where a test keeps its data.
-#[derive(Debug)]
-pub(super) struct Place {
-    pub(super) url: String,
-    pub(super) folder: TempDir,
-    schema: Option<Schema>,
-}
-
-impl Place {
-    pub(super) fn sqlite() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self {
-            url: format!("sqlite://{}/gateway.db", folder.path().display()),
-            folder,
-            schema: None,
-        }
-    }
-
-    #[expect(clippy::print_stdout, reason = "a test that did not run should say so")]
-    /// A schema on the server of `TEST_POSTGRES_URL`; `None` without one, unless `REQUIRE_ALL=1` wants it.
-    pub(super) async fn postgres() -> Option<Self> {
-        let Some(server) = env("TEST_POSTGRES_URL") else {
-            assert!(
-                env("REQUIRE_ALL").as_deref() != Some("1"),
-                "REQUIRE_ALL=1, but TEST_POSTGRES_URL is not set"
-            );
-            println!("skipped: PostgreSQL");
-            return None;
-        };
-        let schema = Schema::create(&server).await.unwrap();
-        Some(Self {
-            url: schema.url(),
-            folder: tempfile::tempdir().unwrap(),
-            schema: Some(schema),
-        })
-    }
-
-    pub(super) fn file(&self) -> PathBuf {
-        self.folder.path().join("gateway.db")
-    }
-
-    pub(super) fn write(&self, name: &str, text: &str) -> String {
-        let path = self.folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path.display().to_string()
-    }
-
-    pub(super) async fn close(self) {
-        if let Some(schema) = &self.schema {
-            schema.drop().await.unwrap();
-        }
-    }
-}
-
-/// The machine's clock, ahead by as much as a test lets pass.
-#[derive(Debug, Clone, Default)]
-pub(super) struct AheadClock(Arc<AtomicI64>);
-
-impl service_kit::clock::Clock for AheadClock {
-    fn now(&self) -> DateTime<Utc> {
-        SystemClock.now() + TimeDelta::milliseconds(self.0.load(Ordering::Relaxed))
-    }
-}
-
 /// A gateway that listens.
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) app: App,
     pub(super) url: String,
     pub(super) http: reqwest::Client,
-    pub(super) clock: AheadClock,
+    pub(super) clock: TestClock,
     shutdown: CancellationToken,
     server: JoinHandle<anyhow::Result<()>>,
 }
@@ -131,16 +51,12 @@ impl World {
                 .map(|(name, value)| (*name, (*value).to_owned())),
         );
         let config = Config::load(Environment::from_pairs(all), None).unwrap();
-        let clock = AheadClock::default();
-        let hands = clock.clone();
+        let clock = TestClock::new();
         let options = Options::new()
             .keyring(Keyring::parse(&SecretString::from(KEY)).unwrap())
-            .clock(store::Clock::new(move || hands.now()))
+            .clock(clock.hands())
             .time_source(TimeSource::Process);
-        let store = Store::open(&config.database.to_secret(), options)
-            .await
-            .unwrap();
-        store.migrate().await.unwrap();
+        let store = place.open(options).await;
         let app = App::with_store(config, store, Arc::new(clock.clone()));
         let shutdown = CancellationToken::new();
         let server = tokio::spawn({
@@ -150,10 +66,7 @@ impl World {
         let world = Self {
             app,
             url,
-            http: reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .build()
-                .unwrap(),
+            http: browser(),
             clock,
             shutdown,
             server,
@@ -208,39 +121,31 @@ impl World {
     }
 
     pub(super) fn pass(&self, span: TimeDelta) {
-        self.clock
-            .0
-            .fetch_add(span.num_milliseconds(), Ordering::Relaxed);
+        self.clock.advance(span);
     }
 }
 
-/// An answer, read.
+/// What the gateway answers.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: reqwest::header::HeaderMap,
-    pub(super) text: String,
+pub(super) struct Answer(testkit::Answer);
+
+impl Deref for Answer {
+    type Target = testkit::Answer;
+
+    fn deref(&self) -> &testkit::Answer {
+        &self.0
+    }
 }
 
 impl Answer {
     pub(super) async fn of(request: reqwest::RequestBuilder) -> Self {
-        let answer = request.send().await.unwrap();
-        Self {
-            status: answer.status(),
-            headers: answer.headers().clone(),
-            text: answer.text().await.unwrap(),
-        }
-    }
-
-    pub(super) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
+        Self(testkit::Answer::of(request).await)
     }
 
     /// How many events were new, and how many had come before.
     pub(super) fn counts(&self) -> (u64, u64) {
         assert_eq!(self.status, 200, "{}", self.text);
-        let receipt = self.json();
-        let number = |name: &str| receipt[name].as_u64().unwrap();
+        let number = |name| u64::try_from(self.number(name)).unwrap();
         let duplicates = number("duplicates");
         (number("events") - duplicates, duplicates)
     }
@@ -255,24 +160,6 @@ pub(super) fn moved(deal: u64, second: i64) -> String {
          &leads[status][0][updated_at]={}",
         1_769_000_000 + second
     )
-}
-
-/// Asks again until the answer is there; panics when it does not come.
-pub(super) async fn eventually<T, F>(what: &str, mut ask: impl FnMut() -> F) -> T
-where
-    F: Future<Output = Option<T>>,
-{
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "it did not happen within {PATIENCE:?}: {what}"
-        );
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
 }
 
 /// All bodies of the fixtures, by the names of their files.

@@ -16,7 +16,7 @@ use service_kit::signature::SigningKeys;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-use super::harness::{Gateway, TOKEN, eventually};
+use super::harness::{Gateway, TOKEN};
 
 fn command(gateway: &Gateway, arguments: &[&str]) -> Command {
     let mut command = Command::new(Path::new(env!("CARGO_BIN_EXE_webhook-gateway")));
@@ -24,7 +24,7 @@ fn command(gateway: &Gateway, arguments: &[&str]) -> Command {
         .args(arguments)
         .env_clear()
         .envs(gateway.environment())
-        .current_dir(gateway.folder.path())
+        .current_dir(gateway.database.folder.path())
         .stdin(Stdio::null())
         .kill_on_drop(true);
     command
@@ -359,10 +359,7 @@ async fn listen_says_what_is_wrong_and_ends() {
         &gateway,
         &["listen", "--forward", "http://127.0.0.1:9/x", "-n", "2"],
     );
-    eventually("it is connected", async || {
-        (listen.line().await == "connected").then_some(())
-    })
-    .await;
+    while listen.line().await != "connected" {}
     for lead in 1..=2 {
         gateway.lead(lead, "add").await;
         assert!(listen.line().await.contains(" after "));

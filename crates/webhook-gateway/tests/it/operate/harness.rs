@@ -5,75 +5,31 @@ use std::time::Duration;
 
 use amocrm_sdk::webhook::{self, CloudEvent};
 use chrono::{DateTime, Utc};
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use serde_json::Value;
 use service_kit::clock::{Clock as _, SystemClock};
 use service_kit::config::Environment;
 use service_kit::http::serve;
 use sha2::{Digest as _, Sha256};
-use store::throwaway::Schema;
 use store::{
     Acceptance, Attempt, AttemptOutcome, CircuitStep, Dedup, NewEvent, NewRequest, Next, Registry,
     RetryAfter, Route, Store, gateway_lane, job_kind,
 };
-use tempfile::TempDir;
+use testkit::{TestDatabase, browser, databases};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use webhook_gateway::{App, Config};
 
+pub(crate) use testkit::{Answer, KEY, eventually};
+
 pub(crate) const TOKEN: &str = "0123456789abcdef0123";
-pub(crate) const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-
-/// How long something that has to happen may take: far more than it needs.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Reads a variable: where PostgreSQL is, and whether it may be missing.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tests are configured by their runner, in this one place"
-)]
-fn env(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
-/// Lives a story through on each database: on PostgreSQL if `TEST_POSTGRES_URL` names a server, unless `REQUIRE_ALL=1`
-/// wants it. Deliveries are the story's affair unless the whole service works.
-#[expect(clippy::print_stdout, reason = "a test that did not run should say so")]
+/// Lives a story through on each database. Deliveries are the story's affair unless the whole service works.
 pub(crate) async fn on_each(is_working: bool, story: impl AsyncFn(Gateway)) {
-    let gateway = if is_working {
-        Gateway::start(&[]).await
-    } else {
-        Gateway::at_rest().await
-    };
-    Box::pin(story(gateway)).await;
-    let Some(server) = env("TEST_POSTGRES_URL") else {
-        assert!(
-            env("REQUIRE_ALL").as_deref() != Some("1"),
-            "REQUIRE_ALL=1, but TEST_POSTGRES_URL is not set"
-        );
-        println!("skipped: PostgreSQL");
-        return;
-    };
-    let schema = Schema::create(&server).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let gateway = Gateway::start_on(&schema.url(), folder, &[], is_working).await;
-    Box::pin(story(gateway)).await;
-    schema.drop().await.unwrap();
-}
-
-/// Asks again until the answer is there; panics when it does not come.
-pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = ask().await {
-            return answer;
-        }
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "it did not happen within {PATIENCE:?}: {what}"
-        );
-        tokio::time::sleep(Duration::from_millis(25)).await;
+    for database in databases().await {
+        let gateway = Gateway::start_on(database.clone(), &[], is_working).await;
+        Box::pin(story(gateway)).await;
+        database.drop_schema().await;
     }
 }
 
@@ -82,7 +38,7 @@ pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Opti
 pub(crate) struct Gateway {
     pub(crate) app: App,
     pub(crate) url: String,
-    pub(crate) folder: TempDir,
+    pub(crate) database: TestDatabase,
     settings: Vec<(String, String)>,
     http: reqwest::Client,
     shutdown: CancellationToken,
@@ -91,70 +47,36 @@ pub(crate) struct Gateway {
     server: JoinHandle<anyhow::Result<()>>,
 }
 
-/// An answer, read.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: reqwest::header::HeaderMap,
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) text: String,
-}
-
-impl Answer {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
-    }
-
-    /// The names of the fields that a 422 complains about.
-    pub(crate) fn wrong_fields(&self) -> Vec<String> {
-        assert_eq!(self.status, 422, "{}", self.text);
-        let errors = self.json()["errors"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
-        errors
-            .iter()
-            .map(|error| error["field"].as_str().unwrap().to_owned())
-            .collect()
-    }
-}
-
 impl Gateway {
     /// The whole service.
     pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/gateway.db", folder.path().display());
-        Self::start_on(&url, folder, settings, true).await
+        Self::start_on(TestDatabase::sqlite(), settings, true).await
     }
 
     /// The whole service, as one of several processes on this database.
-    pub(crate) async fn start_at(url: &str) -> Self {
-        Self::start_on(url, tempfile::tempdir().unwrap(), &[], true).await
+    pub(crate) async fn start_at(database: &TestDatabase) -> Self {
+        Self::start_on(database.clone(), &[], true).await
     }
 
     /// The interface alone: nobody delivers but the story.
     pub(crate) async fn at_rest() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/gateway.db", folder.path().display());
-        Self::start_on(&url, folder, &[], false).await
+        Self::start_on(TestDatabase::sqlite(), &[], false).await
     }
 
-    async fn start_on(
-        url: &str,
-        folder: TempDir,
-        settings: &[(&str, &str)],
-        is_working: bool,
-    ) -> Self {
-        let settings = [("DATABASE_URL", url), ("ENCRYPTION_KEY", KEY)]
-            .iter()
-            .chain(settings)
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        Self::run(folder, settings, None, is_working).await
+    async fn start_on(database: TestDatabase, settings: &[(&str, &str)], is_working: bool) -> Self {
+        let settings = [
+            ("DATABASE_URL", database.url.as_str()),
+            ("ENCRYPTION_KEY", KEY),
+        ]
+        .iter()
+        .chain(settings)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+        Self::run(database, settings, None, is_working).await
     }
 
     async fn run(
-        folder: TempDir,
+        database: TestDatabase,
         settings: Vec<(String, String)>,
         port: Option<u16>,
         is_working: bool,
@@ -183,13 +105,9 @@ impl Gateway {
         Self {
             app,
             url,
-            folder,
+            database,
             settings,
-            http: reqwest::Client::builder()
-                .no_proxy()
-                .redirect(reqwest::redirect::Policy::none())
-                .build()
-                .unwrap(),
+            http: browser(),
             _end: shutdown.clone().drop_guard(),
             shutdown,
             server,
@@ -197,11 +115,11 @@ impl Gateway {
     }
 
     /// Stops in good order and says how long that took.
-    async fn end(self) -> (TempDir, Vec<(String, String)>, Duration) {
+    async fn end(self) -> (TestDatabase, Vec<(String, String)>, Duration) {
         let started = tokio::time::Instant::now();
         self.shutdown.cancel();
         self.server.await.unwrap().unwrap();
-        (self.folder, self.settings, started.elapsed())
+        (self.database, self.settings, started.elapsed())
     }
 
     pub(crate) async fn stop(self) -> Duration {
@@ -211,8 +129,8 @@ impl Gateway {
     /// Stops, and starts again at the same address.
     pub(crate) async fn restart(self) -> Self {
         let port = self.url.rsplit_once(':').unwrap().1.parse().unwrap();
-        let (folder, settings, _) = self.end().await;
-        Self::run(folder, settings, Some(port), true).await
+        let (database, settings, _) = self.end().await;
+        Self::run(database, settings, Some(port), true).await
     }
 
     /// The environment of a process on the same database.
@@ -237,15 +155,7 @@ impl Gateway {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let answer = request.send().await.unwrap();
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let bytes = answer.bytes().await.unwrap().to_vec();
-        Answer {
-            status,
-            headers,
-            text: String::from_utf8_lossy(&bytes).into_owned(),
-            bytes,
-        }
+        Answer::of(request).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -7,7 +7,7 @@
 //! It needs `chromium`, and pngquant to make them small. `PICTURES` names another folder than `docs/webhook-gateway`, and
 //! gets more pictures: dark, for a telephone, on paper, and of the other pages.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,25 +20,12 @@ use store::{
     Attempt, AttemptOutcome, CircuitPolicy, CircuitStep, Clock, Keyring, NewSubscriber, Next,
     Options, RetryAfter, Store, SubscriberSource, SubscriberState, TimeSource, job_kind,
 };
+use testkit::KEY;
+use testkit::pictures::{DARK, Dice, TAKEN_AT, folder, photograph};
 use tokio::net::TcpListener;
 use webhook_gateway::{App, Config};
 
-use super::harness::{KEY, stored};
-
-/// 2026-11-20 19:00 in Moscow: when the pictures are taken.
-const END: i64 = 1_795_190_400;
-
-/// The same dice every time.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 33) % sides
-    }
-}
+use super::harness::stored;
 
 struct Team {
     app: App,
@@ -71,12 +58,12 @@ impl Team {
             app: App::with_store(config, store.clone(), shared),
             store,
             hands,
-            dice: Mutex::new(Dice(0x9e37_79b9_7f4a_7c15)),
+            dice: Mutex::default(),
         }
     }
 
-    fn roll(&self, sides: u64) -> u64 {
-        self.dice.lock().unwrap().roll(sides)
+    fn roll(&self, sides: u32) -> u64 {
+        self.dice.lock().unwrap().roll(sides).into()
     }
 
     async fn subscribe(&self, name: &str, settings: serde_json::Value) {
@@ -198,7 +185,7 @@ impl Team {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "draws the pictures of docs/webhook-gateway; needs chromium"]
 async fn draw() {
-    let end = DateTime::from_timestamp(END, 0).unwrap();
+    let end = DateTime::from_timestamp(TAKEN_AT, 0).unwrap();
     let data = tempfile::tempdir().unwrap();
     let team = Team::open(data.path(), end - TimeDelta::hours(24)).await;
     team.subscribe(
@@ -289,12 +276,8 @@ async fn draw() {
             .await
             .unwrap();
         let event = &newest[3].event_id;
-        let dark = [
-            "--blink-settings=preferredColorScheme=0",
-            "--force-dark-mode",
-        ];
         let page = format!("{url}?lang=ru&days=1");
-        photograph(&page, &folder.join("dark.png"), "1280,2200", &dark).await;
+        photograph(&page, &folder.join("dark.png"), "1280,2200", &DARK).await;
         photograph(&page, &folder.join("telephone.png"), "500,4600", &[]).await;
         photograph(
             &format!("{url}?lang=en&days=7"),
@@ -318,38 +301,4 @@ async fn draw() {
         )
         .await;
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "whoever draws pictures says where in the environment"
-)]
-fn folder() -> Option<PathBuf> {
-    std::env::var("PICTURES").ok().map(PathBuf::from)
-}
-
-async fn photograph(url: &str, file: &Path, size: &str, more: &[&str]) {
-    let profile = tempfile::tempdir().unwrap();
-    let status = tokio::process::Command::new("chromium")
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--hide-scrollbars",
-        ])
-        .args(more)
-        .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("--window-size={size}"))
-        .arg(format!("--screenshot={}", file.display()))
-        .arg(url)
-        .status()
-        .await
-        .unwrap();
-    assert!(status.success() && file.exists(), "chromium drew nothing");
-    // The pictures are kept in the repository: a palette makes them small. Without pngquant they stay large.
-    let _ = tokio::process::Command::new("pngquant")
-        .args(["--force", "--ext", ".png", "--strip", "128"])
-        .arg(file)
-        .status()
-        .await;
 }

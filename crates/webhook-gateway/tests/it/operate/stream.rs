@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::json;
 use store::{Acceptance, Dedup, NewEvent, NewRequest, Store};
+use testkit::{PATIENCE, TestDatabase};
 
-use super::harness::{Gateway, eventually, on_each};
-use crate::harness::TestDatabase;
+use super::harness::{Gateway, on_each};
 
 /// A reader of the stream.
 struct Reader {
@@ -159,8 +159,8 @@ async fn an_event_that_is_seen_after_younger_ones_is_told_once_to_everybody() {
     let Some(database) = TestDatabase::postgres().await else {
         return;
     };
-    let one = Gateway::start_at(&database.url).await;
-    let other = Gateway::start_at(&database.url).await;
+    let one = Gateway::start_at(&database).await;
+    let other = Gateway::start_at(&database).await;
     let id = async |reader: &mut Reader| -> String {
         let (_, told) = reader.next().await.unwrap();
         told["id"].as_str().unwrap().to_owned()
@@ -174,10 +174,14 @@ async fn an_event_that_is_seen_after_younger_ones_is_told_once_to_everybody() {
     let mut held = schema.hold_event(LATE).await.unwrap();
     let store = one.app.store().clone();
     let taking = tokio::spawn(async move { take(&store, LATE).await });
-    eventually("it waits", async || {
-        held.is_waited_for().await.unwrap().then_some(())
-    })
-    .await;
+    let waits = async {
+        while !held.is_waited_for().await.unwrap() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waits)
+        .await
+        .expect("nobody waits for it");
     let younger = join_all((2..8).map(|lead| other.lead(lead, "add"))).await;
     let younger: BTreeSet<String> = younger.into_iter().collect();
     let mut told = BTreeSet::new();
