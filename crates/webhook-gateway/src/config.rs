@@ -7,7 +7,6 @@ mod enrichment;
 mod file;
 mod gateway;
 mod retention;
-mod span;
 mod subscriber;
 
 use std::path::{Path, PathBuf};
@@ -27,7 +26,6 @@ pub use self::file::{FileError, FileSubscriber, GatewayFile};
 pub(crate) use self::gateway::read_events;
 pub use self::gateway::{GATEWAY_VARIABLES, GatewayConfig};
 pub use self::retention::{RETENTION_VARIABLES, RetentionConfig};
-pub use self::span::parse_span;
 pub(crate) use self::subscriber::is_pattern;
 pub use self::subscriber::{Destination, Enrich, OnFailure, SubscriberSettings, is_name};
 

@@ -29,7 +29,7 @@ pub use self::config::{
     AccountConfig, Config, DASHBOARD_VARIABLES, DEFAULT_TOML, DELIVERY_VARIABLES, DashboardConfig,
     DeliveryConfig, Destination, ENRICHMENT_VARIABLES, Enrich, EnrichmentConfig, FileError,
     FileSubscriber, GATEWAY_VARIABLES, GatewayConfig, GatewayFile, OnFailure, RETENTION_VARIABLES,
-    RetentionConfig, SubscriberSettings, is_name, parse_span,
+    RetentionConfig, SubscriberSettings, is_name,
 };
 pub use self::delivery::Deliverer;
 pub use self::delivery::guard::{Guard, Refused};

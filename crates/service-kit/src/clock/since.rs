@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
+use super::parse_span;
+
 /// What is expected.
 const EXPECTED: &str = "expected 90m, 12h, 3d, a day such as 2026-11-20, or an instant in RFC 3339";
 
@@ -18,19 +20,9 @@ pub fn read_since(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Strin
     if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
         return Ok(day.and_time(NaiveTime::MIN).and_utc());
     }
-    let ago = || {
-        let unit = text.chars().last()?;
-        let number: i64 = text.strip_suffix(unit)?.parse().ok()?;
-        let ago = match unit {
-            's' => TimeDelta::try_seconds(number),
-            'm' => TimeDelta::try_minutes(number),
-            'h' => TimeDelta::try_hours(number),
-            'd' => TimeDelta::try_days(number),
-            _ => None,
-        }?;
-        now.checked_sub_signed(ago).filter(|_| number >= 0)
-    };
-    ago().ok_or_else(|| EXPECTED.to_owned())
+    parse_span(text)
+        .and_then(|ago| now.checked_sub_signed(TimeDelta::from_std(ago).ok()?))
+        .ok_or_else(|| EXPECTED.to_owned())
 }
 
 #[cfg(test)]

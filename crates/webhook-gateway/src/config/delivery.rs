@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::Deserialize;
+use service_kit::clock::parse_span;
 use service_kit::config::{Problems, Section, Variable};
 
-use super::span::parse_span;
 use crate::delivery::guard::Guard;
 
 /// A claim outlives the longest request by at least this much, or two workers could be at one event

@@ -6,9 +6,8 @@ use std::time::Duration;
 use amocrm_sdk::webhook::WebhookEvent;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+use service_kit::clock::parse_span;
 use service_kit::config::{Problems, Section, Variable};
-
-use super::span::parse_span;
 
 /// Shortest secret of an address: short ones are guessed.
 pub(crate) const MIN_SECRET: usize = 16;

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use service_kit::clock::parse_span;
 use service_kit::config::{Problems, Section, Variable};
-
-use super::span::parse_span;
 
 /// Shorter than all retries of a delivery, a search for what went wrong would find nothing.
 const SHORTEST: Duration = Duration::from_hours(1);

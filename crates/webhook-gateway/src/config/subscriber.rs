@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
+use service_kit::clock::parse_span;
 use service_kit::config::Environment;
 use service_kit::http::FieldError;
 use url::{Host, Url};
 use utoipa::ToSchema;
 
-use super::span::parse_span;
 use crate::delivery::guard::Guard;
 
 /// Longest name of a subscriber or an account.
