@@ -7,10 +7,11 @@ use std::str::FromStr as _;
 use chrono::{FixedOffset, TimeDelta};
 use serde::Deserialize;
 use service_kit::config::utc_offset;
+use service_kit::http::Language;
 use store::{Channel, Stops};
 use toml::{Spanned, Value};
 
-use super::person::{Language, sample};
+use super::person::sample;
 use super::schedule::{Quiet, delay};
 use super::template::{Kind, Text, Variants, check};
 use crate::lead::{LeadForm, LeadStatus, UTM_MARKS};
@@ -254,7 +255,7 @@ impl Reader<'_> {
         }
         Funnels {
             zone: zone.unwrap_or_else(|| chrono::Offset::fix(&chrono::Utc)),
-            language: language.unwrap_or(Language::Ru),
+            language: language.unwrap_or(Language::Russian),
             per_recipient: per_recipient.unwrap_or(PER_RECIPIENT),
             give_up_after: give_up_after.unwrap_or_default(),
             list,
@@ -522,9 +523,7 @@ impl Reader<'_> {
             Value::Table(table) => table
                 .iter()
                 .map(|(language, text)| {
-                    let language = Language::ALL
-                        .into_iter()
-                        .find(|it| it.as_str() == language)?;
+                    let language = Language::ALL.into_iter().find(|it| it.code() == language)?;
                     Some((language, text.as_str()?.to_owned()))
                 })
                 .collect::<Option<BTreeMap<_, _>>>()

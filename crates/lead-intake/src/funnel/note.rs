@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
+use service_kit::http::Language;
 use store::{LeadRow, MessageRow, NewFunnelNote};
 
-use super::person::Language;
 use crate::worker::lane;
 
 /// A note is a note, not an archive: longer texts are cut.
@@ -23,23 +23,25 @@ pub(super) struct Said<'a> {
 pub(super) fn of_message(row: &LeadRow, message: &MessageRow, said: &Said<'_>) -> NewFunnelNote {
     use store::Channel::{Email, Whatsapp};
     let (head, title) = match (said.language, message.channel, said.is_sent) {
-        (Language::Ru, Email, true) => ("Клиенту отправлено письмо", "Тема"),
-        (Language::Ru, Email, false) => (
+        (Language::Russian, Email, true) => ("Клиенту отправлено письмо", "Тема"),
+        (Language::Russian, Email, false) => (
             "Письмо клиенту: неизвестно, ушло ли оно; повторно не отправляется",
             "Тема",
         ),
-        (Language::Ru, Whatsapp, true) => ("Клиенту отправлено сообщение WhatsApp", "Шаблон"),
-        (Language::Ru, Whatsapp, false) => (
+        (Language::Russian, Whatsapp, true) => ("Клиенту отправлено сообщение WhatsApp", "Шаблон"),
+        (Language::Russian, Whatsapp, false) => (
             "Сообщение WhatsApp клиенту: неизвестно, ушло ли оно; повторно не отправляется",
             "Шаблон",
         ),
-        (Language::En, Email, true) => ("An e-mail was sent to the client", "Subject"),
-        (Language::En, Email, false) => (
+        (Language::English, Email, true) => ("An e-mail was sent to the client", "Subject"),
+        (Language::English, Email, false) => (
             "An e-mail to the client: nobody knows whether it left; it is not sent again",
             "Subject",
         ),
-        (Language::En, Whatsapp, true) => ("A WhatsApp message was sent to the client", "Template"),
-        (Language::En, Whatsapp, false) => (
+        (Language::English, Whatsapp, true) => {
+            ("A WhatsApp message was sent to the client", "Template")
+        }
+        (Language::English, Whatsapp, false) => (
             "A WhatsApp message to the client: nobody knows whether it left; it is not sent again",
             "Template",
         ),
@@ -57,8 +59,8 @@ pub(super) fn of_message(row: &LeadRow, message: &MessageRow, said: &Said<'_>) -
 /// What the client wrote.
 pub(super) fn of_answer(row: &LeadRow, language: Language, id: &str, text: &str) -> NewFunnelNote {
     let head = match language {
-        Language::Ru => "Клиент написал в WhatsApp",
-        Language::En => "The client wrote by WhatsApp",
+        Language::Russian => "Клиент написал в WhatsApp",
+        Language::English => "The client wrote by WhatsApp",
     };
     let text = format!("{head}\n\n{}\n", cut(text.trim()));
     marked(row, id, text)

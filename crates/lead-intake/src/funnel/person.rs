@@ -1,42 +1,12 @@
 //! What a message may say about a lead, and in which language.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use minijinja::value::Value;
+use service_kit::http::Language;
 use store::LeadRow;
 
 use crate::lead::{LeadForm, UTM_MARKS};
-
-/// Languages that texts may come in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Language {
-    Ru,
-    En,
-}
-
-impl Language {
-    pub(super) const ALL: [Self; 2] = [Self::Ru, Self::En];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Ru => "ru",
-            Self::En => "en",
-        }
-    }
-
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let text = text.trim().to_ascii_lowercase();
-        let word = text.split(['-', '_']).next()?;
-        Self::ALL.into_iter().find(|it| it.as_str() == word)
-    }
-}
-
-impl fmt::Display for Language {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// Fields of a template. Texts that a lead lacks are empty; `price` is then none.
 pub(super) const FIELDS: &[&str] = &[
@@ -74,8 +44,8 @@ pub(super) fn language(form: &LeadForm, default: Language) -> Language {
         return told;
     }
     match &form.phone {
-        Some(phone) if RUSSIAN.iter().any(|code| phone.starts_with(code)) => Language::Ru,
-        Some(_) => Language::En,
+        Some(phone) if RUSSIAN.iter().any(|code| phone.starts_with(code)) => Language::Russian,
+        Some(_) => Language::English,
         None => default,
     }
 }
@@ -98,7 +68,7 @@ pub(super) fn fields(
         ("phone", form.phone.as_deref()),
         ("comment", form.comment.as_deref()),
         ("status", Some(row.local_status.as_str())),
-        ("language", Some(language.as_str())),
+        ("language", Some(language.code())),
         ("unsubscribe_url", Some(unsubscribe_url)),
     ] {
         fields.insert(key.to_owned(), text(value));
@@ -165,15 +135,15 @@ mod tests {
             ..LeadForm::default()
         };
         for (phone, told, expected) in [
-            (None, None, Language::Ru),
-            (Some("+79001234567"), None, Language::Ru),
-            (Some("+66812345678"), None, Language::En),
-            (Some("+66812345678"), Some("ru-RU"), Language::Ru),
-            (Some("+79001234567"), Some("EN"), Language::En),
-            (Some("+79001234567"), Some("de"), Language::Ru),
+            (None, None, Language::Russian),
+            (Some("+79001234567"), None, Language::Russian),
+            (Some("+66812345678"), None, Language::English),
+            (Some("+66812345678"), Some("ru-RU"), Language::Russian),
+            (Some("+79001234567"), Some("EN"), Language::English),
+            (Some("+79001234567"), Some("de"), Language::Russian),
         ] {
             assert_eq!(
-                language(&form(phone, told), Language::Ru),
+                language(&form(phone, told), Language::Russian),
                 expected,
                 "{phone:?} {told:?}"
             );

@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use connection::Gate;
 use service_kit::clock::SharedClock;
+use service_kit::http::Language;
 use store::{
     Ack, Begin, Channel, Claimed, End, Enrolled, Enrolment, FUNNEL_ENTER, FunnelLimits, Identity,
     LeadRow, MessageRow, MessageState, NewMessage, RetryAfter, StatusEntered, Store, StoreError,
@@ -23,7 +24,7 @@ use super::email::{Letter, Mailer, Ready};
 use super::file::{Content, Funnel, Funnels, Step};
 use super::link::unsubscribe_link;
 use super::note::{self, Said, message_id};
-use super::person::{self, Language};
+use super::person;
 use super::schedule::{day_of, next_day, not_quiet};
 use super::template::{Text, fill};
 use super::whatsapp::{TemplateMessage, Whatsapp, parameter};
@@ -511,7 +512,7 @@ impl Sender {
         let message = TemplateMessage {
             to,
             template,
-            language: language.as_deref().unwrap_or(errand.language.as_str()),
+            language: language.as_deref().unwrap_or(errand.language.code()),
             parameters: &filled,
             number: errand.message.id,
         };

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
+use service_kit::http::Language;
 
-use super::person::{FIELDS, Language, nobody};
+use super::person::{FIELDS, nobody};
 
 /// Nobody's letter is longer; a loop without end is.
 const LONGEST: usize = 256 * 1024;

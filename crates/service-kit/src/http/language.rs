@@ -2,8 +2,8 @@
 
 use http::{HeaderMap, header};
 
-/// The languages of our pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+/// The languages that we speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Language {
     /// Russian.
     #[default]
@@ -13,6 +13,9 @@ pub enum Language {
 }
 
 impl Language {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Russian, Self::English];
+
     /// What the address says (`?lang=ru`), else what the browser prefers, else Russian. Nothing is remembered.
     pub fn of_request(asked: Option<&str>, headers: &HeaderMap) -> Self {
         asked
@@ -51,9 +54,10 @@ impl Language {
         }
     }
 
-    fn parse(tag: &str) -> Option<Self> {
+    /// Reads a tag such as `ru` or `en-GB`.
+    pub fn parse(tag: &str) -> Option<Self> {
         let primary = tag.trim().split(['-', '_']).next().unwrap_or_default();
-        [Self::Russian, Self::English]
+        Self::ALL
             .into_iter()
             .find(|language| primary.eq_ignore_ascii_case(language.code()))
     }
