@@ -9,36 +9,18 @@ mod subscribers;
 
 use std::io::Write;
 
-use clap::Args;
 use connection::doctor as checks;
 use service_kit::clock::SystemClock;
-use service_kit::config::ConfigErrors;
-use service_kit::doctor::{Doctor, Finding, Format, Report};
+use service_kit::doctor::{Doctor, Finding, Report};
 use store::Options;
 
 use crate::App;
 use crate::app::opening;
 use crate::config::Config;
 
+pub use connection::doctor::{Arguments, misconfigured};
+
 const SERVICE: &str = "webhook-gateway";
-
-/// Arguments of `webhook-gateway doctor`.
-#[derive(Debug, Clone, Copy, Default, Args)]
-pub struct Arguments {
-    /// Writes one JSON object instead of lines.
-    #[arg(long)]
-    pub json: bool,
-}
-
-impl Arguments {
-    fn format(self) -> Format {
-        if self.json {
-            Format::Json
-        } else {
-            Format::Text
-        }
-    }
-}
 
 /// Checks everything and writes what was found to `out`.
 ///
@@ -51,27 +33,6 @@ pub async fn run(
     out: &mut (dyn Write + Send),
 ) -> anyhow::Result<Report> {
     let report = examine(config).await;
-    report.write(arguments.format(), out)?;
-    Ok(report)
-}
-
-/// Reports a configuration that cannot even be read.
-///
-/// # Errors
-///
-/// Only when `out` cannot be written to.
-pub fn misconfigured(
-    errors: &ConfigErrors,
-    arguments: Arguments,
-    out: &mut (dyn Write + Send),
-) -> anyhow::Result<Report> {
-    let findings = errors
-        .to_string()
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .map(|line| Finding::bad(line.trim()))
-        .collect();
-    let report = Report::of("configuration", findings);
     report.write(arguments.format(), out)?;
     Ok(report)
 }
