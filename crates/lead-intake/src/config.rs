@@ -18,10 +18,11 @@ use service_kit::config::{
     AmocrmConfig, ConfigErrors, DatabaseConfig, DatabaseUrl, Environment, EventsConfig, Loader,
     LogConfig, SecurityConfig, ServerConfig,
 };
+use service_kit::dashboard::DashboardConfig;
 
 pub use self::access::{ACCESS_VARIABLES, AccessConfig};
 pub(crate) use self::access::{FormKey, is_page, page_url};
-pub use self::dashboard::{DASHBOARD_VARIABLES, DashboardConfig};
+pub use self::dashboard::DASHBOARD_VARIABLES;
 use self::delivery::DELIVERY_VARIABLES;
 pub use self::fields::{FIELDS_VARIABLES, FieldsConfig};
 pub use self::funnels::{

@@ -32,10 +32,10 @@ pub use self::api::OPEN_ROUTES;
 pub use self::app::App;
 pub use self::config::{
     ACCESS_VARIABLES, AccessConfig, AssignmentStrategy, Config, DASHBOARD_VARIABLES, DEFAULT_TOML,
-    DashboardConfig, FIELDS_VARIABLES, FUNNEL_VARIABLES, FieldsConfig, FunnelsConfig,
-    INTAKE_VARIABLES, IntakeConfig, KeepClients, MANAGER_VARIABLES, ManagerRule, ManagersConfig,
-    RETENTION_VARIABLES, RetentionConfig, STATUS_VARIABLES, SmtpConfig, SmtpServer, SmtpTls,
-    StageNames, StatusConfig, UserList, WhatsappConfig,
+    FIELDS_VARIABLES, FUNNEL_VARIABLES, FieldsConfig, FunnelsConfig, INTAKE_VARIABLES,
+    IntakeConfig, KeepClients, MANAGER_VARIABLES, ManagerRule, ManagersConfig, RETENTION_VARIABLES,
+    RetentionConfig, STATUS_VARIABLES, SmtpConfig, SmtpServer, SmtpTls, StageNames, StatusConfig,
+    UserList, WhatsappConfig,
 };
 pub use self::figures::FIGURES;
 pub use self::funnel::{FileError, Funnels};

@@ -35,7 +35,9 @@
 pub mod chart;
 mod format;
 mod markup;
+mod office;
 mod page;
 
 pub use self::markup::{Markup, cut, escape};
+pub use self::office::DashboardConfig;
 pub use self::page::{Choice, Frame, PageError, stylesheet};

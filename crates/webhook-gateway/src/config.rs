@@ -16,9 +16,10 @@ use service_kit::config::{
     AmocrmConfig, ConfigErrors, DatabaseConfig, DatabaseUrl, Environment, EventsConfig, Loader,
     LogConfig, Problems, SecurityConfig, ServerConfig,
 };
+use service_kit::dashboard::DashboardConfig;
 
 pub use self::account::AccountConfig;
-pub use self::dashboard::{DASHBOARD_VARIABLES, DashboardConfig};
+pub use self::dashboard::DASHBOARD_VARIABLES;
 pub use self::delivery::{DELIVERY_VARIABLES, DeliveryConfig};
 pub use self::enrichment::{ENRICHMENT_VARIABLES, EnrichmentConfig};
 use self::file::Surroundings;

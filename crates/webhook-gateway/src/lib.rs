@@ -26,10 +26,10 @@ pub use self::account::{Choice, Status, Subscribe};
 pub use self::api::OPEN_ROUTES;
 pub use self::app::App;
 pub use self::config::{
-    AccountConfig, Config, DASHBOARD_VARIABLES, DEFAULT_TOML, DELIVERY_VARIABLES, DashboardConfig,
-    DeliveryConfig, Destination, ENRICHMENT_VARIABLES, Enrich, EnrichmentConfig, FileError,
-    FileSubscriber, GATEWAY_VARIABLES, GatewayConfig, GatewayFile, OnFailure, RETENTION_VARIABLES,
-    RetentionConfig, SubscriberSettings, is_name,
+    AccountConfig, Config, DASHBOARD_VARIABLES, DEFAULT_TOML, DELIVERY_VARIABLES, DeliveryConfig,
+    Destination, ENRICHMENT_VARIABLES, Enrich, EnrichmentConfig, FileError, FileSubscriber,
+    GATEWAY_VARIABLES, GatewayConfig, GatewayFile, OnFailure, RETENTION_VARIABLES, RetentionConfig,
+    SubscriberSettings, is_name,
 };
 pub use self::delivery::Deliverer;
 pub use self::delivery::guard::{Guard, Refused};

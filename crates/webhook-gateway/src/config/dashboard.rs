@@ -1,46 +1,8 @@
-//! `[dashboard]`: where the office is.
+//! `[dashboard]`.
 
-use chrono::FixedOffset;
-use serde::Deserialize;
-use service_kit::config::{Problems, Section, Variable, utc_offset};
-
-/// Moscow is three hours ahead of UTC all the year.
-const MOSCOW_SECONDS: i32 = 3 * 60 * 60;
-
-/// `[dashboard]`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DashboardConfig {
-    time_zone: String,
-}
-
-impl DashboardConfig {
-    /// How far the office is ahead of UTC: its hours and days are those of the page.
-    pub fn time_zone(&self) -> FixedOffset {
-        utc_offset(&self.time_zone)
-            .or_else(|| FixedOffset::east_opt(MOSCOW_SECONDS))
-            .unwrap_or_else(|| unreachable!("three hours are a possible offset"))
-    }
-}
-
-impl Section for DashboardConfig {
-    const NAME: &'static str = "dashboard";
-
-    fn validate(&self, problems: &mut Problems) {
-        if utc_offset(&self.time_zone).is_none() {
-            problems.report_value(
-                "dashboard.time_zone",
-                &self.time_zone,
-                "is no offset from UTC",
-            );
-        }
-    }
-}
+use service_kit::config::Variable;
+use service_kit::dashboard::DashboardConfig;
 
 /// The variables of `[dashboard]`.
-pub const DASHBOARD_VARIABLES: &[Variable] = &[Variable::plain(
-    "GATEWAY_TIME_ZONE",
-    "dashboard.time_zone",
-    "an offset from UTC of at most 14 hours, `+HH:MM` or `-HH:MM`",
-    "+03:00",
-)];
+pub const DASHBOARD_VARIABLES: &[Variable] =
+    &[DashboardConfig::time_zone_variable("GATEWAY_TIME_ZONE")];
