@@ -11,6 +11,7 @@
 mod browser;
 mod clock;
 mod database;
+mod doors;
 mod environment;
 mod eventually;
 pub mod pictures;
@@ -19,6 +20,7 @@ mod program;
 pub use self::browser::{Answer, browser};
 pub use self::clock::TestClock;
 pub use self::database::{TestDatabase, databases};
+pub use self::doors::Doors;
 pub use self::environment::{is_all_required, neighbour, variable};
 pub use self::eventually::{PATIENCE, eventually};
 pub use self::program::Program;

@@ -140,7 +140,7 @@ impl Crm {
 pub(crate) struct Academy {
     pub(crate) crm: Crm,
     pub(crate) app: App,
-    url: String,
+    pub(crate) url: String,
     folder: TempDir,
     http: reqwest::Client,
     shutdown: CancellationToken,

@@ -1,8 +1,9 @@
 //! What the platform and an administrator are told.
 
-use lesson_sync::{Config, LESSON_VARIABLES, commands};
+use lesson_sync::{Config, LESSON_VARIABLES, OPEN_ROUTES, commands};
 use serde_json::{Value, json};
 use service_kit::config::Environment;
+use testkit::Doors;
 
 use crate::harness::Academy;
 
@@ -110,12 +111,19 @@ async fn only_the_platform_tells_of_lessons_and_a_key_stands_for_one_request() {
         academy.get("/api/lessons/progress?email=a@b.ru").await.0,
         401
     );
-    let (_, api) = academy.get("/openapi.json").await;
-    let locks = |method: &str, path: &str| {
-        api["paths"][path][method]["security"][0]["administrator"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_but_the_open_ones_needs_the_token_in_every_method() {
+    let academy = Academy::open_with(&[("ADMIN_TOKEN", "admin-token-0123456789")]).await;
+    let doors = Doors {
+        url: &academy.url,
+        open: OPEN_ROUTES,
+        undocumented: &[("GET", "/metrics"), ("GET", "/health"), ("GET", "/docs/")],
+        parameters: &[],
     };
-    assert_eq!(locks("get", "/api/sync/log"), json!([]));
-    assert_eq!(locks("post", "/api/lessons/completed"), Value::Null);
+    let closed = doors.try_all().await;
+    assert!(closed > 20, "{closed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

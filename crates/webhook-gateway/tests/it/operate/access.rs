@@ -1,8 +1,7 @@
 //! Who may do what.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use reqwest::Method;
+use testkit::Doors;
 use webhook_gateway::OPEN_ROUTES;
 
 use super::harness::{Gateway, TOKEN};
@@ -43,55 +42,18 @@ async fn every_route_but_the_open_ones_needs_the_token_in_every_method() {
         );
     }
     let gateway = Gateway::start(&[("ADMIN_TOKEN", TOKEN)]).await;
-    let api = gateway.get("/openapi.json").await.json();
-    let mut routes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (path, item) in api["paths"].as_object().unwrap() {
-        let methods = item
-            .as_object()
-            .unwrap()
-            .keys()
-            .map(|method| method.to_uppercase());
-        routes.insert(path.clone(), methods.collect());
-    }
-    for (method, path) in PAGES {
-        routes
-            .entry(path.to_owned())
-            .or_default()
-            .insert(method.to_owned());
-    }
-    let mut refused = 0;
-    for (path, documented) in routes {
-        let concrete = path
-            .replace("{id}", "1")
-            .replace("{name}", "crm")
-            .replace("{action}", "pause")
-            .replace("{secret}", "wrong-secret-0123456");
-        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
-            let reads = if method == "HEAD" { "GET" } else { method };
-            let is_open = OPEN_ROUTES
-                .iter()
-                .any(|route| route.method == reads && route.is(&path));
-            if is_open {
-                continue;
-            }
-            let verb = Method::from_bytes(method.as_bytes()).unwrap();
-            let stranger = gateway.send(verb.clone(), &concrete, &[], "").await;
-            assert_eq!(stranger.status, 401, "{method} {path}");
-            let problem = "application/problem+json";
-            assert_eq!(stranger.headers["content-type"], problem, "{method} {path}");
-            let wrong = [("authorization", "Bearer 0123456789abcdef0124")];
-            let guess = gateway.send(verb, &concrete, &wrong, "").await;
-            assert_eq!(guess.status, 401, "{method} {path}");
-            refused += 1;
-            let described = &api["paths"][&path][method.to_lowercase()];
-            if documented.contains(method) && described.is_object() {
-                assert!(
-                    described["security"].is_array(),
-                    "{method} {path} shows no lock"
-                );
-            }
-        }
-    }
+    let doors = Doors {
+        url: &gateway.url,
+        open: OPEN_ROUTES,
+        undocumented: &PAGES,
+        parameters: &[
+            ("{id}", "1"),
+            ("{name}", "crm"),
+            ("{action}", "pause"),
+            ("{secret}", "wrong-secret-0123456"),
+        ],
+    };
+    let refused = doors.try_all().await;
     assert!(refused > 100, "{refused}");
     for path in [
         "/api/subscribers",
