@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use axum::Router;
 use connection::Setup;
 use service_kit::clock::{SharedClock, SystemClock};
-use service_kit::http::{bind, serve};
+use service_kit::http::{bind, serve_beside};
 use service_kit::metrics::Metrics;
 use store::{JobsOptions, Options, Store};
 use tokio::net::TcpListener;
@@ -133,18 +132,13 @@ impl App {
         self.say_hello().await;
         // Beside the start, not before it; a request that needs the table at once waits for it anyway.
         tokio::task::spawn_blocking(crate::lead::phone::load_table);
-        let work = tokio::spawn({
-            let (app, token) = (self.clone(), shutdown.clone());
-            async move { Box::pin(app.work(token)).await }
-        });
+        let (app, token) = (self.clone(), shutdown.clone());
+        let work = async move { Box::pin(app.work(token)).await };
         let drain = self.state.config.server.drain();
-        let served = serve(listener, self.router(), shutdown.clone(), drain).await;
-        // A listener that failed ends the work as well.
-        shutdown.cancel();
-        work.await.context("the workers ended badly")?;
+        let ended = serve_beside(work, listener, self.router(), shutdown, drain).await;
         self.state.store.close().await;
         tracing::info!("stopped");
-        served.context("the listener failed")
+        ended
     }
 
     pub(crate) fn crm(&self) -> &Crm {

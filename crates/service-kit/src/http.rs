@@ -25,7 +25,7 @@ pub use self::operations::operations;
 pub use self::page::{PAGE_STYLE, page, page_with_form};
 pub use self::problem::{FieldError, PROBLEM_JSON, Problem};
 pub use self::rate_limit::{Rate, RateLimit};
-pub use self::server::{bind, serve};
+pub use self::server::{bind, serve, serve_beside};
 pub use self::stack::{
     FORM_BODY_LIMIT, StackConfig, WEBHOOK_BODY_LIMIT, with_stack, without_trailing_slash,
 };

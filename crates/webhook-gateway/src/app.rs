@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use axum::Router;
 use connection::Opening;
 use service_kit::clock::{SharedClock, SystemClock};
-use service_kit::http::{bind, serve};
+use service_kit::http::{bind, serve_beside};
 use service_kit::metrics::Metrics;
 use store::{Options, Store};
 use tokio::net::TcpListener;
@@ -213,18 +213,13 @@ impl App {
     ) -> anyhow::Result<()> {
         tracing::info!(database = %self.state.config.database, "database open");
         self.begin().await?;
-        let work = tokio::spawn({
-            let (app, token) = (self.clone(), shutdown.clone());
-            async move { Box::pin(app.work(token)).await }
-        });
+        let (app, token) = (self.clone(), shutdown.clone());
+        let work = async move { Box::pin(app.work(token)).await };
         let drain = self.state.config.server.drain();
-        let served = serve(listener, self.router(), shutdown.clone(), drain).await;
-        // A listener that failed ends the work as well.
-        shutdown.cancel();
-        work.await.context("the workers ended badly")?;
+        let ended = serve_beside(work, listener, self.router(), shutdown, drain).await;
         self.state.store.close().await;
         tracing::info!("stopped");
-        served.context("the listener failed")
+        ended
     }
 
     pub(crate) fn accounts(&self) -> &Accounts {

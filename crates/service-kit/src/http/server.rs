@@ -54,6 +54,25 @@ pub async fn serve(
     serve_with(listener, routes, shutdown, drain, HEAD_TIMEOUT).await
 }
 
+/// Serves while the service's `work` goes on beside it. The token ends both, and so does a listener that fails.
+///
+/// # Errors
+///
+/// When the listener fails, or the work panics.
+pub async fn serve_beside(
+    work: impl Future<Output = ()> + Send + 'static,
+    listener: TcpListener,
+    routes: Router,
+    shutdown: CancellationToken,
+    drain: Duration,
+) -> anyhow::Result<()> {
+    let work = tokio::spawn(work);
+    let served = serve(listener, routes, shutdown.clone(), drain).await;
+    shutdown.cancel();
+    work.await.context("the workers ended badly")?;
+    served.context("the listener failed")
+}
+
 /// `axum::serve` sets no timeout for heads: a client that sends a byte now and then would hold a connection for ever.
 async fn serve_with(
     listener: TcpListener,
