@@ -137,6 +137,10 @@ pub(crate) async fn bury(
     reason: &str,
     error: Option<&str>,
 ) -> Result<Ack> {
+    // Locked before it is read: on PostgreSQL a claim in between would leave a letter and a job of one number.
+    if !holds(tx, job).await?.is_recorded() {
+        return Ok(Ack::Stale);
+    }
     let now = tx.now().await?;
     let moved = tx
         .query(

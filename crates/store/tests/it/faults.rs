@@ -161,6 +161,51 @@ async fn a_locked_file_is_reported_in_time_and_heals_by_itself() {
         .unwrap();
 }
 
+/// Somebody else claims the job while it is given up: only one of both may have been.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_is_claimed_while_it_is_buried_leaves_no_letter() {
+    let Some(db) = TestDb::postgres().await else {
+        return;
+    };
+    let store = db.open_in_real_time().await;
+    let jobs = store.jobs();
+    jobs.enqueue(JobSpec::new("work", &0).unwrap())
+        .await
+        .unwrap();
+    let worker = jobs.worker("w");
+    let minute = Duration::from_mins(1);
+    let job = worker.claim(&["work"], 1, minute).await.unwrap().remove(0);
+    let mut other = PgConnection::connect(&db.url).await.unwrap();
+    sqlx::raw_sql("BEGIN; UPDATE jobs SET fence = fence + 1")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    let bury = tokio::spawn({
+        let (jobs, job) = (jobs.clone(), job.clone());
+        async move { jobs.bury(&job, "hopeless", None).await }
+    });
+    let mut admin = PgConnection::connect(&db.url).await.unwrap();
+    let is_waiting = "SELECT count(*) FROM pg_stat_activity
+        WHERE pg_backend_pid() <> pid AND cardinality(pg_blocking_pids(pid)) > 0
+            AND pid IN (SELECT pid FROM pg_locks WHERE relation = 'jobs'::regclass)";
+    loop {
+        let waiting: i64 = sqlx::query_scalar(is_waiting)
+            .fetch_one(&mut admin)
+            .await
+            .unwrap();
+        if waiting > 0 {
+            break;
+        }
+        assert!(!bury.is_finished(), "it did not wait for the other one");
+        tokio::task::yield_now().await;
+    }
+    sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+    assert!(!bury.await.unwrap().unwrap().is_recorded());
+    let stats = jobs.stats("work").await.unwrap();
+    assert_eq!((stats.depth, stats.dead), (1, 0));
+    db.drop_schema().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_cut_by_the_server_lose_nothing() {
     let Some(db) = TestDb::postgres().await else {
