@@ -1,7 +1,7 @@
 //! A subscriber's own claims and hands.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use store::{Claimed, EventRow, RetryAfter, StoreError, Worker, job_kind};
@@ -71,7 +71,7 @@ impl Pool {
     ) -> Arc<Self> {
         let kind = job_kind(name);
         Arc::new(Self {
-            worker: shop.store.jobs().worker(&kind),
+            worker: shop.store.jobs().worker(&worker_name(&kind)),
             shop,
             known,
             warned: Warned::default(),
@@ -301,7 +301,26 @@ impl Pool {
     }
 }
 
+/// A name of its own for each pool: one that ends gives back all that its worker holds, and there may be another of the same
+/// subscriber by then, because it was removed and made again.
+fn worker_name(kind: &str) -> String {
+    static POOLS: AtomicU64 = AtomicU64::new(0);
+    format!("{kind}#{}", POOLS.fetch_add(1, Ordering::Relaxed))
+}
+
 fn event_of(job: &Claimed, events: &[EventRow]) -> Option<EventRow> {
     let row: i64 = job.payload().ok()?;
     events.iter().find(|event| event.row_id == row).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_that_ends_gives_back_nothing_of_its_successors() {
+        let (first, second) = (worker_name("gateway/crm"), worker_name("gateway/crm"));
+        assert_ne!(first, second);
+        assert!(first.starts_with("gateway/crm#"));
+    }
 }
