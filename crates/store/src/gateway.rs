@@ -181,6 +181,8 @@ pub struct SubscriberRow {
     pub state: SubscriberState,
     /// Whether its endpoint seems to live.
     pub circuit: Circuit,
+    /// `Some`: it is of the file, which no longer names it; it is disabled for that reason, and its events wait.
+    pub absent_since: Option<DateTime<Utc>>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When anything but its circuit changed.

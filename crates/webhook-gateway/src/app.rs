@@ -8,7 +8,7 @@ use connection::Opening;
 use service_kit::clock::{SharedClock, SystemClock};
 use service_kit::http::{bind, serve_beside};
 use service_kit::metrics::Metrics;
-use store::{Options, Store};
+use store::{Options, Store, SubscriberSource};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -132,6 +132,7 @@ impl App {
     }
 
     /// Makes the subscribers of `gateway.toml` those of the database. Everything that serves or delivers does this first.
+    /// Without the file they stay as they are: whoever starts in the wrong folder must not lose them.
     ///
     /// # Errors
     ///
@@ -144,10 +145,28 @@ impl App {
             .map(routing::stored)
             .collect::<Result<_, _>>()?;
         let gateway = self.store().gateway();
-        gateway
-            .replace_file_subscribers(subscribers)
-            .await
-            .context("gateway.toml: the subscribers cannot be taken over")?;
+        if self.config().has_file {
+            gateway
+                .replace_file_subscribers(subscribers)
+                .await
+                .context("gateway.toml: the subscribers cannot be taken over")?;
+        }
+        for row in gateway.registry().await?.subscribers {
+            let is_file = row.source == SubscriberSource::File;
+            let name = &row.name;
+            if is_file && !self.config().has_file {
+                tracing::warn!(
+                    subscriber.name = name,
+                    "there is no gateway.toml here; the subscriber stays as the last one had it"
+                );
+            } else if row.absent_since.is_some() {
+                tracing::warn!(
+                    subscriber.name = name,
+                    "gateway.toml no longer names the subscriber: nothing is sent to it, and its events wait; write it \
+                     there again, or remove it with webhook-gateway subscribers remove"
+                );
+            }
+        }
         self.routing().reload().await?;
         Ok(())
     }

@@ -63,6 +63,8 @@ pub struct Config {
     pub retention: RetentionConfig,
     /// The accounts whose webhooks come here: those of the file, or the one of `AMOCRM_*`.
     pub accounts: Vec<AccountConfig>,
+    /// Whether there is a file. Without one nothing is known of its subscribers, which is not the same as none.
+    pub has_file: bool,
     /// The subscribers of the file. Others are made with the admin API, and live in the database.
     pub subscribers: Vec<FileSubscriber>,
     /// What the process was started with; values are read by name when they are needed, and never shown.
@@ -91,6 +93,7 @@ impl Config {
         let mut config = Self {
             accounts: Vec::new(),
             subscribers: Vec::new(),
+            has_file: false,
             server: settings.section(&mut problems),
             database: database
                 .url()
@@ -121,6 +124,7 @@ impl Config {
             Some(file) => Some(file.clone()),
             None => Some(PathBuf::from(FILE)).filter(|file| file.exists()),
         };
+        self.has_file = file.is_some();
         let read = file.and_then(|file| {
             let text = match std::fs::read_to_string(&file) {
                 Ok(text) => text,

@@ -16,6 +16,9 @@ use crate::db::{Operation, Row, Sql, Tx};
 use crate::error::{Result, StoreError, StoreErrorKind};
 use crate::store::Inner;
 
+/// Why a subscriber of the file is disabled that the file no longer names.
+const ABSENT: &str = "the file no longer names it: write it there again, or remove it";
+
 /// How often a read begins anew because somebody changed the subscribers meanwhile.
 const READS: u32 = 5;
 
@@ -120,9 +123,9 @@ impl Gateway {
         })
     }
 
-    /// Makes these the subscribers of the file: others that came from a file are removed. Where all is the same nothing
-    /// changes, so any number of instances may do this when they start. Follow it by
-    /// [`throw_away_removed`](Self::throw_away_removed).
+    /// Makes these the subscribers of the file. Others that came from a file are disabled until the file names them again,
+    /// or somebody [removes](Self::remove_subscriber) them: an old file, or a wrong one, must not cost what waits. Where all
+    /// is the same nothing changes, so any number of instances may do this when they start.
     ///
     /// # Errors
     ///
@@ -157,7 +160,7 @@ impl Gateway {
             .await
     }
 
-    /// Pauses, disables or activates a subscriber; active again, its circuit is closed and what was put off is due.
+    /// Pauses, disables or activates a subscriber, whether the file still names it or not; active again, its circuit is closed and what was put off is due.
     /// Returns whether there is one of this name.
     pub async fn set_subscriber_state(&self, name: &str, state: SubscriberState) -> Result<bool> {
         let is_active = state.is_active();
@@ -226,7 +229,7 @@ macro_rules! subscribers {
     ($condition:literal) => {
         concat!(
             "SELECT name, source, settings, state, state_reason, failures, open_until, last_error, failing_since,
-                 created_at, updated_at
+                 absent_since, created_at, updated_at
              FROM gateway_subscribers WHERE ",
             $condition
         )
@@ -260,6 +263,7 @@ async fn read(tx: &mut Tx, inner: &Inner, name: Option<&str>) -> Result<Vec<Subs
                 secrets: secrets.remove(&name).unwrap_or_default(),
                 state: state(row)?,
                 circuit: circuit::circuit(row)?,
+                absent_since: row.opt_int("absent_since")?.map(instant),
                 created_at: instant(row.int("created_at")?),
                 updated_at: instant(row.int("updated_at")?),
                 name,
@@ -268,7 +272,13 @@ async fn read(tx: &mut Tx, inner: &Inner, name: Option<&str>) -> Result<Vec<Subs
         .collect()
 }
 
+/// What the file no longer names is disabled. What was set before stays stored, and holds again when the file names it.
 fn state(row: &Row) -> Result<SubscriberState> {
+    if row.opt_int("absent_since")?.is_some() {
+        return Ok(SubscriberState::Disabled {
+            reason: ABSENT.to_owned(),
+        });
+    }
     match row.text("state")?.as_str() {
         "active" => Ok(SubscriberState::Active),
         "paused" => Ok(SubscriberState::Paused),
@@ -322,7 +332,7 @@ impl Operation for Put {
                 let name = row.text("name")?;
                 let is_file = row.text("source")? == SubscriberSource::File.as_str();
                 if is_file && !self.subscribers.iter().any(|new| new.name == name) {
-                    is_changed |= remove(tx, &name).await?;
+                    is_changed |= absent(tx, &name).await?;
                 }
             }
         }
@@ -333,11 +343,26 @@ impl Operation for Put {
     }
 }
 
+/// The file no longer names it. Says whether that is news.
+async fn absent(tx: &mut Tx, name: &str) -> Result<bool> {
+    let now = tx.now().await?;
+    let changed = tx
+        .query(
+            "UPDATE gateway_subscribers SET absent_since = $2, updated_at = $2
+             WHERE name = $1 AND absent_since IS NULL",
+        )
+        .bind(name)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(changed > 0)
+}
+
 /// Says whether anything changed.
 async fn put(tx: &mut Tx, inner: &Inner, new: &NewSubscriber) -> Result<bool> {
     let now = tx.now().await?;
     let known = tx
-        .query("SELECT source, settings FROM gateway_subscribers WHERE name = $1")
+        .query("SELECT source, settings, absent_since FROM gateway_subscribers WHERE name = $1")
         .bind(&new.name)
         .fetch_optional()
         .await?;
@@ -372,10 +397,15 @@ async fn put(tx: &mut Tx, inner: &Inner, new: &NewSubscriber) -> Result<bool> {
                 ),
             ));
         }
-        Some(row) if row.json::<Value>("settings")? == new.settings => false,
+        Some(row)
+            if row.json::<Value>("settings")? == new.settings
+                && row.opt_int("absent_since")?.is_none() =>
+        {
+            false
+        }
         Some(_) => {
             tx.query(
-                "UPDATE gateway_subscribers SET settings = $2, updated_at = $3 WHERE name = $1",
+                "UPDATE gateway_subscribers SET settings = $2, updated_at = $3, absent_since = NULL WHERE name = $1",
             )
             .bind(&new.name)
             .bind(new.settings.to_string())
@@ -423,6 +453,10 @@ impl Operation for SetState {
         }
         if self.state.is_active() {
             circuit::reset(tx, &self.name).await?;
+            tx.query("UPDATE gateway_subscribers SET absent_since = NULL WHERE name = $1")
+                .bind(&self.name)
+                .execute()
+                .await?;
         }
         bump(tx).await?;
         Ok(true)

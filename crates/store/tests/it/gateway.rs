@@ -403,9 +403,27 @@ on_both! {
         gateway.replace_file_subscribers(vec![of_file("b", 2)]).await.unwrap();
         let registry = gateway.registry().await.unwrap();
         let names: Vec<_> = registry.subscribers.iter().map(|it| it.name.as_str()).collect();
-        assert_eq!(names, ["api", "b"]);
-        assert_eq!(registry.subscribers[1].settings, json!({"timeout_ms": 2}));
-        assert_eq!(registry.subscribers[1].state, SubscriberState::Paused);
+        assert_eq!(names, ["a", "api", "b"]);
+        assert_eq!(registry.subscribers[2].settings, json!({"timeout_ms": 2}));
+        assert_eq!(registry.subscribers[2].state, SubscriberState::Paused);
+        // What it no longer names waits until it does, or a person says otherwise.
+        let state = async |name: &str| gateway.subscriber(name).await.unwrap().unwrap().state;
+        assert!(matches!(state("a").await, SubscriberState::Disabled { .. }));
+        accept(&store, request(b"x", vec![event(1, "waits", &["a", "b"])])).await;
+        gateway.replace_file_subscribers(vec![]).await.unwrap();
+        assert_eq!(gateway.throw_away_removed().await.unwrap(), 0);
+        gateway.replace_file_subscribers(vec![of_file("a", 1), of_file("b", 2)]).await.unwrap();
+        assert_eq!(state("a").await, SubscriberState::Active);
+        assert_eq!(state("b").await, SubscriberState::Paused);
+        assert_eq!(drain(&store, "a").await.len(), 1);
+        gateway.replace_file_subscribers(vec![of_file("b", 2)]).await.unwrap();
+        assert!(gateway.set_subscriber_state("a", SubscriberState::Active).await.unwrap());
+        assert_eq!(state("a").await, SubscriberState::Active);
+        gateway.replace_file_subscribers(vec![of_file("b", 2)]).await.unwrap();
+        assert!(gateway.remove_subscriber("a").await.unwrap());
+        gateway.replace_file_subscribers(vec![of_file("b", 2)]).await.unwrap();
+        let registry = gateway.registry().await.unwrap();
+        assert_eq!(registry.subscribers.len(), 2);
         for wrong in [of_file("api", 1), of_file("no/slash", 1), of_file("", 1)] {
             let kind = gateway.replace_file_subscribers(vec![wrong]).await.unwrap_err().kind();
             assert!(matches!(kind, StoreErrorKind::Conflict | StoreErrorKind::Invalid));

@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Sweeps when it is due, until the token is cancelled.
 pub(crate) async fn keep_sweeping(config: Arc<Config>, store: Store, shutdown: CancellationToken) {
-    // Subscribers that gateway.toml no longer names were removed a moment ago, or by a process that was killed then:
+    // Subscribers may have been removed by a process that was killed then:
     // what waits for them is counted and kept until somebody does this.
     match shutdown
         .run_until_cancelled(store.gateway().throw_away_removed())

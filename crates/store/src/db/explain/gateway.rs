@@ -74,6 +74,7 @@ pub(super) async fn live(store: &Store) {
         };
         gateway.replace_file_subscribers(vec![new]).await.unwrap();
     }
+    gateway.replace_file_subscribers(Vec::new()).await.unwrap();
     let secret = SecretString::from("other");
     gateway.rotate_secret("s", secret, SECOND).await.unwrap();
     gateway.rotate_keys().await.unwrap();

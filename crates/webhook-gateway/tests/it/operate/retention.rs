@@ -1,5 +1,9 @@
 //! What has been kept long enough goes, by one process and by itself.
 
+use reqwest::Method;
+use service_kit::config::Environment;
+use webhook_gateway::{App, Config};
+
 use super::harness::{Gateway, eventually};
 
 const KEY: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
@@ -24,7 +28,7 @@ async fn the_sweep_runs_by_itself_and_spares_what_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_for_a_subscriber_that_the_file_no_longer_names_goes_with_the_next_start() {
+async fn what_waits_for_a_subscriber_survives_a_file_that_does_not_name_it() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("gateway.toml");
     let named = |name: &str| {
@@ -32,44 +36,55 @@ async fn what_waits_for_a_subscriber_that_the_file_no_longer_names_goes_with_the
             "[[subscriber]]\nname = \"{name}\"\nurl = \"http://127.0.0.1:9/\"\nallow_private = true\nsecret = \"{KEY}\"\n"
         )
     };
-    std::fs::write(&file, named("old") + &named("stays")).unwrap();
+    let both = named("moves") + &named("stays");
+    std::fs::write(&file, &both).unwrap();
     let gateway = Gateway::start(&[
         ("GATEWAY_FILE", file.to_str().unwrap()),
         ("GATEWAY_WEBHOOK_SECRET", "9f2c9f2c9f2c9f2c9f2c9f2c"),
     ])
     .await;
-    let depth = async |gateway: &Gateway, name: &str| {
+    let waits = async |gateway: &Gateway| {
+        let shown = gateway.get("/api/subscribers/moves").await.json();
         let jobs = gateway.app.store().jobs();
-        jobs.stats(&store::job_kind(name)).await.unwrap().depth
+        let stats = jobs.stats(&store::job_kind("moves")).await.unwrap();
+        (shown["state"].as_str().map(str::to_owned), stats.depth)
     };
     for lead in 1..=3 {
         gateway.lead(lead, "add").await;
     }
-    assert_eq!(depth(&gateway, "old").await, 3);
-    eventually(
-        "the first sweep has ended, and the next is far",
-        async || {
-            let schedules = gateway.app.store().schedules();
-            let turn = schedules.take("gateway.sweep", std::time::Duration::from_secs(1));
-            matches!(turn.await.unwrap(), store::Turn::NotDue(_)).then_some(())
-        },
-    )
-    .await;
+    let remove = async |gateway: &Gateway| {
+        let path = "/api/subscribers/moves";
+        gateway.send(Method::DELETE, path, &[], "").await.status
+    };
+    assert_eq!(remove(&gateway).await, 409, "it stands in the file");
+    let active = (Some("active".to_owned()), 3);
+    assert_eq!(waits(&gateway).await, active);
+    // Another start, from a folder without the file.
+    let mut settings = gateway.environment();
+    settings.retain(|(name, _)| name != "GATEWAY_FILE");
+    let elsewhere = Config::load(Environment::from_pairs(settings), None).unwrap();
+    let elsewhere = App::open(elsewhere).await.unwrap();
+    elsewhere.begin().await.unwrap();
+    elsewhere.store().close().await;
+    assert_eq!(waits(&gateway).await, active);
+
     std::fs::write(&file, named("stays")).unwrap();
     let gateway = gateway.restart().await;
-    eventually("nothing waits for it", async || {
-        (depth(&gateway, "old").await == 0).then_some(())
-    })
-    .await;
-    assert_eq!(depth(&gateway, "stays").await, 3);
+    let disabled = (Some("disabled".to_owned()), 3);
+    assert_eq!(waits(&gateway).await, disabled);
+    std::fs::write(&file, both).unwrap();
+    let gateway = gateway.restart().await;
+    assert_eq!(waits(&gateway).await, active);
+    // Somebody says that it is to go.
+    std::fs::write(&file, named("stays")).unwrap();
+    let gateway = gateway.restart().await;
+    assert_eq!(remove(&gateway).await, 204);
+    assert_eq!(waits(&gateway).await, (None, 0));
     gateway.stop().await;
 }
 
 #[test]
 fn a_senseless_retention_is_refused_with_what_to_change() {
-    use service_kit::config::Environment;
-    use webhook_gateway::Config;
-
     for (name, value) in [
         ("GATEWAY_KEEP_PAYLOADS", "0"),
         ("GATEWAY_KEEP_PAYLOADS", "30"),
