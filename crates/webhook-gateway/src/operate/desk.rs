@@ -1,5 +1,6 @@
 //! What people do with the gateway: one place for the API, the command line and the page.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -505,7 +506,8 @@ impl Desk {
     pub(crate) async fn chosen(&self, order: &LetterOrder) -> Result<Vec<Letter>> {
         if !order.ids.is_empty() {
             let mut letters = Vec::new();
-            for id in &order.ids {
+            // Those of one entity go back in the order in which they came, however they are named.
+            for id in order.ids.iter().collect::<BTreeSet<_>>() {
                 let letter = self.store.jobs().dead_letter(*id).await?;
                 let letter = letter.filter(|letter| letter.kind.starts_with(KIND_PREFIX));
                 letters.push(letter.ok_or_else(|| {

@@ -279,6 +279,32 @@ async fn a_body_is_given_back_byte_for_byte_and_never_shown_as_a_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn letters_of_one_entity_go_back_in_the_order_in_which_they_came() {
+    let gateway = Gateway::at_rest().await;
+    gateway.subscribe("crm").await;
+    let first = gateway.lead(1, "add").await;
+    gateway.lead(1, "update").await;
+    for _ in 0..2 {
+        gateway.bury("crm", "the receiver refused it").await;
+    }
+    let letters = gateway.get("/api/dead-letters?subscriber=crm").await.json();
+    let letters = letters["dead_letters"].as_array().unwrap();
+    let mut ids: Vec<i64> = letters
+        .iter()
+        .map(|letter| letter["id"].as_i64().unwrap())
+        .collect();
+    ids.sort_unstable_by(|one, other| other.cmp(one));
+    let retried = gateway
+        .post("/api/dead-letters/retry", &json!({ "ids": ids }))
+        .await;
+    assert_eq!(retried.json()["count"], 2, "{}", retried.text);
+    gateway.deliver("crm").await;
+    let path = format!("/api/events/{first}/deliveries");
+    let answer = gateway.get(&path).await.json();
+    assert_eq!(answer["deliveries"][0]["state"], "delivered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn attempts_are_told_and_what_was_given_up_is_delivered_again() {
     on_each(false, async |gateway| {
         gateway.subscribe("crm").await;
