@@ -137,6 +137,7 @@ impl Config {
             let around = Surroundings {
                 environment: &self.environment,
                 delivery: &self.delivery,
+                enriching: self.enrichment.timeout(),
                 common: &self.amocrm,
                 has_nats: self.events.nats_url.is_some(),
                 problems: no_problems,

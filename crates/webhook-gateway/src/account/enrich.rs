@@ -39,8 +39,14 @@ impl Enricher {
 
     /// The envelope with `data.enriched`: an object with a member for each that is wanted, `null` where there is none. If
     /// amoCRM cannot be asked in time, `data.enriched` itself is `null` and `data.enriched_error` says why: the event is
-    /// worth more than what would complete it.
-    pub(crate) async fn enrich(&self, account: &str, envelope: &str, wanted: &[Enrich]) -> String {
+    /// worth more than what would complete it. `within` is all the time that the delivery has for this.
+    pub(crate) async fn enrich(
+        &self,
+        account: &str,
+        envelope: &str,
+        wanted: &[Enrich],
+        within: Duration,
+    ) -> String {
         if wanted.is_empty() {
             return envelope.to_owned();
         }
@@ -48,7 +54,7 @@ impl Enricher {
             return envelope.to_owned();
         };
         let asked = self.ask(account, &event, wanted);
-        let found = match tokio::time::timeout(self.patience, asked).await {
+        let found = match tokio::time::timeout(self.patience.min(within), asked).await {
             Ok(found) => found,
             Err(_) => Err("amoCRM did not answer in time".to_owned()),
         };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -59,6 +60,8 @@ pub struct GatewayFile {
 pub(crate) struct Surroundings<'a> {
     pub(crate) environment: &'a Environment,
     pub(crate) delivery: &'a DeliveryConfig,
+    /// How long amoCRM is waited for before a delivery.
+    pub(crate) enriching: Duration,
     /// The account of `AMOCRM_*`: what accounts of the file do not say themselves.
     pub(crate) common: &'a AmocrmConfig,
     pub(crate) has_nats: bool,
@@ -380,7 +383,11 @@ impl Reader<'_> {
         self.name(entry, &name);
         let settings: SubscriberSettings = self.read(entry, table)?;
         let delivery = self.around.delivery;
-        for wrong in settings.check(delivery.longest_timeout(), &delivery.guard()) {
+        for wrong in settings.check(
+            delivery.longest_timeout(),
+            self.around.enriching,
+            &delivery.guard(),
+        ) {
             self.wrong(entry, &wrong.field, &wrong.message);
         }
         if let Err(wrong) = settings.headers(self.around.environment) {

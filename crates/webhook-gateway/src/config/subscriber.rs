@@ -212,19 +212,30 @@ impl SubscriberSettings {
             .collect()
     }
 
-    /// Everything that is wrong, field by field. `longest_timeout` is what the lease allows, `guard` says where deliveries
-    /// may go.
-    pub fn check(&self, longest_timeout: Duration, guard: &Guard) -> Vec<FieldError> {
+    /// Everything that is wrong, field by field. `longest_timeout` is what the lease allows, `enriching` how long amoCRM is
+    /// waited for before, and `guard` says where deliveries may go.
+    pub fn check(
+        &self,
+        longest_timeout: Duration,
+        enriching: Duration,
+        guard: &Guard,
+    ) -> Vec<FieldError> {
         let mut wrong = Vec::new();
         self.check_destination(guard, &mut wrong);
         self.check_filters(&mut wrong);
-        let longest = u64::try_from(longest_timeout.as_millis()).unwrap_or(u64::MAX);
+        let (before, also) = if self.enrich.is_empty() {
+            (Duration::ZERO, "")
+        } else {
+            (enriching, "GATEWAY_ENRICH_TIMEOUT_MS + ")
+        };
+        let longest = longest_timeout.saturating_sub(before).as_millis();
+        let longest = u64::try_from(longest).unwrap_or(u64::MAX);
         if !(100..=longest).contains(&self.timeout_ms) {
             wrong.push(FieldError::new(
                 "timeout_ms",
                 format!(
                     "expected milliseconds from 100 to {longest}; for longer ones raise GATEWAY_LEASE_MS to at least \
-                     timeout_ms + 15000, or two workers could deliver one event"
+                     timeout_ms + {also}15000, or two workers could deliver one event"
                 ),
             ));
         }

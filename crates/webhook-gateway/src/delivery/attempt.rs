@@ -118,8 +118,11 @@ impl Delivery {
         let wanted = &self.subscriber.settings.enrich;
         let body = match &pool.shop.enricher {
             Some(enricher) if !wanted.is_empty() => {
+                // What is left of the claim is for the subscriber first.
+                let left = self.trust_ends.saturating_duration_since(Instant::now());
+                let within = left.saturating_sub(self.subscriber.settings.timeout());
                 enricher
-                    .enrich(&event.account, &event.envelope, wanted)
+                    .enrich(&event.account, &event.envelope, wanted, within)
                     .await
             }
             _ => event.envelope.clone(),

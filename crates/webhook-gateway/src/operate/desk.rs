@@ -577,7 +577,11 @@ impl Desk {
 
     fn check(&self, settings: &SubscriberSettings) -> Result<()> {
         let delivery = &self.config.delivery;
-        let wrong: Vec<FieldError> = settings.check(delivery.longest_timeout(), &delivery.guard());
+        let wrong: Vec<FieldError> = settings.check(
+            delivery.longest_timeout(),
+            self.config.enrichment.timeout(),
+            &delivery.guard(),
+        );
         if wrong.is_empty() {
             Ok(())
         } else {

@@ -125,7 +125,11 @@ mod tests {
         whole.as_object_mut().unwrap().extend(given);
         let settings: SubscriberSettings = serde_json::from_value(whole).unwrap();
         assert_eq!(
-            settings.check(std::time::Duration::from_secs(30), &crate::Guard::default()),
+            settings.check(
+                std::time::Duration::from_secs(30),
+                std::time::Duration::ZERO,
+                &crate::Guard::default()
+            ),
             []
         );
         Filter::new(&settings)

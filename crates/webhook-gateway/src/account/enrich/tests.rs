@@ -94,7 +94,7 @@ impl Crm {
     async fn enrich(&self, envelope: &Value, wanted: &[Enrich]) -> Value {
         let enriched = self
             .enricher
-            .enrich("main", &envelope.to_string(), wanted)
+            .enrich("main", &envelope.to_string(), wanted, Duration::MAX)
             .await;
         serde_json::from_str(&enriched).unwrap()
     }
@@ -217,5 +217,16 @@ async fn an_event_goes_without_and_says_why_when_amocrm_does_not_answer() {
     assert!(answer["data"]["enriched_error"].is_string(), "{answer}");
     // Nobody asks for anything: what is stored goes out byte for byte.
     let text = sent.to_string();
-    assert_eq!(crm.enricher.enrich("main", &text, &[]).await, text);
+    let asked_nothing = crm.enricher.enrich("main", &text, &[], Duration::MAX);
+    assert_eq!(asked_nothing.await, text);
+    // A claim that is about to end leaves no time for it: the event goes without.
+    crm.emulator.clear_faults();
+    let late = crm
+        .enricher
+        .enrich("main", &text, &[Enrich::Lead], Duration::ZERO);
+    let late: Value = serde_json::from_str(&late.await).unwrap();
+    assert_eq!(
+        late["data"]["enriched_error"],
+        "amoCRM did not answer in time"
+    );
 }

@@ -27,7 +27,7 @@ accounts = ["shop"]
 pipelines = [7000001]
 changed = ["price", "custom:PHONE"]
 enrich = ["lead", "contacts"]
-timeout_ms = 30000
+timeout_ms = 25000
 on_failure = "skip"
 skip_after = "10m"
 headers = { X-Team = "a", Authorization = "Bearer ${GATEWAY_HEADER_ERP}" }
@@ -62,7 +62,7 @@ fn a_good_file_is_read_whole() {
     assert!(config.accounts[0].amocrm.access_token().is_some());
     assert_eq!(config.subscribers.len(), 2);
     let erp = &config.subscribers[0];
-    assert_eq!(erp.settings.timeout().as_secs(), 30);
+    assert_eq!(erp.settings.timeout().as_secs(), 25);
     assert_eq!(
         erp.settings.skip_after().map(|span| span.as_secs()),
         Some(600)
@@ -226,9 +226,9 @@ fn a_file_that_is_wrong_is_refused_with_the_line_and_the_setting() {
             "unknown variant `rockets`",
         ),
         (
-            with("timeout_ms = 30000", "timeout_ms = 40000"),
+            with("timeout_ms = 25000", "timeout_ms = 25001"),
             18,
-            "raise GATEWAY_LEASE_MS to at least timeout_ms + 15000",
+            "raise GATEWAY_LEASE_MS to at least timeout_ms + GATEWAY_ENRICH_TIMEOUT_MS + 15000",
         ),
         (
             with("on_failure = \"skip\"", "on_failure = \"block\""),
