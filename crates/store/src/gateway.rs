@@ -37,6 +37,7 @@ mod retention;
 mod rows;
 mod secrets;
 mod tallies;
+mod unread;
 mod wake;
 
 pub(crate) use self::arrivals::Routed;

@@ -109,6 +109,7 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .routes(routes!(events::request))
         .routes(routes!(events::request_body))
         .routes(routes!(replay::replay))
+        .routes(routes!(replay::unread))
         .routes(routes!(replay::letters))
         .routes(routes!(replay::retry))
         .routes(routes!(replay::discard))

@@ -45,13 +45,6 @@ impl App {
         let accounts = Accounts::new(&config, &store, &clock);
         let routing = Routing::new(store.clone());
         let enricher = Enricher::new(&config, accounts.clone(), Arc::clone(&clock));
-        let desk = Desk::new(
-            Arc::clone(&config),
-            accounts.clone(),
-            store.clone(),
-            Arc::clone(&clock),
-        );
-        let feed = Feed::new(store.clone());
         let intake = Intake::new(
             &config,
             accounts,
@@ -59,6 +52,13 @@ impl App {
             store.clone(),
             Arc::clone(&clock),
         );
+        let desk = Desk::new(
+            Arc::clone(&config),
+            intake.clone(),
+            store.clone(),
+            Arc::clone(&clock),
+        );
+        let feed = Feed::new(store.clone());
         Self {
             state: AppState {
                 config,

@@ -1,5 +1,6 @@
 //! What comes in: from a request of amoCRM to durable events, and nothing else.
 
+mod again;
 pub(crate) mod disabled;
 mod event;
 mod fields;
@@ -18,6 +19,8 @@ use service_kit::clock::SharedClock;
 use service_kit::http::TrustedProxies;
 use store::{Acceptance, NewRequest, Store, StoreError};
 use utoipa::ToSchema;
+
+pub(crate) use self::again::Reread;
 
 use crate::account::{Account, Accounts};
 use crate::config::Config;

@@ -18,7 +18,7 @@ mod wanted;
 pub use self::commands::{Command, run};
 pub(crate) use self::desk::{
     Desk, EventPage, LetterOrder, LetterPage, OVERLAP, PAGE, RawBody, ReplayAnswer, ReplayOrder,
-    RequestPage, letter_filter,
+    RequestPage, UnreadAnswer, UnreadOrder, letter_filter,
 };
 pub(crate) use self::error::OperateError;
 pub(crate) use self::feed::{Feed, Listener};

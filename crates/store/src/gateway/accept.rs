@@ -75,24 +75,40 @@ impl Gateway {
 pub(super) struct Accept {
     requests: Accepting,
     version: i64,
+    /// The number of the only webhook, if it is kept already and its events are all that is new.
+    kept: Option<i64>,
 }
 
 impl Accept {
     pub(super) fn new(requests: Accepting, version: i64) -> Self {
-        Self { requests, version }
+        Self {
+            requests,
+            version,
+            kept: None,
+        }
+    }
+
+    /// A webhook that is kept under this number.
+    pub(super) fn kept(request: i64, new: Arc<NewRequest>, version: i64) -> Self {
+        Self {
+            requests: vec![new],
+            version,
+            kept: Some(request),
+        }
     }
 }
 
 /// Tells the registry and the instant, finds requests that were here before, and takes the keys of the others. A key
 /// that somebody has comes back with his event. On PostgreSQL who comes second waits here until the first has
-/// committed; keys are taken in one order by everybody. By an outdated registry nothing is taken.
+/// committed; keys are taken in one order by everybody. By an outdated registry nothing is taken. A request that was not
+/// understood then may be now: its repetition is no repeat.
 const RESERVE: Sql = Sql::either(
     "SELECT 'registry' AS what, $1 AS number, version AS value, NULL AS key, NULL AS event_id
      FROM gateway_registry WHERE id = 1;
      SELECT 'repeat' AS what, a.value->>'n' AS number, r.id AS value, NULL AS key, e.event_id
      FROM json_each($3) AS a
      CROSS JOIN gateway_requests AS r ON r.account = a.value->>'account' AND r.request_id = a.value->>'request_id'
-         AND r.digest = a.value->>'digest'
+         AND r.digest = a.value->>'digest' AND r.problem IS NULL
      LEFT JOIN gateway_events AS e ON e.request = r.id
      WHERE (SELECT version FROM gateway_registry WHERE id = 1) = $2;
      INSERT INTO gateway_dedup (key, event_id, expires_at)
@@ -101,7 +117,7 @@ const RESERVE: Sql = Sql::either(
      WHERE (SELECT version FROM gateway_registry WHERE id = 1) = $2
        AND NOT EXISTS (SELECT 1 FROM json_each($3) AS a
            CROSS JOIN gateway_requests AS r ON r.account = a.value->>'account' AND r.request_id = a.value->>'request_id'
-               AND r.digest = a.value->>'digest'
+               AND r.digest = a.value->>'digest' AND r.problem IS NULL
            WHERE a.key = k.value->>'n')
      ON CONFLICT (key) DO UPDATE SET
          event_id = CASE WHEN gateway_dedup.expires_at <= $1 THEN excluded.event_id ELSE gateway_dedup.event_id END,
@@ -116,7 +132,7 @@ const RESERVE: Sql = Sql::either(
          FROM json_to_recordset($3::json) AS a (n bigint, account text, request_id text, digest text)
          JOIN moment ON moment.version = $2
          JOIN gateway_requests AS r ON r.account = a.account AND r.request_id = a.request_id
-             AND r.request_id IS NOT NULL AND r.digest = a.digest),
+             AND r.request_id IS NOT NULL AND r.digest = a.digest AND r.problem IS NULL),
      taken AS (
          INSERT INTO gateway_dedup (key, event_id, expires_at)
          SELECT decode(k.key, 'hex'), k.event_id, moment.now + k.\"window\"
@@ -178,7 +194,8 @@ const STORE: Sql = Sql::either(
      FROM json_each($2) AS r ORDER BY r.key;
      INSERT INTO gateway_events (request, event_id, account, kind, subject, account_id, pipeline_id, status_id,
          occurred_at, received_at, envelope)
-     SELECT (SELECT max(id) FROM gateway_requests) + 1 - json_array_length($2) + (e.value->>'request'),
+     SELECT coalesce(e.value->>'kept',
+             (SELECT max(id) FROM gateway_requests) + 1 - json_array_length($2) + (e.value->>'request')),
          e.value->>'event_id', e.value->>'account', e.value->>'kind', e.value->>'subject', e.value->>'account_id',
          e.value->>'pipeline_id', e.value->>'status_id', e.value->>'occurred_at', $1, e.value->>'envelope'
      FROM json_each($3) AS e ORDER BY e.key;
@@ -209,11 +226,11 @@ const STORE: Sql = Sql::either(
          RETURNING lane, depth),
      events AS MATERIALIZED (
          SELECT nextval('gateway_events_id_seq') AS id, told.*
-         FROM (SELECT e.*, requests.id AS request_row
-               FROM json_to_recordset($3::json) AS e (n bigint, request bigint, event_id text, account text, kind text,
+         FROM (SELECT e.*, coalesce(e.kept, requests.id) AS request_row
+               FROM json_to_recordset($3::json) AS e (n bigint, request bigint, kept bigint, event_id text, account text, kind text,
                    subject text, account_id bigint, pipeline_id bigint, status_id bigint, occurred_at bigint,
                    envelope text)
-               JOIN requests ON requests.n = e.request
+               LEFT JOIN requests ON requests.n = e.request
                WHERE (SELECT count(*) FROM heads) >= 0 ORDER BY e.n) AS told),
      work AS MATERIALIZED (
          SELECT nextval('jobs_id_seq') AS id, way.*
@@ -279,6 +296,10 @@ impl Operation for Accept {
             let duplicates = taken.iter().filter(|it| it.duplicate).count();
             let events = taken.len() - duplicates;
             let (events, duplicates) = (count(events), count(duplicates));
+            if self.kept.is_some() {
+                tallies::understood(tx, known.now, &new.account, events, duplicates);
+                continue;
+            }
             tallies::came(
                 tx,
                 known.now,
@@ -307,7 +328,9 @@ impl Accept {
         // The first of a key takes it for all of the group; sorted, because everybody takes them in one order.
         let mut keys: BTreeMap<String, KeyRow<'_>> = BTreeMap::new();
         for (n, new) in self.requests.iter().enumerate() {
-            asked.push(AskedRow::of(n, new));
+            if self.kept.is_none() {
+                asked.push(AskedRow::of(n, new));
+            }
             for event in &new.events {
                 let key = hex(&event.dedup.key);
                 keys.entry(key.clone()).or_insert(KeyRow {
@@ -403,13 +426,15 @@ impl Accept {
                 .filter(|it| it.duplicate)
                 .map(|it| it.event_id.as_str())
                 .collect();
-            requests.push(RequestRow::of(n, new, &duplicates));
+            if self.kept.is_none() {
+                requests.push(RequestRow::of(n, new, &duplicates));
+            }
         }
         let mut events = Vec::with_capacity(fresh.len());
         let mut routes: Vec<RouteRow<'_>> = Vec::new();
         for (n, &((request, place), event)) in fresh.iter().enumerate() {
             let account = &self.requests[request].account;
-            events.push(EventRow::of(n, request, account, event));
+            events.push(EventRow::of(n, (request, self.kept), account, event));
             let mut subscribers = BTreeSet::new();
             for route in &event.routes {
                 let is_wanted = is_wanted(route, changes.get(&(request, place)));
@@ -434,6 +459,9 @@ impl Accept {
             .await?;
         if !routes.is_empty() {
             tx.work_is_due();
+        }
+        if let Some(kept) = self.kept {
+            return Ok(vec![kept]);
         }
         let mut ids = rows
             .iter()

@@ -100,6 +100,20 @@ impl Gateway {
         row.as_ref().map(event).transpose()
     }
 
+    /// The events that the webhook of this number brought, in their order.
+    pub async fn events_of(&self, request: i64) -> Result<Vec<EventRow>> {
+        let mut tx = self.inner.db.read().await?;
+        tx.query(event_columns!(
+            "FROM gateway_events AS e WHERE e.request = $1 ORDER BY e.id"
+        ))
+        .bind(request)
+        .fetch_all()
+        .await?
+        .iter()
+        .map(event)
+        .collect()
+    }
+
     /// The number of the newest event's row; 0: there is none.
     pub async fn newest_event(&self) -> Result<i64> {
         let mut tx = self.inner.db.read().await?;

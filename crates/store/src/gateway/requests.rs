@@ -94,6 +94,8 @@ macro_rules! requests {
     };
 }
 
+pub(super) use requests;
+
 impl Gateway {
     /// The webhook with this number, with its body.
     pub async fn request(&self, id: i64) -> Result<Option<RequestRow>> {
@@ -146,7 +148,7 @@ impl Gateway {
     }
 }
 
-fn request(row: &Row) -> Result<RequestRow> {
+pub(super) fn request(row: &Row) -> Result<RequestRow> {
     let duplicate_of: Vec<String> = match row.opt_text("duplicate_of")? {
         Some(_) => row.json("duplicate_of")?,
         None => Vec::new(),

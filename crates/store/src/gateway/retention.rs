@@ -289,12 +289,26 @@ async fn events(tx: &mut Tx, numbers: &[i64]) -> Result<u64> {
     Ok(gone.len() as u64)
 }
 
-/// No event is ever added to a webhook that is stored, so nothing can need one of these again.
+/// Deletes those of them that have no events now. On PostgreSQL they are locked first: somebody may just be reading one
+/// again.
 async fn requests(tx: &mut Tx, numbers: &[i64]) -> Result<u64> {
+    if !tx.is_sqlite() {
+        tx.query(Sql::either(
+            "SELECT 1",
+            "SELECT id FROM gateway_requests
+             WHERE id IN (SELECT asked.id::bigint FROM json_array_elements_text($1::json) AS asked (id))
+             ORDER BY id FOR UPDATE",
+        ))
+        .bind(list(numbers))
+        .fetch_all()
+        .await?;
+    }
     tx.query(Sql::either(
-        "DELETE FROM gateway_requests WHERE id IN (SELECT value FROM json_each($1))",
+        "DELETE FROM gateway_requests WHERE id IN (SELECT value FROM json_each($1))
+             AND NOT EXISTS (SELECT 1 FROM gateway_events AS e WHERE e.request = gateway_requests.id)",
         "DELETE FROM gateway_requests
-         WHERE id IN (SELECT asked.id::bigint FROM json_array_elements_text($1::json) AS asked (id))",
+         WHERE id IN (SELECT asked.id::bigint FROM json_array_elements_text($1::json) AS asked (id))
+             AND NOT EXISTS (SELECT 1 FROM gateway_events AS e WHERE e.request = gateway_requests.id)",
     ))
     .bind(list(numbers))
     .execute()

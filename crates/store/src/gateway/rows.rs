@@ -108,6 +108,8 @@ impl<'a> RequestRow<'a> {
 pub(super) struct EventRow<'a> {
     n: usize,
     request: usize,
+    /// The number of its webhook, if that is kept already.
+    kept: Option<i64>,
     event_id: &'a str,
     account: Cow<'a, str>,
     kind: Cow<'a, str>,
@@ -120,10 +122,16 @@ pub(super) struct EventRow<'a> {
 }
 
 impl<'a> EventRow<'a> {
-    pub(super) fn of(n: usize, request: usize, account: &'a str, new: &'a NewEvent) -> Self {
+    pub(super) fn of(
+        n: usize,
+        (request, kept): (usize, Option<i64>),
+        account: &'a str,
+        new: &'a NewEvent,
+    ) -> Self {
         Self {
             n,
             request,
+            kept,
             event_id: &new.event_id,
             account: plain(account),
             kind: plain(&new.kind),

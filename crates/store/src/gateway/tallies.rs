@@ -181,6 +181,13 @@ pub(super) fn came(
     tx.hourly(hour, UNPARSED, account, i64::from(!is_parsed));
 }
 
+/// Notes events of a webhook that came long ago and is understood now.
+pub(super) fn understood(tx: &mut Tx, now: i64, account: &str, events: i64, duplicates: i64) {
+    let hour = now.div_euclid(HOUR);
+    tx.hourly(hour, EVENTS, account, events);
+    tx.hourly(hour, DUPLICATES, account, duplicates);
+}
+
 pub(super) fn delivered(tx: &mut Tx, now: i64, subscriber: &str, lag: i64) {
     let hour = now.div_euclid(HOUR);
     let lag = lag.max(0);

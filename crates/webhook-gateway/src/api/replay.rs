@@ -10,7 +10,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::error::ApiError;
 use crate::operate::{
-    Desk, LetterOrder, LetterPage, OperateError, PAGE, ReplayAnswer, ReplayOrder, letter_filter,
+    Desk, LetterOrder, LetterPage, OperateError, PAGE, ReplayAnswer, ReplayOrder, UnreadAnswer,
+    UnreadOrder, letter_filter,
 };
 
 /// Which letters.
@@ -52,6 +53,31 @@ pub(crate) async fn replay(
     ApiJson(order): ApiJson<ReplayOrder>,
 ) -> Result<(StatusCode, Json<ReplayAnswer>), ApiError> {
     let answer = desk.replay(&order).await?;
+    let status = if answer.dry_run {
+        StatusCode::OK
+    } else {
+        StatusCode::ACCEPTED
+    };
+    Ok((status, Json(answer)))
+}
+
+/// Reads webhooks again that were kept because they could not be read, or not all of them; what is read is delivered.
+#[utoipa::path(
+    post,
+    path = "/api/replay/unread",
+    tag = "deliveries",
+    request_body = UnreadOrder,
+    responses(
+        (status = 200, description = "What a dry run would do", body = UnreadAnswer),
+        (status = 202, description = "What was read is in the queue", body = UnreadAnswer),
+        (status = 422, description = "Fields are wrong", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn unread(
+    State(desk): State<Desk>,
+    ApiJson(order): ApiJson<UnreadOrder>,
+) -> Result<(StatusCode, Json<UnreadAnswer>), ApiError> {
+    let answer = desk.read_again(&order).await?;
     let status = if answer.dry_run {
         StatusCode::OK
     } else {

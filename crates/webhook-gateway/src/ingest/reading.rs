@@ -6,6 +6,8 @@ use crate::account::Account;
 
 /// The media type that is read as JSON; everything else is a form.
 pub(super) const JSON: &str = "application/json";
+/// How the problem of a webhook of another account begins.
+pub(super) const STRANGE: &str = "it is about the account ";
 
 /// A body, read.
 #[derive(Debug)]
@@ -69,8 +71,7 @@ pub(super) fn media_type(content_type: &str) -> String {
 fn strange_account(account: &Account, from: &AccountRef) -> Option<String> {
     let theirs = from.id?.get();
     let ours = account.id()?;
-    (theirs != ours)
-        .then(|| format!("it is about the account {theirs}, and this address is that of {ours}"))
+    (theirs != ours).then(|| format!("{STRANGE}{theirs}, and this address is that of {ours}"))
 }
 
 /// The items that could not be read beside others that could.

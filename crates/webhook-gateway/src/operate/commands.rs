@@ -14,7 +14,7 @@ use service_kit::clock::read_since;
 use store::EventFilter;
 use tokio_util::sync::CancellationToken;
 
-use super::desk::{Desk, LetterOrder, MAX_PAGE, OVERLAP, ReplayOrder};
+use super::desk::{Desk, LetterOrder, MAX_PAGE, OVERLAP, ReplayOrder, UnreadOrder};
 use super::line::{Table, age, moment, plain};
 use super::view::{DeliveryView, EventView, Letter, SubscriberView};
 use super::{listen, tail};
@@ -33,7 +33,7 @@ pub enum Command {
     Event(Event),
     /// Shows what became of an event, attempt by attempt.
     Deliveries(Deliveries),
-    /// Delivers events again, under the same ids.
+    /// Delivers events again, under the same ids; or reads webhooks again that could not be read.
     Replay(Replay),
     /// Lists, retries or drops deliveries that were given up.
     #[command(subcommand)]
@@ -215,10 +215,14 @@ pub struct Replay {
     /// Only deliveries that were given up.
     #[arg(long)]
     dead_letters: bool,
+    /// Reads the webhooks again that were kept because they could not be read, or not all of them, and delivers what is
+    /// in them: after an upgrade that understands them.
+    #[arg(long, conflicts_with_all = ["events", "since", "until", "subscriber", "dead_letters"])]
+    unread: bool,
     /// Counts and does nothing.
     #[arg(long)]
     dry_run: bool,
-    /// At most so many deliveries, the oldest first [default: 1000].
+    /// At most so many deliveries, or webhooks, the oldest first [default: 1000].
     #[arg(long, value_name = "COUNT")]
     limit: Option<u32>,
 }
@@ -319,6 +323,7 @@ pub async fn run(
             }
             told(&deliveries, desk.now(), out)
         }
+        Command::Replay(arguments) if arguments.unread => unread(desk, arguments, out).await,
         Command::Replay(arguments) => replay(desk, arguments, out).await,
         Command::DeadLetters(command) => dead_letters(desk, command, out).await,
         Command::Tail(_) | Command::Listen(_) => Ok(()),
@@ -639,6 +644,26 @@ async fn replay(
             "{deliveries} put into the queue; a running webhook-gateway takes them at once"
         )?;
     }
+    Ok(())
+}
+
+async fn unread(
+    desk: &Desk,
+    arguments: &Replay,
+    out: &mut (dyn Write + Send),
+) -> anyhow::Result<()> {
+    let order = UnreadOrder {
+        dry_run: arguments.dry_run,
+        limit: arguments.limit,
+    };
+    let answer = desk.read_again(&order).await?;
+    let verb = if answer.dry_run { "would be" } else { "were" };
+    writeln!(
+        out,
+        "new events in webhooks that {verb} read: {} in {}; they had come otherwise: {}; webhooks that cannot be read \
+         still, or not wholly: {}",
+        answer.events, answer.webhooks, answer.duplicates, answer.unread
+    )?;
     Ok(())
 }
 

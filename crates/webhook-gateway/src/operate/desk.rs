@@ -26,8 +26,9 @@ use super::view::{
     AttemptView, DeliveryView, EventDetail, EventView, KIND_PREFIX, Letter, RequestView,
     SubscriberView,
 };
-use crate::account::{Accounts, Seen, last_seen};
+use crate::account::{Seen, last_seen};
 use crate::config::{Config, SubscriberSettings, is_name};
+use crate::ingest::{Intake, Reread};
 
 /// How long an old secret goes on signing unless something else is said (`reliability.md`, row 13).
 pub(crate) const OVERLAP: Duration = Duration::from_hours(24);
@@ -54,7 +55,7 @@ type Result<T> = std::result::Result<T, OperateError>;
 #[derive(Debug, Clone)]
 pub(crate) struct Desk {
     config: Arc<Config>,
-    accounts: Accounts,
+    intake: Intake,
     store: Store,
     clock: SharedClock,
 }
@@ -133,6 +134,33 @@ pub(crate) struct ReplayOrder {
     pub(crate) limit: Option<u32>,
 }
 
+/// Which kept webhooks are to be read again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UnreadOrder {
+    /// Counts and does nothing.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+    /// Ends when something was read in so many webhooks, the oldest first: 1 to 100,000; 1,000 unless given.
+    #[serde(default)]
+    pub(crate) limit: Option<u32>,
+}
+
+/// What was read in kept webhooks, or would be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct UnreadAnswer {
+    /// Webhooks in which something was read that had not been.
+    pub(crate) webhooks: u64,
+    /// New events in them.
+    pub(crate) events: u64,
+    /// Events in them that had come otherwise meanwhile; a dry run counts them among the new ones.
+    pub(crate) duplicates: u64,
+    /// Webhooks that cannot be read still, or not wholly.
+    pub(crate) unread: u64,
+    /// Whether nothing was done.
+    pub(crate) dry_run: bool,
+}
+
 /// What was delivered again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ReplayAnswer {
@@ -163,13 +191,13 @@ pub(crate) struct LetterOrder {
 impl Desk {
     pub(crate) fn new(
         config: Arc<Config>,
-        accounts: Accounts,
+        intake: Intake,
         store: Store,
         clock: SharedClock,
     ) -> Self {
         Self {
             config,
-            accounts,
+            intake,
             store,
             clock,
         }
@@ -190,7 +218,7 @@ impl Desk {
     /// Every account of the settings, with how its subscription in amoCRM was seen last.
     pub(crate) async fn accounts(&self) -> Result<Vec<(String, Option<Seen>)>> {
         let mut seen = Vec::new();
-        for account in self.accounts.iter() {
+        for account in self.intake.accounts.iter() {
             let last = last_seen(&self.store, &account.name).await?;
             seen.push((account.name.clone(), last));
         }
@@ -448,13 +476,7 @@ impl Desk {
         {
             return Err(OperateError::field("until", "expected a time after since"));
         }
-        let limit = order.limit.unwrap_or(REPLAY);
-        if !(1..=MAX_REPLAY).contains(&limit) {
-            return Err(OperateError::field(
-                "limit",
-                format!("expected 1 to {MAX_REPLAY}"),
-            ));
-        }
+        let limit = replay_limit(order.limit)?;
         if let Some(name) = &order.subscriber {
             self.row(name).await?;
         }
@@ -481,6 +503,27 @@ impl Desk {
         }
         Ok(ReplayAnswer {
             count: replayed.count,
+            dry_run: order.dry_run,
+        })
+    }
+
+    /// Reads webhooks again that were kept because nobody understood them, or not all of them; what is read is delivered.
+    pub(crate) async fn read_again(&self, order: &UnreadOrder) -> Result<UnreadAnswer> {
+        let limit = replay_limit(order.limit)?;
+        let Reread {
+            webhooks,
+            events,
+            duplicates,
+            unread,
+        } = self.intake.read_again(limit, order.dry_run).await?;
+        if webhooks > 0 && !order.dry_run {
+            tracing::info!(webhooks, events, "kept webhooks were read again");
+        }
+        Ok(UnreadAnswer {
+            webhooks,
+            events,
+            duplicates,
+            unread,
             dry_run: order.dry_run,
         })
     }
@@ -640,6 +683,15 @@ impl Desk {
         }
         Ok(row)
     }
+}
+
+fn replay_limit(given: Option<u32>) -> Result<u32> {
+    let limit = given.unwrap_or(REPLAY);
+    if (1..=MAX_REPLAY).contains(&limit) {
+        return Ok(limit);
+    }
+    let expected = format!("expected 1 to {MAX_REPLAY}");
+    Err(OperateError::field("limit", expected))
 }
 
 /// A webhook that nobody sent, with one event for one subscriber.

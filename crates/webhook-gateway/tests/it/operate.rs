@@ -8,3 +8,4 @@ mod page;
 mod pictures;
 mod retention;
 mod stream;
+mod unread;

@@ -95,20 +95,40 @@ pub(super) async fn live(store: &Store) {
     else {
         panic!()
     };
-    gateway.accept(new, version).await.unwrap();
+    gateway.accept(new.clone(), version).await.unwrap();
     let deleted = NewRequest {
-        account: "acme".into(),
-        request_id: None,
-        content_type: None,
         body: b"y".as_slice().into(),
-        problem: None,
+        request_id: None,
         events: vec![NewEvent {
             kind: "leads.delete".into(),
             routes: Vec::new(),
             ..event(3)
         }],
+        ..new.clone()
     };
     gateway.accept(deleted, version).await.unwrap();
+    let strange = NewRequest {
+        request_id: None,
+        problem: Some("p".into()),
+        events: Vec::new(),
+        ..new.clone()
+    };
+    gateway.accept(strange, version).await.unwrap();
+    let unread = gateway.unread(0, 5).await.unwrap().remove(0);
+    let understood = NewRequest {
+        request_id: None,
+        events: vec![NewEvent {
+            routes: Vec::new(),
+            ..event(4)
+        }],
+        ..new
+    };
+    let again = gateway
+        .read_again(unread.id, understood, version)
+        .await
+        .unwrap();
+    assert!(matches!(again, Some(Acceptance::Stored { .. })));
+    gateway.events_of(unread.id).await.unwrap();
 
     let failed = || AttemptOutcome::Failed {
         status: Some(500),

@@ -185,6 +185,11 @@ async fn what_people_want_to_know_and_do_is_a_command() {
             .await
             .contains("there are no subscribers")
     );
+    gateway.half_read("main", "leads[add][0][id]=77", "").await;
+    let counted = told(&gateway, &["replay", "--unread", "--dry-run"]).await;
+    assert!(counted.contains("would be read: 1 in 1"), "{counted}");
+    let read = told(&gateway, &["replay", "--unread"]).await;
+    assert!(read.contains("were read: 1 in 1"), "{read}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

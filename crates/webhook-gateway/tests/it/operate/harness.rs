@@ -211,6 +211,28 @@ impl Gateway {
         stored(self.app.store(), account, body, content_type, at).await
     }
 
+    /// A webhook came to a gateway that understood no more of it than this; its number.
+    pub(crate) async fn half_read(&self, account: &str, body: &str, understood: &str) -> i64 {
+        let gateway = self.app.store().gateway();
+        let registry = gateway.registry().await.unwrap();
+        let payload = webhook::parse(understood.as_bytes()).unwrap();
+        let events = payload.events.iter();
+        let request = NewRequest {
+            account: account.to_owned(),
+            request_id: Some(format!("request of {}", body.len())),
+            content_type: None,
+            body: body.to_owned().into(),
+            problem: Some("webhook leads[add][1]: expected something else".to_owned()),
+            events: events
+                .map(|event| new_event(event, &payload, account, &registry, now()))
+                .collect(),
+        };
+        match gateway.accept(request, registry.version).await.unwrap() {
+            Acceptance::Stored { request, .. } => request,
+            Acceptance::RegistryChanged => panic!("nobody has changed it"),
+        }
+    }
+
     /// Makes an attempt at the next event of a subscriber.
     pub(crate) async fn attempt(
         &self,
