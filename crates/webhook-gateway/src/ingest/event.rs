@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use amocrm_sdk::webhook::{AccountRef, Action, CloudEvent, Event};
+use amocrm_sdk::webhook::{Action, CloudEvent, Event};
 use amocrm_sdk::{PipelineId, StatusId};
 use service_kit::hex;
 use sha2::{Digest as _, Sha256};
@@ -50,7 +50,7 @@ pub(super) fn prepare(
         status_id,
         occurred_at,
         dedup: Dedup {
-            key: key(account, event, &arrived.account),
+            key: key(account, event, arrived, &event_id),
             window: if occurred_at.is_some() {
                 window
             } else {
@@ -99,14 +99,32 @@ fn place(event: &Event) -> (Option<i64>, Option<i64>) {
     )
 }
 
-/// What tells an event from others: the account as we call it, and everything that came, whatever the order.
-fn key(account: &str, event: &Event, from: &AccountRef) -> [u8; 32] {
+/// What tells an event from others: the account as we call it, and everything that came, whatever the order. An event that
+/// does not tell when its entity changed looks the same when the same happens again; then its request tells them apart.
+fn key(account: &str, event: &Event, arrived: &Arrived, event_id: &str) -> [u8; 32] {
     let mut hash = Sha256::new();
     // A name has no zero byte.
     hash.update(account.as_bytes());
     hash.update([0]);
-    hash.update(event.dedup_key(from).as_bytes());
+    hash.update(event.dedup_key(&arrived.account).as_bytes());
+    if event.updated_at().is_none() {
+        hash.update([0]);
+        match &arrived.request_id {
+            Some(request) => hash.update(request),
+            // A second call within an hour is the rule rather than a repetition.
+            None if is_signal(event.action()) => hash.update(event_id),
+            None => {}
+        }
+    }
     hash.finalize().into()
+}
+
+/// What the digital pipeline tells of a deal to which nothing has happened: there was a call, a mail, a message, a visit.
+fn is_signal(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::CallIn | Action::MailIn | Action::Chat | Action::SiteVisit
+    )
 }
 
 fn text(envelope: &CloudEvent) -> String {

@@ -100,3 +100,43 @@ async fn what_is_deleted_again_after_it_was_restored_is_news() {
         place.drop_schema().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_call_is_no_repetition_of_the_first() {
+    let place = Place::sqlite();
+    let world = World::start(&place).await;
+    let path = format!("/webhooks/amocrm/{SECRET}");
+    let post = async |body: &str, request: &str| {
+        let headers = [("content-type", FORM), ("x-amocrm-requestid", request)];
+        world.post(&path, &headers, body.to_owned()).await.counts()
+    };
+    // These tell no time: a new request is a new event, the same request is not.
+    for action in [
+        "call_in",
+        "mail_in",
+        "chat",
+        "site_visit",
+        "status",
+        "delete",
+    ] {
+        let body = format!(
+            "leads[{action}][0][id]=7&leads[{action}][0][pipeline_id]=1&leads[{action}][0][status_id]=2"
+        );
+        let reordered: Vec<_> = body.split('&').rev().collect();
+        let [first, second] = [1, 2].map(|number| format!("{action}-{number}"));
+        assert_eq!(post(&body, &first).await, (1, 0), "{action}");
+        assert_eq!(post(&body, &second).await, (1, 0), "{action}");
+        assert_eq!(post(&body, &first).await, (0, 1), "{action}");
+        let reordered = reordered.join("&");
+        assert_eq!(post(&reordered, &second).await, (0, 1), "{action}");
+    }
+    // A body that tells its time is the same event in any request.
+    let moved = moved(7, 1);
+    assert_eq!(post(&moved, "moved-1").await, (1, 0));
+    assert_eq!(post(&moved, "moved-2").await, (0, 1));
+    // Without the name of a request nothing tells a second call from a repetition of the first: both are delivered.
+    let call = "leads[call_in][0][id]=8&leads[call_in][0][pipeline_id]=1";
+    assert_eq!(world.webhook(call).await.counts(), (1, 0));
+    assert_eq!(world.webhook(call).await.counts(), (1, 0));
+    world.stop().await;
+}
