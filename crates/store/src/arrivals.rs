@@ -4,7 +4,7 @@
 //! waits for; so a write takes as many as have arrived while the one before it was on its way. What comes alone waits
 //! for nobody.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,6 +43,12 @@ pub(crate) trait Arrival: fmt::Debug + Send + Sync + Sized + 'static {
         0
     }
 
+    /// What it is about, as hashes. Of two that share one, the second is not begun before the first is stored: they keep
+    /// the order in which they came.
+    fn strands(&self) -> &[u64] {
+        &[]
+    }
+
     /// Stores a group, all or none, and gives an outcome to each, in their order.
     fn store(
         inner: &Inner,
@@ -60,6 +66,8 @@ pub(crate) struct Arrivals<A: Arrival> {
 struct State<A: Arrival> {
     waiting: VecDeque<Waiting<A>>,
     writes: usize,
+    /// What the writes on their way are about.
+    under_way: HashSet<u64>,
 }
 
 struct Waiting<A: Arrival> {
@@ -79,6 +87,7 @@ impl<A: Arrival> Default for Arrivals<A> {
             state: Mutex::new(State {
                 waiting: VecDeque::new(),
                 writes: 0,
+                under_way: HashSet::new(),
             }),
         }
     }
@@ -89,23 +98,55 @@ impl<A: Arrival> Arrivals<A> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next group, or `None` at the end of the turn.
-    fn next(&self) -> Option<Vec<Waiting<A>>> {
+    /// The next group, or `None` at the end of the turn: nothing waits, or what comes next waits for the end of a write
+    /// that is on its way.
+    fn next(&self) -> Option<Group<'_, A>> {
         let mut state = self.state();
+        let State {
+            waiting, under_way, ..
+        } = &mut *state;
         let mut group: Vec<Waiting<A>> = Vec::new();
         let mut bytes = 0;
         while group.len() < GROUP && bytes < GROUP_BYTES {
             let fits = |next: &mut Waiting<A>| {
                 let first = group.first();
+                let strands = next.arrival.strands();
                 first.is_none_or(|first| next.arrival.is_like(&first.arrival))
+                    && !strands.iter().any(|strand| under_way.contains(strand))
             };
-            let Some(next) = state.waiting.pop_front_if(fits) else {
+            let Some(next) = waiting.pop_front_if(fits) else {
                 break;
             };
             bytes += next.arrival.weight();
             group.push(next);
         }
-        (!group.is_empty()).then_some(group)
+        if group.is_empty() {
+            return None;
+        }
+        let strands = group.iter().flat_map(|next| next.arrival.strands());
+        let strands: Vec<u64> = strands.copied().collect();
+        under_way.extend(&strands);
+        Some(Group {
+            queue: self,
+            waiting: group,
+            strands,
+        })
+    }
+}
+
+/// What one write stores. Others of what it is about are begun after its end, however it ends.
+struct Group<'a, A: Arrival> {
+    queue: &'a Arrivals<A>,
+    waiting: Vec<Waiting<A>>,
+    strands: Vec<u64>,
+}
+
+impl<A: Arrival> Drop for Group<'_, A> {
+    fn drop(&mut self) {
+        let mut state = self.queue.state();
+        for strand in &self.strands {
+            state.under_way.remove(strand);
+        }
     }
 }
 
@@ -157,8 +198,9 @@ fn begin<A: Arrival>(inner: &Arc<Inner>) {
         of: PhantomData,
     };
     tokio::spawn(async move {
-        while let Some(group) = A::queue(&turn.inner).next() {
-            store(&turn.inner, group).await;
+        while let Some(mut group) = A::queue(&turn.inner).next() {
+            let waiting = std::mem::take(&mut group.waiting);
+            store(&turn.inner, waiting).await;
         }
     });
 }
@@ -199,5 +241,63 @@ fn answer<A: Arrival>(group: Vec<Waiting<A>>, outcome: Result<Vec<A::Outcome>>) 
                 let _ = waiting.reply.send(Err(error.repeat()));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number, and what it is about.
+    #[derive(Debug)]
+    struct Change(u8, Vec<u64>);
+
+    impl Arrival for Change {
+        type Outcome = ();
+
+        fn queue(_: &Inner) -> &Arrivals<Self> {
+            unreachable!("the queue is the test's own")
+        }
+
+        fn strands(&self) -> &[u64] {
+            &self.1
+        }
+
+        async fn store(_: &Inner, _: &[&Self]) -> Result<Vec<()>> {
+            unreachable!("nothing is stored")
+        }
+    }
+
+    fn arrive(queue: &Arrivals<Change>, number: u8, strands: &[u64]) {
+        let arrival = Change(number, strands.to_vec());
+        let (reply, _) = oneshot::channel();
+        let waiting = Waiting { arrival, reply };
+        queue.state().waiting.push_back(waiting);
+    }
+
+    fn numbers(group: &Group<'_, Change>) -> Vec<u8> {
+        let waiting = group.waiting.iter();
+        waiting.map(|waiting| waiting.arrival.0).collect()
+    }
+
+    #[test]
+    fn what_is_about_the_same_is_written_in_the_order_of_arrival() {
+        let queue = Arrivals::default();
+        arrive(&queue, 1, &[7, 8]);
+        arrive(&queue, 2, &[7]);
+        let first = queue.next().unwrap();
+        assert_eq!(numbers(&first), [1, 2]);
+        for (number, strand) in [(3, 9), (4, 8), (5, 10)] {
+            arrive(&queue, number, &[strand]);
+        }
+        // The second write takes what has nothing to do with the first, and nobody overtakes who waits for that.
+        let second = queue.next().unwrap();
+        assert_eq!(numbers(&second), [3]);
+        assert!(queue.next().is_none());
+        drop(first);
+        assert_eq!(numbers(&queue.next().unwrap()), [4, 5]);
+        assert!(queue.state().under_way.contains(&9));
+        drop(second);
+        assert!(queue.state().under_way.is_empty());
     }
 }

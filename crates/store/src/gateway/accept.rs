@@ -37,10 +37,7 @@ impl Gateway {
             }
         }
         let new = Arc::new(new);
-        let routed = Routed {
-            new: Arc::clone(&new),
-            version: registry_version,
-        };
+        let routed = Routed::new(Arc::clone(&new), registry_version);
         match join(&self.inner, routed).await {
             // The commit may have happened although its answer was lost.
             Err(error) if error.kind() == StoreErrorKind::Unavailable => {

@@ -1,9 +1,10 @@
 //! Webhooks that arrive together are stored together, if they were routed by the same registry.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use super::accept::{Accept, Accepting};
-use super::{Acceptance, NewRequest};
+use super::{Acceptance, NewEvent, NewRequest};
 use crate::arrivals::{Arrival, Arrivals};
 use crate::error::Result;
 use crate::store::Inner;
@@ -11,8 +12,25 @@ use crate::store::Inner;
 /// A webhook, and the version of the registry by which it was routed.
 #[derive(Debug)]
 pub(crate) struct Routed {
-    pub(super) new: Arc<NewRequest>,
-    pub(super) version: i64,
+    new: Arc<NewRequest>,
+    version: i64,
+    /// The entities that it tells of: their events keep their order.
+    entities: Vec<u64>,
+}
+
+impl Routed {
+    pub(super) fn new(new: Arc<NewRequest>, version: i64) -> Self {
+        let entity = |event: &NewEvent| {
+            let mut hash = DefaultHasher::new();
+            (&new.account, event.subject.as_ref().unwrap_or(&event.kind)).hash(&mut hash);
+            hash.finish()
+        };
+        Self {
+            entities: new.events.iter().map(entity).collect(),
+            version,
+            new,
+        }
+    }
 }
 
 impl Arrival for Routed {
@@ -24,6 +42,10 @@ impl Arrival for Routed {
 
     fn is_like(&self, first: &Self) -> bool {
         self.version == first.version
+    }
+
+    fn strands(&self) -> &[u64] {
+        &self.entities
     }
 
     /// Bodies and envelopes.
