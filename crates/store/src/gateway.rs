@@ -27,6 +27,7 @@ mod accept;
 mod arrivals;
 mod circuit;
 mod deliveries;
+mod give_up;
 mod read;
 mod record;
 mod registry;

@@ -52,7 +52,7 @@ mod wait;
 
 pub(crate) use self::dead::{discard, replay};
 pub(crate) use self::enqueue::add;
-pub(crate) use self::outcome::{bury, complete, holds, retry};
+pub(crate) use self::outcome::{bury, bury_unclaimed, complete, holds, retry};
 
 pub use self::dead::{DeadLetter, DeadLetterFilter};
 pub use self::stats::QueueStats;

@@ -28,7 +28,7 @@ pub struct GatewayRetention {
     pub payload: Option<Duration>,
     /// Attempts with the beginnings of the answers. Default: 30 days.
     pub attempts: Option<Duration>,
-    /// Dead letters. Default: for ever; a person decides.
+    /// Dead letters. Default: for ever.
     pub dead_letters: Option<Duration>,
     /// The hashes of an entity's fields since it was seen last: then all its fields count as changed. Default: 180 days.
     pub entities: Option<Duration>,

@@ -68,8 +68,8 @@ pub(super) async fn join_lane(tx: &mut Tx, lane: &str) -> Result<bool> {
     Ok(depth > 1)
 }
 
-/// Counts one job less in `lane` and lets the next one be due. Call it after the head's row is gone.
-pub(super) async fn leave_lane(tx: &mut Tx, lane: &str) -> Result<()> {
+/// Counts one job less in `lane`; says whether others are left. Call it after the row is gone of one that waited.
+pub(super) async fn leave_line(tx: &mut Tx, lane: &str) -> Result<bool> {
     let depth = tx
         .query("UPDATE lanes SET depth = depth - 1 WHERE lane = $1 RETURNING depth")
         .bind(lane)
@@ -81,6 +81,13 @@ pub(super) async fn leave_lane(tx: &mut Tx, lane: &str) -> Result<()> {
             .bind(lane)
             .execute()
             .await?;
+    }
+    Ok(depth != 0)
+}
+
+/// Counts one job less in `lane` and lets the next one be due. Call it after the head's row is gone.
+pub(super) async fn leave_lane(tx: &mut Tx, lane: &str) -> Result<()> {
+    if !leave_line(tx, lane).await? {
         return Ok(());
     }
     tx.query(

@@ -164,3 +164,50 @@ pub(crate) async fn bury(
     }
     complete(tx, job).await
 }
+
+/// Makes a dead letter of a job that nobody works at, wherever in its lane it is; whether it was there. The lane is to be
+/// locked before.
+pub(crate) async fn bury_unclaimed(tx: &mut Tx, id: i64, reason: &str) -> Result<bool> {
+    let now = tx.now().await?;
+    let gone = tx
+        .query(
+            "DELETE FROM jobs WHERE id = $1 AND worker IS NULL
+             RETURNING kind, lane, payload, waiting, last_error, fence, attempts, created_at",
+        )
+        .bind(id)
+        .fetch_optional()
+        .await?;
+    let Some(row) = gone else {
+        return Ok(false);
+    };
+    let (kind, lane) = (row.text("kind")?, row.opt_text("lane")?);
+    tx.query(
+        "INSERT INTO dead_letters (id, kind, lane, payload, reason, last_error, fence, attempts, created_at, died_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    )
+    .bind(id)
+    .bind(&kind)
+    .bind(&lane)
+    .bind(row.text("payload")?)
+    .bind(reason)
+    .bind(row.opt_text("last_error")?)
+    .bind(row.int("fence")?)
+    .bind(row.int("attempts")?)
+    .bind(row.int("created_at")?)
+    .bind(now)
+    .execute()
+    .await?;
+    tx.count(depth_counter(&kind), -1);
+    tx.count(dead_counter(&kind), 1);
+    if let Some(subscriber) = gateway::subscriber_of(&kind) {
+        gateway::dead(tx, now, subscriber);
+    }
+    match lane {
+        Some(lane) if row.int("waiting")? == 0 => enqueue::leave_lane(tx, &lane).await?,
+        Some(lane) => {
+            enqueue::leave_line(tx, &lane).await?;
+        }
+        None => {}
+    }
+    Ok(true)
+}

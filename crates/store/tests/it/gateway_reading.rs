@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use store::{
     Attempt, AttemptOutcome, CircuitStep, EventDeliveryState, EventFilter, EventRow,
     GatewayRetention, GatewaySwept, NewEvent, NewRequest, Next, RESPONSE_EXCERPT_LENGTH, Replay,
-    ReplayFilter, RequestFilter, RetryAfter, Route, Store, gateway_lane, job_kind,
+    ReplayFilter, RequestFilter, RetryAfter, Route, Store, SubscriberState, gateway_lane, job_kind,
 };
 
 use crate::db::{env, on_both};
@@ -368,6 +368,47 @@ on_both! {
         let swept = sweep_all(&store, &retention).await;
         assert!(swept.other > 1);
         assert!(gateway.tallies(9600).await.unwrap().accounts.is_empty());
+    }
+
+    async fn what_waits_too_long_for_a_subscriber_that_takes_nothing_is_given_up(db: TestDb) {
+        let store = db.open().await;
+        subscribe(&store, "idle").await;
+        subscribe(&store, "crm").await;
+        let gateway = store.gateway();
+        for n in 0..250_u64 {
+            accept(&store, request(b"x", vec![event(n % 3, &n.to_string(), &["idle", "crm"])])).await;
+        }
+        gateway.set_subscriber_state("idle", SubscriberState::Paused).await.unwrap();
+        db.hands.advance(DAY * 20);
+        accept(&store, request(b"x", vec![event(1, "late", &["idle"])])).await;
+        let given_up = async || {
+            let mut total = 0;
+            loop {
+                let batch = gateway.give_up_waiting(DAY * 30).await.unwrap();
+                if batch.is_empty() {
+                    return total;
+                }
+                for (name, count) in batch {
+                    assert_eq!(name, "idle");
+                    total += count;
+                }
+            }
+        };
+        assert_eq!(given_up().await, 0);
+        db.hands.advance(DAY * 11);
+        assert_eq!(given_up().await, 250);
+        let stats = store.jobs().stats(&job_kind("idle")).await.unwrap();
+        assert_eq!((stats.depth, stats.dead), (1, 250));
+        // The lane goes on with what came later; who takes events is not touched.
+        gateway.set_subscriber_state("idle", SubscriberState::Active).await.unwrap();
+        assert_eq!(drain(&store, "idle").await.len(), 1);
+        assert_eq!(drain(&store, "crm").await.len(), 250);
+        // What was given up holds its event as long as dead letters are kept.
+        let mut retention = GatewayRetention::default();
+        assert_eq!(sweep_all(&store, &retention).await.events, 0);
+        retention.dead_letters = Some(DAY);
+        db.hands.advance(DAY * 31);
+        assert_eq!(sweep_all(&store, &retention).await.dead_letters, 250);
     }
 
     async fn events_of_no_entity_keep_their_order_too(db: TestDb) {

@@ -19,6 +19,8 @@ const FOR_EVER: &str = "forever";
 pub struct RetentionConfig {
     keep_payloads: String,
     keep_attempts: String,
+    keep_waiting: String,
+    keep_dead_letters: String,
 }
 
 impl RetentionConfig {
@@ -31,6 +33,17 @@ impl RetentionConfig {
     pub fn attempts(&self) -> Option<Duration> {
         parse_span(&self.keep_attempts)
     }
+
+    /// How long an event waits for a subscriber that is paused or disabled, or whose endpoint only fails; `None` is for
+    /// ever.
+    pub fn waiting(&self) -> Option<Duration> {
+        parse_span(&self.keep_waiting)
+    }
+
+    /// How long dead letters are kept; `None` is for ever.
+    pub fn dead_letters(&self) -> Option<Duration> {
+        parse_span(&self.keep_dead_letters)
+    }
 }
 
 impl Section for RetentionConfig {
@@ -40,6 +53,8 @@ impl Section for RetentionConfig {
         for (key, text) in [
             ("retention.keep_payloads", &self.keep_payloads),
             ("retention.keep_attempts", &self.keep_attempts),
+            ("retention.keep_waiting", &self.keep_waiting),
+            ("retention.keep_dead_letters", &self.keep_dead_letters),
         ] {
             let is_span = parse_span(text).is_some_and(|kept| (SHORTEST..=LONGEST).contains(&kept));
             if !is_span && text.trim() != FOR_EVER {
@@ -53,6 +68,8 @@ impl Section for RetentionConfig {
 pub const RETENTION_VARIABLES: &[Variable] = &[
     variable("GATEWAY_KEEP_PAYLOADS", "retention.keep_payloads"),
     variable("GATEWAY_KEEP_ATTEMPTS", "retention.keep_attempts"),
+    variable("GATEWAY_KEEP_WAITING", "retention.keep_waiting"),
+    variable("GATEWAY_KEEP_DEAD_LETTERS", "retention.keep_dead_letters"),
 ];
 
 const fn variable(name: &'static str, key: &'static str) -> Variable {

@@ -80,8 +80,12 @@ async fn batches(
     let mut retention = GatewayRetention::default();
     retention.payload = config.retention.payloads();
     retention.attempts = config.retention.attempts();
+    retention.dead_letters = config.retention.dead_letters();
     let mut total = 0;
     loop {
+        if let Some(kept) = config.retention.waiting() {
+            total += give_up(store, kept).await?;
+        }
         let swept = store.gateway().sweep(&retention).await?;
         if swept.is_empty() {
             return Ok(total);
@@ -90,6 +94,7 @@ async fn batches(
             ("requests", swept.requests),
             ("events", swept.events),
             ("attempts", swept.attempts),
+            ("dead_letters", swept.dead_letters),
             ("other", swept.other),
         ] {
             metrics::counter!("retention_deleted_total", "what" => what).increment(count);
@@ -103,4 +108,19 @@ async fn batches(
             return Ok(total);
         }
     }
+}
+
+/// Gives up a batch of what has waited too long for each subscriber that takes nothing; how many events.
+async fn give_up(store: &Store, kept: Duration) -> Result<u64, StoreError> {
+    let mut total = 0;
+    for (name, events) in store.gateway().give_up_waiting(kept).await? {
+        tracing::error!(
+            subscriber.name = name,
+            events,
+            "events have waited longer than GATEWAY_KEEP_WAITING and are dead letters now"
+        );
+        metrics::counter!("gateway_dead_total", "subscriber" => name).increment(events);
+        total += events;
+    }
+    Ok(total)
 }

@@ -154,6 +154,20 @@ pub(super) async fn live(store: &Store) {
 
     let none = Some(Duration::ZERO);
     let mut retention = GatewayRetention::default();
+    let waiting = NewRequest {
+        account: "acme".into(),
+        request_id: None,
+        content_type: None,
+        body: b"z".as_slice().into(),
+        problem: None,
+        events: vec![event(5), event(6)],
+    };
+    let version = gateway.registry().await.unwrap().version;
+    gateway.accept(waiting, version).await.unwrap();
+    let paused = SubscriberState::Paused;
+    gateway.set_subscriber_state("s", paused).await.unwrap();
+    let given_up = gateway.give_up_waiting(Duration::ZERO).await.unwrap();
+    assert!(!given_up.is_empty());
     gateway.remove_subscriber("s").await.unwrap();
     gateway
         .put_subscriber(NewSubscriber::new("s", SubscriberSource::Api, json!({})))

@@ -90,17 +90,22 @@ fn a_senseless_retention_is_refused_with_what_to_change() {
         ("GATEWAY_KEEP_PAYLOADS", "30"),
         ("GATEWAY_KEEP_ATTEMPTS", "5m"),
         ("GATEWAY_KEEP_ATTEMPTS", "never"),
+        ("GATEWAY_KEEP_WAITING", "5m"),
+        ("GATEWAY_KEEP_DEAD_LETTERS", "never"),
         ("GATEWAY_TIME_ZONE", "Europe/Moscow"),
     ] {
         let error = Config::load(Environment::from_pairs([(name, value)]), None).unwrap_err();
         assert!(error.to_string().contains(name), "{error}");
     }
     let fine = [
+        ("GATEWAY_KEEP_WAITING", "forever"),
         ("GATEWAY_KEEP_PAYLOADS", "forever"),
         ("GATEWAY_KEEP_ATTEMPTS", "90d"),
     ];
     let config = Config::load(Environment::from_pairs(fine), None).unwrap();
     assert_eq!(config.retention.payloads(), None);
+    assert_eq!(config.retention.waiting(), None);
+    assert!(config.retention.dead_letters().is_some());
     assert_eq!(
         config.retention.attempts().map(|kept| kept.as_secs()),
         Some(90 * 86_400)
