@@ -16,6 +16,10 @@ const FOR_EVER: &str = "forever";
 /// `[retention]`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the settings are called so in the file"
+)]
 pub struct RetentionConfig {
     keep_payloads: String,
     keep_attempts: String,
