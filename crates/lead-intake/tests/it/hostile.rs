@@ -54,7 +54,7 @@ async fn malformed_bodies_are_refused_at_once_with_a_problem_and_nothing_is_stor
         );
         // 100 ms on a machine that does nothing else.
         assert!(
-            asked.elapsed() < Duration::from_secs(2),
+            asked.elapsed() < Duration::from_secs(10),
             "{what}: {:?}",
             asked.elapsed()
         );

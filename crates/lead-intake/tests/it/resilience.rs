@@ -93,7 +93,13 @@ async fn a_revoked_access_holds_the_queue_until_a_person_connects_again() {
     })
     .await;
     assert_eq!(app.get("/api/auth/amo/test").await.status, 409);
-    // Nothing is sent while nothing can come of it.
+    // Nothing is sent while nothing can come of it. What was under way ends first.
+    eventually("nothing is under way", || async {
+        let before = app.crm.emulator.requests().len();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        (app.crm.emulator.requests().len() == before).then_some(())
+    })
+    .await;
     app.crm.emulator.clear_requests();
     app.submit(&visitor(1)).await;
     tokio::time::sleep(Duration::from_millis(300)).await;

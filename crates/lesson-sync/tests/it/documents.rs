@@ -211,7 +211,7 @@ async fn while_amocrm_is_down_lessons_are_taken_in_no_time_and_none_is_lost() {
         academy
             .finishes(&format!("student{number}@example.com"), 68)
             .await;
-        assert!(started.elapsed() < Duration::from_secs(2));
+        assert!(started.elapsed() < Duration::from_secs(10));
     }
     assert_eq!(
         academy

@@ -156,8 +156,11 @@ fn is_the_clients(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use axum::routing::get;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::sync::Notify;
     use tokio::time::Instant;
 
     use super::*;
@@ -199,9 +202,12 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_being_served_is_served_to_the_end_and_nobody_else() {
+        let entered = Arc::new(Notify::new());
+        let enters = Arc::clone(&entered);
         let routes = Router::new().route(
             "/",
-            get(|| async {
+            get(|| async move {
+                enters.notify_one();
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 "here"
             }),
@@ -212,7 +218,7 @@ mod tests {
         busy.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
             .await
             .unwrap();
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        entered.notified().await;
         shutdown.cancel();
         assert!(rest(&mut busy).await.ends_with("here"));
         assert_eq!(rest(&mut idle).await, "");

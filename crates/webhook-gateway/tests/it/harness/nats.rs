@@ -26,9 +26,7 @@ impl TestNats {
     /// One that lets nobody else in.
     pub(crate) async fn start_for(login: Option<(&'static str, &'static str)>) -> Option<Self> {
         let program = neighbour("TEST_NATS_SERVER", "NATS")?;
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        let port = free_port();
         let (server, storage) = run(&program, port, login);
         let nats = Self {
             program,
@@ -82,6 +80,15 @@ impl Drop for TestNats {
     fn drop(&mut self) {
         let _ = self.server.kill().and_then(|()| self.server.wait());
     }
+}
+
+/// A port that the system gives to nobody by itself: it has to be there again after a restart.
+fn free_port() -> u16 {
+    let first = std::process::id() % 20_000;
+    (0..20_000)
+        .map(|step| u16::try_from(10_000 + (first + step) % 20_000).unwrap())
+        .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
 }
 
 fn run(program: &str, port: u16, login: Option<(&str, &str)>) -> (Child, TempDir) {

@@ -86,7 +86,8 @@ async fn an_event_is_told_at_once_and_only_to_who_wants_it() {
         assert_eq!(told["type"], "amocrm.leads.add.v1");
         assert_eq!(told["subject"], format!("leads/{lead}"));
     }
-    assert!(quickest < Duration::from_millis(300), "{quickest:?}");
+    // Not with the next sign of life, which comes after fifteen seconds.
+    assert!(quickest < Duration::from_secs(5), "{quickest:?}");
     let contact = b"account[id]=5&contacts[add][0][id]=7&contacts[add][0][type]=contact";
     let id = gateway.webhook("second", contact, None).await.remove(0);
     assert_eq!(contacts.next().await.unwrap().1["id"], id);
