@@ -98,8 +98,8 @@ pub struct Registry {
     pub version: i64,
     /// In the order of their names.
     pub subscribers: Vec<SubscriberRow>,
-    /// When it was read, by the clock that circuits go by: on PostgreSQL the server's.
-    pub read_at: DateTime<Utc>,
+    /// When it was read, by the server's clock, if that is what circuits go by, and not this process's.
+    pub read_at: Option<DateTime<Utc>>,
 }
 
 /// Where a subscriber is written down.

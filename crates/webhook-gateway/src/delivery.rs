@@ -128,7 +128,9 @@ impl Deliverer {
             let pause = match self.shop.store.gateway().registry().await {
                 Ok(registry) => {
                     backoff.succeeded("the list of subscribers can be read again");
-                    self.shop.set_clock(registry.read_at);
+                    if let Some(now) = registry.read_at {
+                        self.shop.set_clock(now);
+                    }
                     self.arrange(registry.subscribers, &mut running, &mut pools, drain);
                     self.shop.version.send_replace(registry.version);
                     LOOK_EVERY

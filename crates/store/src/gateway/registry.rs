@@ -67,7 +67,10 @@ impl Gateway {
             let mut tx = self.inner.db.read().await?;
             let version = version(&mut tx).await?;
             let subscribers = read(&mut tx, &self.inner, None).await?;
-            let read_at = instant(tx.fresh_now().await?);
+            let read_at = match tx.known_now().await? {
+                None => Some(instant(tx.fresh_now().await?)),
+                Some(_) => None,
+            };
             if self::version(&mut tx).await? == version {
                 return Ok(Registry {
                     version,
