@@ -46,6 +46,8 @@ pub struct Circuit {
     pub last_error: Option<String>,
     /// When it began to fail: since then there was no success, and never much time without a failure.
     pub failing_since: Option<DateTime<Utc>>,
+    /// When it failed last: how it has been after that, nobody knows.
+    pub failed_at: Option<DateTime<Utc>>,
 }
 
 impl Circuit {
@@ -105,7 +107,7 @@ impl Gateway {
         let mut tx = self.inner.db.read().await?;
         let row = tx
             .query(
-                "SELECT failures, open_until, last_error, failing_since
+                "SELECT failures, open_until, last_error, failing_since, failed_at
                  FROM gateway_subscribers WHERE name = $1",
             )
             .bind(name)
@@ -139,6 +141,7 @@ pub(super) fn circuit(row: &Row) -> Result<Circuit> {
         open_until: row.opt_int("open_until")?.map(instant),
         last_error: row.opt_text("last_error")?,
         failing_since: row.opt_int("failing_since")?.map(instant),
+        failed_at: row.opt_int("failed_at")?.map(instant),
     })
 }
 

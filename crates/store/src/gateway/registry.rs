@@ -235,7 +235,7 @@ macro_rules! subscribers {
     ($condition:literal) => {
         concat!(
             "SELECT name, source, settings, state, state_reason, failures, open_until, last_error, failing_since,
-                 absent_since, created_at, updated_at
+                 failed_at, absent_since, created_at, updated_at
              FROM gateway_subscribers WHERE ",
             $condition
         )

@@ -72,11 +72,12 @@ impl Delivery {
             self.disable(pool, reason).await;
         }
         let has_failed = matches!(verdict.circuit, CircuitStep::Failed { .. });
-        if has_failed || self.is_probe {
-            pool.look_at_circuit(&self.subscriber.name).await;
+        if !has_failed && !self.is_probe {
+            return;
         }
-        if has_failed {
-            self.warn(pool).await;
+        let circuit = pool.look_at_circuit(&self.subscriber.name).await;
+        if let (true, Some(circuit)) = (has_failed, circuit) {
+            self.warn(pool, &circuit).await;
         }
     }
 
@@ -220,10 +221,9 @@ impl Delivery {
     }
 
     /// Says, louder and louder, that an endpoint only fails, and gives it up at last.
-    async fn warn(&self, pool: &Pool) {
+    async fn warn(&self, pool: &Pool, circuit: &Circuit) {
         let patience = pool.shop.config.delivery.disable_after();
-        let circuit = pool.known.borrow().circuit.clone();
-        let percent = spent(&circuit, pool.shop.database_now(), patience);
+        let percent = spent(circuit, patience);
         if percent >= 100 {
             let hours = patience.as_secs() / 3_600;
             let reason = format!("it has only failed for {hours} hours");
@@ -268,12 +268,33 @@ impl Delivery {
     }
 }
 
-/// How much of its time an endpoint that only fails has used up, in hundredths.
-fn spent(circuit: &Circuit, now: DateTime<Utc>, patience: Duration) -> u32 {
+/// How much of its time an endpoint that only fails has used up, in hundredths. The time ends with the last failure: what
+/// passes until somebody looks, while the database is slow or the machine sleeps, is not the endpoint's.
+fn spent(circuit: &Circuit, patience: Duration) -> u32 {
     let failing = circuit
         .failing_since
-        .and_then(|since| (now - since).to_std().ok())
+        .zip(circuit.failed_at)
+        .and_then(|(since, last)| (last - since).to_std().ok())
         .unwrap_or_default();
     let percent = failing.as_secs().saturating_mul(100) / patience.as_secs().max(1);
     u32::try_from(percent).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_has_failed_until_its_last_failure_whenever_somebody_looks() {
+        let patience = Duration::from_hours(120);
+        let since = DateTime::from_timestamp(1_445_412_420, 0).unwrap();
+        let mut circuit = Circuit::default();
+        assert_eq!(spent(&circuit, patience), 0);
+        circuit.failing_since = Some(since);
+        // Long ago: no clock is asked.
+        for (hours, percent) in [(0, 0), (60, 50), (108, 90), (120, 100), (132, 110)] {
+            circuit.failed_at = Some(since + Duration::from_hours(hours));
+            assert_eq!(spent(&circuit, patience), percent, "{hours}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use store::{Claimed, EventRow, RetryAfter, StoreError, Worker, job_kind};
+use store::{Circuit, Claimed, EventRow, RetryAfter, StoreError, Worker, job_kind};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -284,20 +284,20 @@ impl Pool {
         });
     }
 
-    /// What this or another process has found out about the endpoint is known at once.
-    pub(super) async fn look_at_circuit(&self, name: &str) {
-        // If it cannot be read now, the next look at all subscribers tells.
-        if let Ok(Some(circuit)) = self.shop.store.gateway().circuit(name).await {
-            self.known.send_if_modified(|known| {
-                let is_news = known.circuit != circuit;
-                if is_news {
-                    let mut subscriber = Subscriber::clone(known);
-                    subscriber.circuit = circuit;
-                    *known = Arc::new(subscriber);
-                }
-                is_news
-            });
-        }
+    /// What this or another process has found out about the endpoint is known at once. `None`: it cannot be read now, and
+    /// the next look at all subscribers tells.
+    pub(super) async fn look_at_circuit(&self, name: &str) -> Option<Circuit> {
+        let circuit = self.shop.store.gateway().circuit(name).await.ok()??;
+        self.known.send_if_modified(|known| {
+            let is_news = known.circuit != circuit;
+            if is_news {
+                let mut subscriber = Subscriber::clone(known);
+                subscriber.circuit = circuit.clone();
+                *known = Arc::new(subscriber);
+            }
+            is_news
+        });
+        Some(circuit)
     }
 }
 
