@@ -466,7 +466,9 @@ async fn an_endpoint_that_has_only_failed_for_days_is_disabled() {
         let receiver = Receiver::start(&clock).await;
         receiver.behave(|_, _| Reaction::Status(500));
         let gateway = TestGateway::start(&database, &clock).await;
-        let stubborn = json!({ "retry_hours": 720 });
+        // One at a time: outcomes that are recorded together would be of before the leaps of the clock, one for each, and then
+        // the next would come after days of silence.
+        let stubborn = json!({ "retry_hours": 720, "concurrency": 1 });
         gateway.subscribe("crm", &receiver.url, stubborn).await;
         // An event every 12 hours. The first failure that is 120 hours after the first one is the last.
         let mut tried = 0;
