@@ -31,7 +31,7 @@ pub use self::email::normalise_email;
 pub use self::error::{CrmError, Verdict};
 pub use self::figures::FIGURES;
 pub use self::health::{amocrm_part, database_part, disk_part, queue_part};
-pub use self::open::Opening;
+pub use self::open::{Opening, patiently};
 pub use self::problem::{crm_problem, store_problem};
 pub use self::queue::{Queue, float};
 pub use self::setup::Setup;

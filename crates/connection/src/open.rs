@@ -32,7 +32,11 @@ impl Opening<'_> {
     ///
     /// When the database cannot be used, or there is no encryption key and none may be made. The text says what to do.
     pub async fn migrated(self, options: Options) -> anyhow::Result<Store> {
-        let store = self.patiently(options).await?;
+        patiently(self.database, || self.ready(options.clone())).await
+    }
+
+    async fn ready(self, options: Options) -> anyhow::Result<Store> {
+        let store = self.once(options).await?;
         let applied = store
             .migrate()
             .await
@@ -77,22 +81,31 @@ impl Opening<'_> {
                 )
             })
     }
+}
 
-    async fn patiently(self, options: Options) -> anyhow::Result<Store> {
-        let started = Instant::now();
-        loop {
-            let error = match self.once(options.clone()).await {
-                Err(error) if matches!(self.database, DatabaseUrl::Postgres(_)) => error,
-                outcome => return outcome,
-            };
-            let is_away = error
-                .downcast_ref::<StoreError>()
-                .is_some_and(|error| error.kind() == StoreErrorKind::Unavailable);
-            if !is_away || started.elapsed() > PATIENCE {
-                return Err(error);
-            }
-            tracing::warn!("the database is waited for: {error:#}");
-            tokio::time::sleep(PAUSE).await;
+/// Does what a start needs of its database, again and again while a server is not there yet or goes away meanwhile:
+/// machines start in any order. What can be done twice only.
+///
+/// # Errors
+///
+/// What the attempt says, at once if the server is there or the database is a file, after half a minute if it is not.
+pub async fn patiently<T, F>(database: &DatabaseUrl, attempt: impl Fn() -> F) -> anyhow::Result<T>
+where
+    F: Future<Output = anyhow::Result<T>>,
+{
+    let started = Instant::now();
+    loop {
+        let error = match attempt().await {
+            Err(error) if matches!(database, DatabaseUrl::Postgres(_)) => error,
+            outcome => return outcome,
+        };
+        let is_away = error
+            .downcast_ref::<StoreError>()
+            .is_some_and(|error| error.kind() == StoreErrorKind::Unavailable);
+        if !is_away || started.elapsed() > PATIENCE {
+            return Err(error);
         }
+        tracing::warn!("the database is waited for: {error:#}");
+        tokio::time::sleep(PAUSE).await;
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
-use connection::Opening;
+use connection::{Opening, patiently};
 use service_kit::clock::{SharedClock, SystemClock};
 use service_kit::http::{bind, serve_beside};
 use service_kit::metrics::Metrics;
@@ -231,7 +231,7 @@ impl App {
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         tracing::info!(database = %self.state.config.database, "database open");
-        self.begin().await?;
+        patiently(&self.state.config.database, || self.begin()).await?;
         let (app, token) = (self.clone(), shutdown.clone());
         let work = async move { Box::pin(app.work(token)).await };
         let drain = self.state.config.server.drain();
