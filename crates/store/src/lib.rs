@@ -46,6 +46,7 @@
 //! condition into the `UPDATE`'s `WHERE` and look at what came back.
 
 mod arrivals;
+mod audit;
 mod clock;
 mod counters;
 mod db;
@@ -72,6 +73,7 @@ mod tallies;
 pub mod throwaway;
 mod tokens;
 
+pub use self::audit::{AUDIT_LIFE, Audit, AuditEntry, NewAuditEntry};
 pub use self::clock::{Clock, TimeSource};
 pub use self::error::{Result, StoreError, StoreErrorKind};
 pub use self::funnels::{

@@ -44,6 +44,7 @@ const MIGRATIONS: &[Migration] = migrations![
     12 "0012_lessons",
     13 "0013_forgetting",
     14 "0014_outages",
+    15 "0015_audit",
 ];
 
 /// Another process may be migrating a large database.

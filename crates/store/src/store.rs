@@ -11,6 +11,7 @@ use tokio::sync::{Notify, OnceCell};
 use uuid::Uuid;
 
 use crate::arrivals::Arrivals;
+use crate::audit::{self, Audit};
 use crate::clock::{Clock, TimeSource};
 use crate::db::{Backend, Db, Operation, PostgresDb, SqliteDb, Time, Tx};
 use crate::error::{Result, StoreError, StoreErrorKind};
@@ -300,6 +301,11 @@ impl Store {
         Quarantine::new(Arc::clone(&self.inner))
     }
 
+    /// Who has changed what.
+    pub fn audit(&self) -> Audit {
+        Audit::new(Arc::clone(&self.inner))
+    }
+
     /// Small settings and single-use states.
     pub fn meta(&self) -> Meta {
         Meta::new(Arc::clone(&self.inner))
@@ -385,7 +391,8 @@ impl Store {
         Ok(u64::try_from(bytes).unwrap_or(0))
     }
 
-    /// Adds up the new leads and deletes what has expired: idempotency keys, unused states, old sums. Call it now and then, say once a minute.
+    /// Adds up the new leads and deletes what has expired: idempotency keys, unused states, old sums, lines of the audit
+    /// log. Call it now and then, say once a minute.
     /// Returns how many rows went.
     pub async fn prune(&self) -> Result<u64> {
         // What is deleted must have been added up before.
@@ -480,7 +487,8 @@ impl Operation for Prune {
             .await?;
         let sums = tallies::prune(tx, now).await?;
         let logs = lessons::prune(tx, now).await?;
-        Ok(keys + states + sums + logs)
+        let audit = audit::prune(tx, now).await?;
+        Ok(keys + states + sums + logs + audit)
     }
 }
 

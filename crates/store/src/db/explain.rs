@@ -15,8 +15,8 @@ use super::sql::Value;
 use crate::{
     Accepted, AssignManager, Claimed, DeadLetterFilter, Delivered, DeliveryState, IDEMPOTENCY_LIFE,
     IdempotencyKey, Identity, JobSpec, Keyring, LeadFilter, LeadJob, LeadOrder, ManagerPool,
-    ManagerReason, ManagerStrategy, Moved, NewLeadRow, Options, ReportKind, Retention, RetryAfter,
-    Stage, StageReport, StatusChange, StatusOrigin, Store, Turn, Utm,
+    ManagerReason, ManagerStrategy, Moved, NewAuditEntry, NewLeadRow, Options, ReportKind,
+    Retention, RetryAfter, Stage, StageReport, StatusChange, StatusOrigin, Store, Turn, Utm,
 };
 use crate::{
     Begin, Channel, End, Enrolment, FUNNEL_ENTER, FUNNEL_NOTE, FunnelLimits, Heard, NewFunnelNote,
@@ -118,6 +118,10 @@ async fn live(store: &Store) {
     live_tallies(store).await;
     gateway::live(store).await;
     live_lessons(store).await;
+    let audit = store.audit();
+    audit.append(NewAuditEntry::command("a", "")).await.unwrap();
+    audit.list(None, 5).await.unwrap();
+    audit.sweep().await.unwrap();
 }
 
 async fn live_tallies(store: &Store) {

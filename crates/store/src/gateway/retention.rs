@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Gateway, job_kind};
+use crate::audit;
 use crate::clock::micros;
 use crate::db::{Operation, Sql, Tx};
 use crate::error::Result;
@@ -60,7 +61,7 @@ pub struct GatewaySwept {
     pub attempts: u64,
     /// Dead letters.
     pub dead_letters: u64,
-    /// Keys of duplicates, hashes of fields, sums, old secrets, jobs of removed subscribers.
+    /// Keys of duplicates, hashes of fields, sums, old secrets, jobs of removed subscribers, lines of the audit log.
     pub other: u64,
 }
 
@@ -231,6 +232,7 @@ impl Operation for Sweep {
             now,
         )
         .await?;
+        swept.other += audit::prune(tx, now).await?;
         Ok(swept)
     }
 }

@@ -127,19 +127,20 @@ impl TestDb {
 
     /// Does to the database what no release of ours does.
     pub(crate) async fn execute(&self, text: &str) {
+        self.try_execute(text).await.unwrap();
+    }
+
+    /// The same, where the database may refuse.
+    pub(crate) async fn try_execute(&self, text: &str) -> Result<(), sqlx::Error> {
+        let sql = sqlx::raw_sql(AssertSqlSafe(text.to_owned()));
         if self.is_sqlite() {
             let mut conn = SqliteConnection::connect(&self.url).await.unwrap();
-            sqlx::raw_sql(AssertSqlSafe(text.to_owned()))
-                .execute(&mut conn)
-                .await
-                .unwrap();
+            sql.execute(&mut conn).await?;
         } else {
             let mut conn = PgConnection::connect(&self.url).await.unwrap();
-            sqlx::raw_sql(AssertSqlSafe(text.to_owned()))
-                .execute(&mut conn)
-                .await
-                .unwrap();
+            sql.execute(&mut conn).await?;
         }
+        Ok(())
     }
 
     /// Every byte of every file of the database.

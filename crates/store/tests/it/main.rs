@@ -5,6 +5,7 @@
     reason = "a failed helper fails its test, and figures are printed"
 )]
 
+mod audit;
 mod db;
 mod faults;
 mod funnels;
