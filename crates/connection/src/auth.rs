@@ -23,7 +23,8 @@ use crate::{Crm, CrmError, Standing, crm_problem, store_problem};
 
 mod page;
 
-/// The routes of [`auth_routes`] that anybody may call; the others are for administrators.
+/// The routes of [`auth_routes`] that anybody may call. Viewers may ask for the standing, operators may test it; the others
+/// are for administrators.
 pub const AUTH_OPEN_ROUTES: [OpenRoute; 2] = [
     OpenRoute::new(
         "GET",

@@ -4,11 +4,13 @@
 //! * [`Crm`] is the connection to one account; a service with several accounts has several. [`Crm::linked`] gives the
 //!   client, or says why there is none; [`CrmError::verdict`] says what a failure means for the work that met it.
 //! * [`auth_routes`] are the routes by which an administrator connects it and looks after it.
+//! * [`audit_log`] and [`audit_command`] write down who is about to change what; [`audit_routes`] show it.
 //! * [`Hands`] work on a queue of jobs that need the account, and hold it while amoCRM is away or refuses.
 //! * [`Opening`] opens the database; [`doctor`], the parts of health and [`Queue::measure`] look at all of it.
 //!
 //! The invariant: nothing here knows what a service does with its account. Leads, lessons and webhooks are elsewhere.
 
+mod audit;
 mod auth;
 mod crm;
 mod delivery;
@@ -24,6 +26,7 @@ mod queue;
 mod setup;
 mod work;
 
+pub use self::audit::{AUDITED_READS, audit_command, audit_log, audit_routes};
 pub use self::auth::{AUTH_OPEN_ROUTES, auth_routes};
 pub use self::crm::{Crm, KeysProbe, Linked, Standing};
 pub use self::delivery::DeliveryConfig;

@@ -27,12 +27,12 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::Redirect;
 use axum::routing::{get, post};
-use connection::auth_routes;
+use connection::{AUDITED_READS, audit_log, audit_routes, auth_routes};
 use service_kit::dashboard::stylesheet;
 use service_kit::health::Health;
 use service_kit::http::{
-    AdminAccess, RouteGuard, StackConfig, WEBHOOK_BODY_LIMIT, documentation, operations,
-    with_stack, without_trailing_slash,
+    RouteGuard, StackConfig, WEBHOOK_BODY_LIMIT, documentation, operations, with_stack,
+    without_trailing_slash,
 };
 use service_kit::metrics::Metrics;
 use utoipa::OpenApi;
@@ -57,6 +57,7 @@ pub(crate) use self::visitor::Visitors;
         (name = "leads", description = "Leads / Заявки"),
         (name = "dead letters", description = "What nobody could do / Что не удалось сделать"),
         (name = "auth", description = "Connection to amoCRM / Подключение к amoCRM"),
+        (name = "audit", description = "Who has changed what / Кто что менял"),
         (name = "funnels", description = "Messages to clients / Письма и сообщения клиентам"),
         (name = "webhooks", description = "Webhooks of amoCRM / Вебхуки amoCRM"),
     )
@@ -65,7 +66,7 @@ struct ApiDoc;
 
 /// All routes, with the middleware around them.
 pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Router {
-    let admin = AdminAccess::new(state.config.security.admin_token.clone());
+    let access = state.config.security.access();
     let hooks = OpenApiRouter::new()
         .routes(routes!(webhooks::receive))
         .routes(routes!(webhooks::receive_secret))
@@ -75,7 +76,7 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
             webhooks_whatsapp::receive
         ))
         .layer(DefaultBodyLimit::max(WEBHOOK_BODY_LIMIT));
-    // All need ADMIN_TOKEN but those that `access` opens.
+    // `access` says who may call them.
     let (routes, mut api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(leads::create))
         .routes(routes!(leads_read::list))
@@ -95,13 +96,17 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .routes(routes!(funnels::reply))
         .routes(routes!(unsubscribe::ask, unsubscribe::unsubscribe))
         .merge(auth_routes(Arc::clone(&state.crm)))
+        .merge(audit_routes(&state.store))
         // A page, which the description of the API need not tell.
         .route(dashboard::PATH, get(dashboard::page))
         .route(dashboard::RETRY_PATH, post(dashboard::retry))
         .merge(hooks)
         .with_state(state.clone())
         .split_for_parts();
-    let guard = RouteGuard::new(admin.clone(), access::OPEN);
+    let guard = RouteGuard::new(access.clone(), access::OPEN)
+        .viewer(access::VIEWER)
+        .operator(access::OPERATOR)
+        .audit(audit_log(&state.store), AUDITED_READS);
     guard.describe(&mut api);
     let gauges_state = state.clone();
     let gauges = move || {
@@ -112,7 +117,7 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .route("/", get(|| async { Redirect::to("/docs/") }))
         .merge(stylesheet())
         .merge(documentation(api))
-        .merge(operations(health, metrics, admin, gauges));
+        .merge(operations(health, metrics, access, gauges));
     without_trailing_slash(with_stack(
         routes,
         &StackConfig {

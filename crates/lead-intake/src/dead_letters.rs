@@ -8,6 +8,7 @@ use std::io::Write;
 use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
+use connection::audit_command;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use service_kit::clock::read_since;
@@ -152,7 +153,10 @@ pub async fn run(app: &App, command: &Command, out: &mut (dyn Write + Send)) -> 
             }
             table(&letters, now, out)
         }
-        Command::Retry(which) => retry(app, which, out).await,
+        Command::Retry(which) => {
+            audit_command(app.store(), "dead-letters retry", "").await?;
+            retry(app, which, out).await
+        }
         Command::Drop(drop) => {
             let letters = chosen(app, &drop.which).await?;
             if !drop.yes {
@@ -162,6 +166,7 @@ pub async fn run(app: &App, command: &Command, out: &mut (dyn Write + Send)) -> 
                     counted(letters.len())
                 );
             }
+            audit_command(app.store(), "dead-letters drop", "").await?;
             let mut dropped = 0;
             for letter in letters {
                 if discard(app.store(), &letter).await? {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use amocrm_sdk::ErrorKind;
 use clap::Args;
+use connection::audit_command;
 use store::{Lock, Locks, Store};
 use tokio::time::Instant;
 
@@ -71,6 +72,7 @@ pub async fn run(
     if arguments.dry_run {
         provision.all(app).await.map_err(explain)?;
     } else {
+        audit_command(app.store(), "provision", "").await?;
         provision.alone(app).await?;
     }
     if config.intake.pipeline != app.config().intake.pipeline {

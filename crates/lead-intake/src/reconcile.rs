@@ -12,6 +12,7 @@ use std::time::Duration;
 use amocrm_sdk::entity::ExportCursor;
 use chrono::TimeDelta;
 use clap::Args;
+use connection::audit_command;
 use serde::{Deserialize, Serialize};
 use service_kit::clock::parse_span;
 use store::{Ack, Run, StoreError, Turn};
@@ -125,6 +126,7 @@ pub async fn run(
     out: &mut (dyn Write + Send),
 ) -> anyhow::Result<()> {
     let linked = app.crm().linked().await?;
+    audit_command(app.store(), "reconcile", "").await?;
     let run = match app
         .store()
         .schedules()

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::response::Redirect;
 use axum::routing::get;
-use connection::{AUTH_OPEN_ROUTES, auth_routes};
+use connection::{AUDITED_READS, AUTH_OPEN_ROUTES, audit_log, audit_routes, auth_routes};
 use service_kit::health::Health;
 use service_kit::http::{
-    AdminAccess, OpenRoute, RouteGuard, StackConfig, documentation, operations, with_stack,
+    OpenRoute, Route, RouteGuard, StackConfig, documentation, operations, with_stack,
     without_trailing_slash,
 };
 use service_kit::metrics::Metrics;
@@ -27,7 +27,7 @@ use self::error::ApiError;
 pub(crate) use self::state::AppState;
 use crate::sync::QUEUE;
 
-/// The routes that need no ADMIN_TOKEN. Every other one does, whether it is thought of here or not.
+/// The routes that need no role. Every other one does: the administrator's unless it stands in one of the lists below.
 pub const OPEN_ROUTES: &[OpenRoute] = &[
     OpenRoute::new(
         "POST",
@@ -59,6 +59,16 @@ pub const OPEN_ROUTES: &[OpenRoute] = &[
     OpenRoute::new("GET", "/openapi.json", "describes the interface"),
 ];
 
+/// What viewers may read.
+const VIEWER: &[Route] = &[
+    ("GET", "/api/sync/log"),
+    ("GET", "/api/auth/amo/status"),
+    ("GET", "/metrics"),
+];
+
+/// What operators may do besides.
+const OPERATOR: &[Route] = &[("GET", "/api/auth/amo/test")];
+
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -69,22 +79,27 @@ pub const OPEN_ROUTES: &[OpenRoute] = &[
     tags(
         (name = "lessons", description = "Finished lessons / Пройденные уроки"),
         (name = "auth", description = "Connection to amoCRM / Подключение к amoCRM"),
+        (name = "audit", description = "Who has changed what / Кто что менял"),
     )
 )]
 struct ApiDoc;
 
 /// All routes, with the middleware around them.
 pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Router {
-    let admin = AdminAccess::new(state.config.security.admin_token.clone());
+    let access = state.config.security.access();
     let (routes, mut api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .routes(routes!(completed::one))
         .routes(routes!(completed::batch))
         .routes(routes!(progress::progress))
         .routes(routes!(log::list))
         .merge(auth_routes(Arc::clone(&state.crm)))
+        .merge(audit_routes(&state.store))
         .with_state(state.clone())
         .split_for_parts();
-    let guard = RouteGuard::new(admin.clone(), OPEN_ROUTES);
+    let guard = RouteGuard::new(access.clone(), OPEN_ROUTES)
+        .viewer(VIEWER)
+        .operator(OPERATOR)
+        .audit(audit_log(&state.store), AUDITED_READS);
     guard.describe(&mut api);
     let store = state.store.clone();
     let gauges = move || {
@@ -94,7 +109,7 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
     let routes = routes
         .route("/", get(|| async { Redirect::to("/docs/") }))
         .merge(documentation(api))
-        .merge(operations(health, metrics, admin, gauges));
+        .merge(operations(health, metrics, access, gauges));
     without_trailing_slash(with_stack(
         routes,
         &StackConfig {

@@ -5,6 +5,7 @@ use std::io::Write;
 use anyhow::Context as _;
 use chrono::NaiveTime;
 use clap::Args;
+use connection::audit_command;
 use service_kit::clock::read_since;
 use store::{DeadLetterFilter, LESSON_SYNC};
 
@@ -108,6 +109,7 @@ pub async fn refresh_token(app: &App, out: &mut (dyn Write + Send)) -> anyhow::R
 ///
 /// When the database fails. What was put back until then is.
 pub async fn retry(app: &App, out: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+    audit_command(app.store(), "retry", "").await?;
     let jobs = app.store().jobs();
     let mut after = 0;
     let mut total = 0;

@@ -28,7 +28,11 @@ pub const COMMON_FIGURES: &[Figure] = &[
     ),
     Figure::counter(
         "admin_refusals_total",
-        "Requests that needed ADMIN_TOKEN and did not have it",
+        "Requests without the token that they needed",
+    ),
+    Figure::counter(
+        "audit_failures_total",
+        "Changes that were refused because the audit log could not be written",
     ),
     Figure::counter("panics_total", "Requests that met a bug"),
     Figure::counter(

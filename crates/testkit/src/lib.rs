@@ -20,7 +20,7 @@ mod program;
 pub use self::browser::{Answer, browser};
 pub use self::clock::TestClock;
 pub use self::database::{TestDatabase, databases};
-pub use self::doors::Doors;
+pub use self::doors::{Doors, TOKENS};
 pub use self::environment::{is_all_required, neighbour, variable};
 pub use self::eventually::{PATIENCE, eventually};
 pub use self::program::Program;

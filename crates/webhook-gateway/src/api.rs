@@ -14,12 +14,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::response::Redirect;
 use axum::routing::{get, post};
-use connection::auth_routes;
+use connection::{AUDITED_READS, audit_log, audit_routes, auth_routes};
 use service_kit::dashboard::stylesheet;
 use service_kit::health::Health;
 use service_kit::http::{
-    AdminAccess, RouteGuard, StackConfig, documentation, operations, with_stack,
-    without_trailing_slash,
+    RouteGuard, StackConfig, documentation, operations, with_stack, without_trailing_slash,
 };
 use service_kit::metrics::Metrics;
 use utoipa::OpenApi;
@@ -81,14 +80,15 @@ fn consent(accounts: &Accounts) -> OpenApiRouter<AppState> {
         (name = "events", description = "What came / Что пришло"),
         (name = "deliveries", description = "What is tried again / Что доставляется снова"),
         (name = "auth", description = "Connection to amoCRM / Подключение к amoCRM"),
+        (name = "audit", description = "Who has changed what / Кто что менял"),
     )
 )]
 struct ApiDoc;
 
 /// All routes, with the middleware around them.
 pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Router {
-    let admin = AdminAccess::new(state.config.security.admin_token.clone());
-    // All need ADMIN_TOKEN but those that `access` opens.
+    let access = state.config.security.access();
+    // `access` says who may call them.
     let (routes, mut api) = OpenApiRouter::with_openapi(ApiDoc::openapi())
         .merge(webhooks())
         .routes(routes!(subscribers::list, subscribers::create))
@@ -124,9 +124,13 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .route(dashboard::SUBSCRIBER_ACTION, post(dashboard::act))
         .route(dashboard::RETRY, post(dashboard::retry))
         .merge(consent(&state.intake.accounts))
+        .merge(audit_routes(&state.store))
         .with_state(state.clone())
         .split_for_parts();
-    let guard = RouteGuard::new(admin.clone(), access::OPEN);
+    let guard = RouteGuard::new(access.clone(), access::OPEN)
+        .viewer(access::VIEWER)
+        .operator(access::OPERATOR)
+        .audit(audit_log(&state.store), AUDITED_READS);
     guard.describe(&mut api);
     let gauges_state = state.clone();
     let gauges = move || {
@@ -137,7 +141,7 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .route("/", get(|| async { Redirect::to("/docs/") }))
         .merge(stylesheet())
         .merge(documentation(api))
-        .merge(operations(health, metrics, admin, gauges));
+        .merge(operations(health, metrics, access, gauges));
     without_trailing_slash(with_stack(
         routes,
         &StackConfig {

@@ -171,16 +171,14 @@ impl Config {
 
     /// Refuses one secret in two places: addresses end up in logs of proxies and in amoCRM.
     fn check_secrets(&self, problems: &mut Problems) {
-        let Some(admin) = &self.security.admin_token else {
-            return;
-        };
         for account in &self.accounts {
             let secret = account.secret.as_ref();
-            if secret.is_some_and(|secret| secret.expose_secret() == admin.expose_secret()) {
+            let token = secret.and_then(|it| self.security.token_like(it.expose_secret()));
+            if let Some(token) = token {
                 problems.report(
                     "gateway.webhook_secret",
                     format!(
-                        "the secret of the account {} is the same as ADMIN_TOKEN: addresses end up in logs of proxies and \
+                        "the secret of the account {} is the same as {token}: addresses end up in logs of proxies and \
                          in amoCRM",
                         account.name
                     ),

@@ -69,6 +69,8 @@ impl SettingValue {
             ("AMOCRM_ACCESS_TOKEN", amocrm.access_token()),
             ("AMOCRM_REFRESH_TOKEN", amocrm.refresh_token()),
             ("ADMIN_TOKEN", security.admin_token.as_ref()),
+            ("OPERATOR_TOKEN", security.operator_token.as_ref()),
+            ("VIEWER_TOKEN", security.viewer_token.as_ref()),
         ] {
             add(
                 &mut values,

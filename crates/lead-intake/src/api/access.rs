@@ -1,9 +1,10 @@
 //! Who may call what.
 
 use connection::AUTH_OPEN_ROUTES;
-use service_kit::http::OpenRoute;
+use service_kit::http::{OpenRoute, Route};
 
-/// The routes that anybody may call. Every other one needs ADMIN_TOKEN, whether it is thought of here or not.
+/// The routes that anybody may call. Every other one needs a role, which is the administrator's
+/// unless the route stands in one of the lists below.
 pub const OPEN: &[OpenRoute] = &[
     OpenRoute::new(
         "POST",
@@ -63,4 +64,30 @@ pub const OPEN: &[OpenRoute] = &[
     OpenRoute::new("GET", "/docs/", "describes the interface"),
     OpenRoute::new("GET", "/docs/{*rest}", "describes the interface"),
     OpenRoute::new("GET", "/openapi.json", "describes the interface"),
+];
+
+/// What viewers may read: leads as the dashboard and the lists show them, and how the service is.
+pub(super) const VIEWER: &[Route] = &[
+    ("GET", "/api/leads"),
+    ("GET", "/api/leads/{id}"),
+    ("GET", "/api/leads/{id}/history"),
+    ("GET", "/api/leads/{id}/amo"),
+    ("GET", "/api/dead-letters"),
+    ("GET", "/api/funnels"),
+    ("GET", "/api/stats"),
+    ("GET", "/api/auth/amo/status"),
+    ("GET", "/dashboard"),
+    ("GET", "/metrics"),
+];
+
+/// What operators may do besides: what is done every day and loses nothing. Submissions in quarantine are shown as they
+/// came, so they are for whoever decides about them.
+pub(super) const OPERATOR: &[Route] = &[
+    ("PUT", "/api/leads/{id}/status"),
+    ("POST", "/api/dead-letters/{id}/retry"),
+    ("POST", "/dashboard/dead-letters/{id}/retry"),
+    ("GET", "/api/quarantine"),
+    ("POST", "/api/quarantine/{id}/release"),
+    ("POST", "/api/funnels/reply"),
+    ("GET", "/api/auth/amo/test"),
 ];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
-use service_kit::http::{AdminAccess, Problem, RateLimit};
+use service_kit::http::{AdminAccess, Problem, RateLimit, Role};
 
 use super::error::ApiError;
 use crate::config::{AccessConfig, Config, FormKey};
@@ -16,11 +16,11 @@ const KEY_FIELD: &str = "form_key";
 
 /// The door that visitors come through.
 ///
-/// Whoever proves to be the administrator, our own site's server for instance, is not counted, needs no form key and
+/// Whoever proves to be an operator or the administrator, our own site's server for instance, is not counted, needs no form key and
 /// fills no honeypot.
 #[derive(Debug, Clone)]
 pub(crate) struct Visitors {
-    admin: AdminAccess,
+    access: AdminAccess,
     limit: Option<RateLimit>,
     keys: Arc<[FormKey]>,
     honeypot: Option<Arc<str>>,
@@ -31,16 +31,16 @@ impl Visitors {
         let access: &AccessConfig = &config.access;
         let limit = |rate| RateLimit::new(rate, config.server.proxies());
         Self {
-            admin: AdminAccess::new(config.security.admin_token.clone()),
+            access: config.security.access(),
             limit: access.rate().map(limit),
             keys: access.form_keys().into(),
             honeypot: access.honeypot().map(Arc::from),
         }
     }
 
-    /// Whether the administrator asks.
+    /// Whether an operator or the administrator asks.
     pub(super) fn knows(&self, headers: &HeaderMap) -> bool {
-        self.admin.proves(headers)
+        self.access.proves(headers, Role::Operator)
     }
 
     /// Counts the request, before its body is read.

@@ -101,20 +101,23 @@ impl AccessConfig {
         webhook: Option<&SecretString>,
         problems: &mut Problems,
     ) {
-        let Some(admin) = &security.admin_token else {
-            return;
-        };
-        let admin = admin.expose_secret();
-        if self.written_keys().any(|(_, key)| key == admin) {
+        let mut keys = self.written_keys().map(|(_, key)| key);
+        if let Some(token) = keys.find_map(|key| security.token_like(key)) {
             problems.report(
                 "access.form_key",
-                "is the same as ADMIN_TOKEN: every visitor could read it in the page and open everything",
+                format!(
+                    "is the same as {token}: every visitor could read it in the page and open everything"
+                ),
             );
         }
-        if webhook.is_some_and(|webhook| webhook.expose_secret() == admin) {
+        if let Some(token) =
+            webhook.and_then(|webhook| security.token_like(webhook.expose_secret()))
+        {
             problems.report(
                 "intake.webhook_secret",
-                "is the same as ADMIN_TOKEN: addresses end up in logs of proxies and in amoCRM",
+                format!(
+                    "is the same as {token}: addresses end up in logs of proxies and in amoCRM"
+                ),
             );
         }
     }

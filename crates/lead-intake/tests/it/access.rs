@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use lead_intake::{Config, OPEN_ROUTES};
+use lead_intake::{Config, OPEN_ROUTES, dead_letters};
 use reqwest::Method;
 use serde_json::{Value, json};
 use service_kit::config::Environment;
-use testkit::{Doors, TestDatabase};
+use service_kit::http::Role;
+use testkit::{Doors, TOKENS, TestDatabase};
 
 use crate::harness::{LEAD, TestApp};
 
@@ -41,21 +42,48 @@ const OPEN: [(&str, &str); 18] = [
     ("POST", "/u/{token}"),
 ];
 
+/// Who may call the others, as it was decided. Whoever adds a route decides here as well.
+const TABLE: [(Role, &str, &str); 24] = [
+    (Role::Viewer, "GET", "/api/leads"),
+    (Role::Viewer, "GET", "/api/leads/{id}"),
+    (Role::Viewer, "GET", "/api/leads/{id}/amo"),
+    (Role::Viewer, "GET", "/api/leads/{id}/history"),
+    (Role::Viewer, "GET", "/api/dead-letters"),
+    (Role::Viewer, "GET", "/api/funnels"),
+    (Role::Viewer, "GET", "/api/stats"),
+    (Role::Viewer, "GET", "/api/auth/amo/status"),
+    (Role::Viewer, "GET", "/dashboard"),
+    (Role::Viewer, "GET", "/metrics"),
+    (Role::Operator, "PUT", "/api/leads/{id}/status"),
+    (Role::Operator, "POST", "/api/dead-letters/{id}/retry"),
+    (Role::Operator, "POST", "/dashboard/dead-letters/{id}/retry"),
+    (Role::Operator, "GET", "/api/quarantine"),
+    (Role::Operator, "POST", "/api/quarantine/{id}/release"),
+    (Role::Operator, "POST", "/api/funnels/reply"),
+    (Role::Operator, "GET", "/api/auth/amo/test"),
+    (Role::Admin, "DELETE", "/api/leads/{id}"),
+    (Role::Admin, "DELETE", "/api/quarantine/{id}"),
+    (Role::Admin, "DELETE", "/api/dead-letters/{id}"),
+    (Role::Admin, "GET", "/api/auth/amo"),
+    (Role::Admin, "POST", "/api/auth/amo/refresh"),
+    (Role::Admin, "POST", "/api/auth/amo/revoke"),
+    (Role::Admin, "GET", "/api/audit"),
+];
+
 #[tokio::test(flavor = "multi_thread")]
-async fn every_route_but_the_open_ones_needs_the_token_in_every_method() {
+async fn every_route_but_the_open_ones_needs_a_role_in_every_method() {
     let opened: BTreeSet<_> = OPEN_ROUTES
         .iter()
         .map(|route| (route.method, route.path))
         .collect();
     assert_eq!(opened, BTreeSet::from(OPEN), "a route was opened or closed");
 
-    let app = TestApp::start(TestDatabase::sqlite(), &[("ADMIN_TOKEN", TOKEN)]).await;
+    let app = TestApp::start(TestDatabase::sqlite(), &TOKENS).await;
     let doors = Doors {
         url: &app.url,
         open: OPEN_ROUTES,
+        table: &TABLE,
         undocumented: &[
-            ("GET", "/metrics"),
-            ("GET", "/dashboard"),
             ("GET", "/health"),
             ("GET", "/health/live"),
             ("GET", "/docs/"),
@@ -83,6 +111,58 @@ async fn every_route_but_the_open_ones_needs_the_token_in_every_method() {
             "{path}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_written_down_with_the_role_and_without_the_person() {
+    let app = TestApp::start(TestDatabase::sqlite(), &TOKENS).await;
+    let operator = ("authorization", "Bearer operator-token-456789");
+    let viewer = ("authorization", "Bearer viewer-token-23456789");
+    let id = ("x-request-id", "audit-1");
+    let change = "/api/leads/1/status?status=lost&phone=79001234567";
+    let answer = app.send(Method::PUT, change, &[operator, id], "").await;
+    assert_eq!(answer.status, 404, "{}", answer.text);
+    let person = "/api/leads/ivan@example.ru/status?status=lost";
+    app.send(Method::PUT, person, &[operator], "").await;
+    // What is refused, or only read, or left by a visitor, is no change of ours.
+    app.send(Method::PUT, change, &[viewer], "").await;
+    app.send(Method::GET, "/api/leads", &[viewer], "").await;
+    app.send(Method::POST, "/api/leads", &[JSON], LEAD).await;
+    // A consent is begun by a GET.
+    app.send(Method::GET, "/api/auth/amo", &[BEARER], "").await;
+    let mut out = Vec::new();
+    let all = dead_letters::Command::Retry(dead_letters::Which::all());
+    dead_letters::run(&app.app, &all, &mut out).await.unwrap();
+
+    let audit = async |path: &str| app.send(Method::GET, path, &[BEARER], "").await;
+    let page = audit("/api/audit?limit=3").await;
+    for personal in ["79001234567", "ivan", "@"] {
+        assert!(!page.text.contains(personal), "{}", page.text);
+    }
+    let page = page.json();
+    let rest = audit(&format!("/api/audit?before={}", page["next"])).await;
+    let rest = rest.json();
+    assert_eq!(rest["next"], Value::Null);
+    let lines: Vec<_> = [&page, &rest]
+        .into_iter()
+        .flat_map(|page| page["entries"].as_array().unwrap())
+        .map(|line| {
+            let of = |name: &str| line[name].as_str().unwrap_or("-").to_owned();
+            [of("role"), of("method"), of("path")].join(" ")
+        })
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "command line RUN dead-letters retry",
+            "admin GET /api/auth/amo",
+            "operator PUT /api/leads/{id}/status",
+            "operator PUT /api/leads/1/status",
+        ]
+    );
+    let first = &rest["entries"][0];
+    assert_eq!(first["request_id"], "audit-1");
+    assert_eq!(first["route"], "/api/leads/{id}/status");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, StatusCode, header};
 use secrecy::ExposeSecret as _;
-use service_kit::http::{AdminAccess, Problem};
+use service_kit::http::{Problem, Role};
 use subtle::ConstantTimeEq as _;
 
 use super::ApiError;
@@ -10,7 +10,7 @@ use crate::config::Config;
 
 const KEY_HEADER: &str = "x-api-key";
 
-/// Admits who knows LESSON_API_KEY or ADMIN_TOKEN. Without a key only this machine reaches the service.
+/// Admits who knows LESSON_API_KEY, OPERATOR_TOKEN or ADMIN_TOKEN. Without a key only this machine reaches the service.
 pub(super) fn admit(config: &Config, headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(key) = config.lessons.api_key() else {
         return Ok(());
@@ -22,7 +22,7 @@ pub(super) fn admit(config: &Config, headers: &HeaderMap) -> Result<(), ApiError
         let is_equal = given.as_bytes().ct_eq(key.expose_secret().as_bytes());
         bool::from(is_equal)
     });
-    if is_key || AdminAccess::new(config.security.admin_token.clone()).proves(headers) {
+    if is_key || config.security.access().proves(headers, Role::Operator) {
         return Ok(());
     }
     metrics::counter!("lessons_refused_total").increment(1);

@@ -3,7 +3,8 @@
 use lesson_sync::{Config, LESSON_VARIABLES, OPEN_ROUTES, commands};
 use serde_json::{Value, json};
 use service_kit::config::Environment;
-use testkit::Doors;
+use service_kit::http::Role;
+use testkit::{Doors, TOKENS};
 
 use crate::harness::Academy;
 
@@ -114,12 +115,22 @@ async fn only_the_platform_tells_of_lessons_and_a_key_stands_for_one_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_route_but_the_open_ones_needs_the_token_in_every_method() {
-    let academy = Academy::open_with(&[("ADMIN_TOKEN", "admin-token-0123456789")]).await;
+async fn every_route_but_the_open_ones_needs_a_role_in_every_method() {
+    let academy = Academy::open_with(&TOKENS).await;
     let doors = Doors {
         url: &academy.url,
         open: OPEN_ROUTES,
-        undocumented: &[("GET", "/metrics"), ("GET", "/health"), ("GET", "/docs/")],
+        table: &[
+            (Role::Viewer, "GET", "/api/sync/log"),
+            (Role::Viewer, "GET", "/api/auth/amo/status"),
+            (Role::Viewer, "GET", "/metrics"),
+            (Role::Operator, "GET", "/api/auth/amo/test"),
+            (Role::Admin, "GET", "/api/auth/amo"),
+            (Role::Admin, "POST", "/api/auth/amo/refresh"),
+            (Role::Admin, "POST", "/api/auth/amo/revoke"),
+            (Role::Admin, "GET", "/api/audit"),
+        ],
+        undocumented: &[("GET", "/health"), ("GET", "/docs/")],
         parameters: &[],
     };
     let closed = doors.try_all().await;

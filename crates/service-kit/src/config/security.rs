@@ -1,4 +1,4 @@
-//! Keys of our own: for data at rest, and for the administrator.
+//! Keys of our own: for data at rest, and for those who look after a service.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -11,12 +11,13 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{DatabaseUrl, Problems, Section, ServerConfig};
+use crate::http::{AdminAccess, Role};
 
 /// Length of a key of XChaCha20-Poly1305.
 const KEY_BYTES: usize = 32;
 
 /// A token that can be guessed is worse than none, because it looks safe.
-const MIN_ADMIN_TOKEN: usize = 16;
+const MIN_TOKEN: usize = 16;
 
 /// `[security]`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -25,6 +26,10 @@ pub struct SecurityConfig {
     encryption_key: Option<SecretString>,
     /// Opens the administrator's endpoints.
     pub admin_token: Option<SecretString>,
+    /// Opens what operators need.
+    pub operator_token: Option<SecretString>,
+    /// Opens what is only read.
+    pub viewer_token: Option<SecretString>,
 }
 
 /// The keys for data at rest, and where they came from.
@@ -37,6 +42,31 @@ pub struct EncryptionKeys {
 }
 
 impl SecurityConfig {
+    /// Who may use what is not open.
+    pub fn access(&self) -> AdminAccess {
+        AdminAccess::new(self.admin_token.clone())
+            .operator(self.operator_token.clone())
+            .viewer(self.viewer_token.clone())
+    }
+
+    /// The tokens that are set, with the names of their variables.
+    pub fn tokens(&self) -> impl Iterator<Item = (&'static str, &SecretString)> {
+        [
+            (Role::Admin, &self.admin_token),
+            (Role::Operator, &self.operator_token),
+            (Role::Viewer, &self.viewer_token),
+        ]
+        .into_iter()
+        .filter_map(|(role, token)| Some((role.variable(), token.as_ref()?)))
+    }
+
+    /// The variable of the token that is the same as this secret.
+    pub fn token_like(&self, secret: &str) -> Option<&'static str> {
+        self.tokens()
+            .find(|(_, token)| token.expose_secret() == secret)
+            .map(|(name, _)| name)
+    }
+
     /// The keys of `ENCRYPTION_KEY`, or, on a development machine with SQLite, of a file beside the database that is
     /// made on first use and that only its owner can read.
     ///
@@ -91,10 +121,37 @@ impl Section for SecurityConfig {
                 "the value is not Base64 of 32 bytes",
             );
         }
-        if let Some(token) = &self.admin_token
-            && token.expose_secret().chars().count() < MIN_ADMIN_TOKEN
-        {
+        let is_short = |token: &SecretString| token.expose_secret().chars().count() < MIN_TOKEN;
+        if self.admin_token.as_ref().is_some_and(is_short) {
             problems.report("security.admin_token", "the value is too short");
+        }
+        for (key, variable, token) in [
+            (
+                "security.operator_token",
+                "OPERATOR_TOKEN",
+                &self.operator_token,
+            ),
+            ("security.viewer_token", "VIEWER_TOKEN", &self.viewer_token),
+        ] {
+            let Some(token) = token else { continue };
+            if is_short(token) {
+                problems.report(key, "the value is too short");
+            }
+            if self.admin_token.is_none() {
+                problems.report(
+                    key,
+                    "is set without ADMIN_TOKEN, so that everybody on this machine would be administrator; set both",
+                );
+            }
+            // The first of two that are the same is the one who may do more.
+            if let Some(other) = self.token_like(token.expose_secret())
+                && other != variable
+            {
+                problems.report(
+                    key,
+                    format!("is the same as {other}: give each role its own"),
+                );
+            }
         }
     }
 }

@@ -181,6 +181,18 @@ pub const COMMON_VARIABLES: &[Variable] = &[
         "at least 16 characters",
         "(the output of: openssl rand -hex 24)",
     ),
+    Variable::secret(
+        "OPERATOR_TOKEN",
+        "security.operator_token",
+        "at least 16 characters, beside ADMIN_TOKEN and different from the other tokens",
+        "(the output of: openssl rand -hex 24)",
+    ),
+    Variable::secret(
+        "VIEWER_TOKEN",
+        "security.viewer_token",
+        "at least 16 characters, beside ADMIN_TOKEN and different from the other tokens",
+        "(the output of: openssl rand -hex 24)",
+    ),
     Variable::plain("LOG_FORMAT", "log.format", "text or json", "json"),
     Variable::plain(
         "LOG_DIR",

@@ -1,4 +1,4 @@
-//! Who may use the administrator's endpoints.
+//! Who may use what is not open, and what he proves to be.
 
 use std::net::IpAddr;
 
@@ -12,9 +12,11 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq as _;
 
-use super::Problem;
+use super::audit::changes_something;
+use super::{Problem, Role};
 
-/// The rule of access: this token, or everybody on a loopback address who also calls it by a name of this machine.
+/// The rule of access: a token of a [`Role`], or, as long as there is none, everybody on a loopback address who also calls
+/// it by a name of this machine.
 ///
 /// The name matters because a browser resolves the names of any page it shows: one that leads to 127.0.0.1 makes that page
 /// a neighbour of ours (DNS rebinding). And a proxy or a tunnel on this machine brings the whole internet to loopback.
@@ -22,71 +24,117 @@ use super::Problem;
 /// The token is given as `Authorization: Bearer TOKEN`, or by a browser as the password of HTTP Basic with any name.
 #[derive(Debug, Clone, Default)]
 pub struct AdminAccess {
-    token: Option<SecretString>,
+    viewer: Option<SecretString>,
+    operator: Option<SecretString>,
+    admin: Option<SecretString>,
 }
 
 impl AdminAccess {
-    /// With `None` everybody is let in; [`check_exposure`](crate::config::ServerConfig::check_exposure) makes sure
-    /// that this happens on loopback only.
-    pub fn new(token: Option<SecretString>) -> Self {
-        Self { token }
+    /// With the administrator's token alone. With `None` everybody is administrator;
+    /// [`check_exposure`](crate::config::ServerConfig::check_exposure) makes sure that this happens on loopback only.
+    pub fn new(admin: Option<SecretString>) -> Self {
+        Self {
+            admin,
+            ..Self::default()
+        }
     }
 
-    /// Whether these headers hold the token; without a token to compare with, nobody does.
-    pub fn proves(&self, headers: &HeaderMap) -> bool {
-        self.token.is_some() && self.admits(headers)
+    /// With the token of somebody who only reads. It counts only beside an administrator's.
+    #[must_use]
+    pub fn viewer(mut self, token: Option<SecretString>) -> Self {
+        self.viewer = token;
+        self
     }
 
-    /// Whether these headers open the door.
-    pub fn admits(&self, headers: &HeaderMap) -> bool {
-        let Some(token) = &self.token else {
-            return true;
+    /// With the token of somebody who looks after the service. It counts only beside an administrator's.
+    #[must_use]
+    pub fn operator(mut self, token: Option<SecretString>) -> Self {
+        self.operator = token;
+        self
+    }
+
+    /// Whether these headers hold the token of this role or of one that may do more; without tokens to compare with, nobody's
+    /// do.
+    pub fn proves(&self, headers: &HeaderMap, role: Role) -> bool {
+        self.admin.is_some() && self.role(headers).is_some_and(|proven| proven >= role)
+    }
+
+    /// What these headers prove. Without tokens everybody is administrator.
+    pub fn role(&self, headers: &HeaderMap) -> Option<Role> {
+        let Some(admin) = &self.admin else {
+            return Some(Role::Admin);
         };
-        given_token(headers).is_some_and(|given| {
-            // The comparison takes the same time wherever the first difference is; only the length can be seen.
-            bool::from(given.as_bytes().ct_eq(token.expose_secret().as_bytes()))
-        })
+        let given = given_token(headers)?;
+        let mut proven = None;
+        // All are compared, so that the time does not tell which one is near. A comparison takes the same time wherever the
+        // first difference is; only the length can be seen.
+        for (token, role) in [
+            (self.viewer.as_ref(), Role::Viewer),
+            (self.operator.as_ref(), Role::Operator),
+            (Some(admin), Role::Admin),
+        ] {
+            let is_it = token.is_some_and(|token| {
+                bool::from(given.as_bytes().ct_eq(token.expose_secret().as_bytes()))
+            });
+            if is_it {
+                proven = Some(role);
+            }
+        }
+        proven
     }
 }
 
-/// Middleware that lets only the administrator through.
-pub async fn require_admin(
-    State(access): State<AdminAccess>,
+/// Middleware that lets through who proves this role or one that may do more.
+pub async fn require_role(
+    State((access, needed)): State<(AdminAccess, Role)>,
     request: Request,
     next: Next,
 ) -> Response {
-    match check(&access, request.method(), request.headers()) {
-        Ok(()) => next.run(request).await,
+    match check(&access, needed, request.method(), request.headers()) {
+        Ok(_) => next.run(request).await,
         Err(refusal) => refusal,
     }
 }
 
-/// Lets the administrator through, or says why not.
+/// Says what the caller proves to be, if that is enough, or else why not.
 #[expect(
     clippy::result_large_err,
     reason = "the error is the answer, and is sent as it is"
 )]
 pub(super) fn check(
     access: &AdminAccess,
+    needed: Role,
     method: &Method,
     headers: &HeaderMap,
-) -> Result<(), Response> {
-    if access.token.is_none() && !is_called_locally(headers) {
+) -> Result<Role, Response> {
+    if access.admin.is_none() && !is_called_locally(headers) {
         metrics::counter!("admin_refusals_total").increment(1);
         return Err(Problem::new(StatusCode::FORBIDDEN)
             .detail("without ADMIN_TOKEN this endpoint answers to localhost only; set ADMIN_TOKEN to use it by another name")
             .into_response());
     }
-    if !access.admits(headers) {
+    let Some(role) = access.role(headers) else {
         metrics::counter!("admin_refusals_total").increment(1);
         let mut response = Problem::new(StatusCode::UNAUTHORIZED)
-            .detail("this endpoint needs ADMIN_TOKEN: send the header Authorization: Bearer TOKEN")
+            .detail(format!(
+                "this endpoint needs {}: send the header Authorization: Bearer TOKEN",
+                tokens_of(needed)
+            ))
             .into_response();
         response.headers_mut().insert(
             header::WWW_AUTHENTICATE,
             HeaderValue::from_static("Basic realm=\"administrator\", charset=\"UTF-8\""),
         );
         return Err(response);
+    };
+    if role < needed {
+        metrics::counter!("admin_refusals_total").increment(1);
+        return Err(Problem::new(StatusCode::FORBIDDEN)
+            .detail(format!(
+                "this endpoint needs the role {needed}, and this token proves the role {role}: send {}",
+                tokens_of(needed)
+            ))
+            .into_response());
     }
     // A browser sends a remembered password, or reaches a loopback address, on behalf of any page. It also says so. A
     // bearer token is never sent by itself: a page that has it was given it.
@@ -95,7 +143,14 @@ pub(super) fn check(
             .detail("this endpoint cannot be called from a page of another site")
             .into_response());
     }
-    Ok(())
+    Ok(role)
+}
+
+/// The tokens that are enough.
+fn tokens_of(needed: Role) -> String {
+    let enough = Role::ALL.into_iter().filter(|role| *role >= needed);
+    let names: Vec<_> = enough.map(Role::variable).collect();
+    names.join(" or ")
 }
 
 fn given_token(headers: &HeaderMap) -> Option<String> {
@@ -131,10 +186,6 @@ fn is_called_locally(headers: &HeaderMap) -> bool {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
         name == "localhost" || name.ends_with(".localhost")
     })
-}
-
-fn changes_something(method: &Method) -> bool {
-    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 /// Whether a page of another origin sends this. `Sec-Fetch-Site` cannot be forged by a page; programs that are no browsers

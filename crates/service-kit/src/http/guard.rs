@@ -1,4 +1,4 @@
-//! Which routes are open: the rest needs the administrator's token, and so does a route that nobody thought about.
+//! Which routes are open, and which role the others need: the administrator's, if nobody thought about a route.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,10 +11,13 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 
+use super::Role;
 use super::admin::{AdminAccess, check};
+use super::audit::{AuditLog, audited, changes_something, write_down};
+use super::stack::REQUEST_ID;
 
-/// The name of the administrator's token in the description of an interface.
-const SCHEME: &str = "administrator";
+/// A method and a route's pattern, as the router knows it: `("GET", "/api/leads/{id}")`. `GET` is also `HEAD`.
+pub type Route = (&'static str, &'static str);
 
 /// A route that anybody may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,54 +31,113 @@ pub struct OpenRoute {
     pub why: &'static str,
 }
 
-/// The rule for a whole router: what is not named as open needs the administrator's token.
+/// The rule for a whole router: what is named neither as open nor for a role needs the administrator's token.
 ///
 /// It stands in front of every route at once, so a route that is added later is closed until somebody names it here.
 /// Addresses without a route are not guarded: there is nothing behind them.
 #[derive(Clone)]
 pub struct RouteGuard {
-    admin: AdminAccess,
+    access: AdminAccess,
     open: Arc<[OpenRoute]>,
+    viewer: Arc<[Route]>,
+    operator: Arc<[Route]>,
+    noted: Arc<[Route]>,
+    log: Option<Arc<dyn AuditLog>>,
 }
 
 impl RouteGuard {
-    /// Opens these routes, and the others to whoever `admin` admits.
-    pub fn new(admin: AdminAccess, open: &[OpenRoute]) -> Self {
+    /// Opens these routes, and the others to administrators.
+    pub fn new(access: AdminAccess, open: &[OpenRoute]) -> Self {
         Self {
-            admin,
+            access,
             open: open.into(),
+            viewer: [].into(),
+            operator: [].into(),
+            noted: [].into(),
+            log: None,
         }
     }
 
-    fn is_open(&self, method: &Method, path: &str) -> bool {
-        let method = match *method {
-            Method::HEAD => "GET",
-            _ => method.as_str(),
-        };
-        self.open
-            .iter()
-            .any(|route| route.method == method && route.is(path))
+    /// Lets viewers use these routes, and whoever may do more.
+    #[must_use]
+    pub fn viewer(mut self, routes: &[Route]) -> Self {
+        self.viewer = routes.into();
+        self
     }
 
-    /// Says in the description of an interface which operations need the token.
+    /// Lets operators use these routes, and administrators.
+    #[must_use]
+    pub fn operator(mut self, routes: &[Route]) -> Self {
+        self.operator = routes.into();
+        self
+    }
+
+    /// Writes down every request that is about to change something on a route that is not open, and those of `more`, which
+    /// change something though their method does not say so. What cannot be written down is not done.
+    #[must_use]
+    pub fn audit(mut self, log: Arc<dyn AuditLog>, more: &[Route]) -> Self {
+        self.log = Some(log);
+        self.noted = more.into();
+        self
+    }
+
+    /// The least role that the route needs; `None`: it is open.
+    fn needs(&self, method: &Method, path: &str) -> Option<Role> {
+        let method = as_named(method);
+        let is_in = |routes: &[Route]| routes.contains(&(method, path));
+        if self
+            .open
+            .iter()
+            .any(|route| route.method == method && route.is(path))
+        {
+            None
+        } else if is_in(&self.viewer) {
+            Some(Role::Viewer)
+        } else if is_in(&self.operator) {
+            Some(Role::Operator)
+        } else {
+            Some(Role::Admin)
+        }
+    }
+
+    fn is_noted(&self, method: &Method, path: &str) -> bool {
+        changes_something(method) || self.noted.contains(&(as_named(method), path))
+    }
+
+    /// Says in the description of an interface which operations need the token of which role.
     pub fn describe(&self, api: &mut OpenApi) {
         for (path, item) in &mut api.paths.paths {
             for (method, operation) in operations(item) {
                 if let Some(operation) = operation
-                    && !self.is_open(&method, path)
+                    && let Some(needed) = self.needs(&method, path)
                 {
-                    operation.security =
-                        Some(vec![SecurityRequirement::new(SCHEME, Vec::<String>::new())]);
+                    // One of these is enough; the first is the least.
+                    let enough = Role::ALL.into_iter().filter(|role| *role >= needed);
+                    let none = Vec::<String>::new;
+                    operation.security = Some(
+                        enough
+                            .map(|role| SecurityRequirement::new(role.as_str(), none()))
+                            .collect(),
+                    );
                 }
             }
         }
-        let scheme = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some("ADMIN_TOKEN"))
-            .build();
-        api.components
-            .get_or_insert_default()
-            .add_security_scheme(SCHEME, SecurityScheme::Http(scheme));
+        let components = api.components.get_or_insert_default();
+        for role in Role::ALL {
+            let scheme = HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .description(Some(role.variable()))
+                .build();
+            components.add_security_scheme(role.as_str(), SecurityScheme::Http(scheme));
+        }
+    }
+}
+
+/// The method as lists of routes name it.
+fn as_named(method: &Method) -> &str {
+    match *method {
+        Method::HEAD => "GET",
+        _ => method.as_str(),
     }
 }
 
@@ -106,7 +168,11 @@ impl OpenRoute {
 
 impl fmt::Debug for RouteGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.open.iter()).finish()
+        f.debug_struct("RouteGuard")
+            .field("open", &self.open)
+            .field("viewer", &self.viewer)
+            .field("operator", &self.operator)
+            .finish_non_exhaustive()
     }
 }
 
@@ -115,12 +181,24 @@ pub(super) async fn guard(
     request: Request,
     next: Next,
 ) -> Response {
-    let is_open = request
-        .extensions()
-        .get::<MatchedPath>()
-        .is_none_or(|path| guard.is_open(request.method(), path.as_str()));
-    if !is_open && let Err(refusal) = check(&guard.admin, request.method(), request.headers()) {
-        return refusal;
+    // An address without a route has nothing behind it.
+    let Some(route) = request.extensions().get::<MatchedPath>().cloned() else {
+        return next.run(request).await;
+    };
+    let Some(needed) = guard.needs(request.method(), route.as_str()) else {
+        return next.run(request).await;
+    };
+    let role = match check(&guard.access, needed, request.method(), request.headers()) {
+        Ok(role) => role,
+        Err(refusal) => return refusal,
+    };
+    if let Some(log) = &guard.log
+        && guard.is_noted(request.method(), route.as_str())
+    {
+        let line = audited(role, &route, &request, &REQUEST_ID);
+        if let Err(refusal) = write_down(log, line).await {
+            return refusal;
+        }
     }
     next.run(request).await
 }

@@ -10,21 +10,21 @@ use axum::routing::get;
 use axum::{Json, Router, middleware};
 use http::{StatusCode, header};
 
-use super::{AdminAccess, require_admin};
+use super::{AdminAccess, Role, require_role};
 use crate::health::Health;
 use crate::metrics::Metrics;
 
 type Gauges = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// Routes `GET /health` (can requests be served?) and `GET /health/live` (does the process live?), open to everybody,
-/// and `GET /metrics`, for the administrator.
+/// and `GET /metrics`, for viewers.
 ///
 /// `gauges` is awaited before every rendering; it sets what is measured rather than counted, such as the length of a
 /// queue, and must be cheap.
 pub fn operations<S, F, R>(
     health: Health,
     metrics: Metrics,
-    admin: AdminAccess,
+    access: AdminAccess,
     gauges: F,
 ) -> Router<S>
 where
@@ -35,7 +35,10 @@ where
     let gauges: Gauges = Arc::new(move || Box::pin(gauges()));
     let metrics = Router::new()
         .route("/metrics", get(render).with_state((metrics, gauges)))
-        .route_layer(middleware::from_fn_with_state(admin, require_admin));
+        .route_layer(middleware::from_fn_with_state(
+            (access, Role::Viewer),
+            require_role,
+        ));
     Router::new()
         .route("/health", get(report).with_state(health))
         .route("/health/live", get(live))

@@ -30,7 +30,7 @@ pub const WEBHOOK_BODY_LIMIT: usize = 1024 * 1024;
 /// A request id of a caller is kept only if it is short and plain, for it is written into the log.
 const MAX_REQUEST_ID: usize = 64;
 
-static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What the stack needs to know.
 #[derive(Debug, Clone)]

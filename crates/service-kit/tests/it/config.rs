@@ -116,6 +116,44 @@ fn another_address_without_a_token_is_refused() {
 }
 
 #[test]
+fn each_role_has_a_token_of_its_own_and_none_is_without_the_administrators() {
+    let (admin, other) = ("admin-token-0123456", "other-token-0123456");
+    for (pairs, expected) in [
+        (
+            &[("VIEWER_TOKEN", other)][..],
+            "VIEWER_TOKEN: is set without ADMIN_TOKEN",
+        ),
+        (
+            &[("OPERATOR_TOKEN", other)],
+            "OPERATOR_TOKEN: is set without ADMIN_TOKEN",
+        ),
+        (
+            &[("ADMIN_TOKEN", admin), ("VIEWER_TOKEN", "shortcanary")],
+            "VIEWER_TOKEN: the value is too short; expected at least 16 characters",
+        ),
+        (
+            &[("ADMIN_TOKEN", admin), ("OPERATOR_TOKEN", admin)],
+            "OPERATOR_TOKEN: is the same as ADMIN_TOKEN",
+        ),
+        (
+            &[
+                ("ADMIN_TOKEN", admin),
+                ("OPERATOR_TOKEN", other),
+                ("VIEWER_TOKEN", other),
+            ],
+            "VIEWER_TOKEN: is the same as OPERATOR_TOKEN",
+        ),
+    ] {
+        let text = read(pairs).unwrap_err();
+        assert!(text.contains(expected), "{expected:?} is not in:\n{text}");
+        for secret in [admin, other, "shortcanary"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+    read(&[("ADMIN_TOKEN", admin), ("VIEWER_TOKEN", other)]).unwrap();
+}
+
+#[test]
 fn a_misspelt_setting_of_the_file_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let path = file.path().display().to_string();

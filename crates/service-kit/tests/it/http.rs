@@ -14,8 +14,8 @@ use serde::Deserialize;
 use service_kit::config::ServerConfig;
 use service_kit::health::{Health, probe};
 use service_kit::http::{
-    AdminAccess, ApiJson, FORM_BODY_LIMIT, OpenRoute, Problem, RouteGuard, StackConfig, operations,
-    require_admin, with_stack, without_trailing_slash,
+    AdminAccess, ApiJson, FORM_BODY_LIMIT, OpenRoute, Problem, Role, RouteGuard, StackConfig,
+    operations, require_role, with_stack, without_trailing_slash,
 };
 use service_kit::metrics::Metrics;
 use tower::util::ServiceExt as _;
@@ -51,7 +51,10 @@ fn app(token: Option<&str>) -> Router {
     let admin = admin_access(token);
     let guarded = Router::new()
         .route("/api/orders", post(take))
-        .route_layer(from_fn_with_state(admin.clone(), require_admin));
+        .route_layer(from_fn_with_state(
+            (admin.clone(), Role::Admin),
+            require_role,
+        ));
     let health = Health::new()
         .needs("database", || async { Ok("answers".to_owned()) })
         .uses("crm", || async {

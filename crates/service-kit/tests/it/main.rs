@@ -10,4 +10,5 @@ mod dashboard;
 mod doctor;
 mod http;
 mod logs;
+mod roles;
 mod signature;

@@ -5,6 +5,7 @@ use std::io::Write;
 use amocrm_sdk::webhook::WebhookEvent;
 use anyhow::Context as _;
 use clap::Args;
+use connection::audit_command;
 use url::Url;
 
 use super::subscription::{destination, shown};
@@ -83,6 +84,7 @@ pub(crate) async fn subscribe(
         })?),
     };
     for account in arguments.choice.of(app)? {
+        audit_command(app.store(), "subscribe", &account.name).await?;
         let found = Subscription::read(account, &public)
             .await
             .with_context(|| format!("account {}", account.name))?;
@@ -186,6 +188,7 @@ pub(crate) async fn unsubscribe(
 ) -> anyhow::Result<()> {
     let public = public_url(app)?;
     for account in choice.of(app)? {
+        audit_command(app.store(), "unsubscribe", &account.name).await?;
         let found = Subscription::read(account, &public)
             .await
             .with_context(|| format!("account {}", account.name))?;

@@ -1,9 +1,10 @@
 //! Who may call what.
 
 use connection::AUTH_OPEN_ROUTES;
-use service_kit::http::OpenRoute;
+use service_kit::http::{OpenRoute, Route};
 
-/// The routes that anybody may call. Every other one needs ADMIN_TOKEN, whether it is thought of here or not.
+/// The routes that anybody may call. Every other one needs a role, which is the administrator's
+/// unless the route stands in one of the lists below.
 pub const OPEN: &[OpenRoute] = &[
     AUTH_OPEN_ROUTES[0],
     AUTH_OPEN_ROUTES[1],
@@ -93,4 +94,41 @@ pub const OPEN: &[OpenRoute] = &[
     OpenRoute::new("GET", "/docs/", "describes the interface"),
     OpenRoute::new("GET", "/docs/{*rest}", "describes the interface"),
     OpenRoute::new("GET", "/openapi.json", "describes the interface"),
+];
+
+/// What viewers may read: events and what became of them, and how the gateway is. No bodies as they came.
+pub(super) const VIEWER: &[Route] = &[
+    ("GET", "/api/subscribers"),
+    ("GET", "/api/subscribers/{name}"),
+    ("GET", "/api/events"),
+    ("GET", "/api/events/{id}"),
+    ("GET", "/api/events/{id}/deliveries"),
+    ("GET", "/api/requests"),
+    ("GET", "/api/requests/{id}"),
+    ("GET", "/api/dead-letters"),
+    ("GET", "/api/stats"),
+    ("GET", "/api/auth/amo/status"),
+    ("GET", "/dashboard"),
+    ("GET", "/dashboard/subscribers/{name}"),
+    ("GET", "/metrics"),
+];
+
+/// What operators may do besides: what is done every day and loses nothing. They see webhooks as they came, and all events
+/// as they come, to find out what went wrong.
+pub(super) const OPERATOR: &[Route] = &[
+    ("POST", "/api/subscribers/{name}/pause"),
+    ("POST", "/api/subscribers/{name}/resume"),
+    ("POST", "/api/subscribers/{name}/test"),
+    ("POST", "/api/replay"),
+    ("POST", "/api/replay/unread"),
+    ("POST", "/api/dead-letters/retry"),
+    ("GET", "/api/events/{id}/body"),
+    ("GET", "/api/requests/{id}/body"),
+    ("GET", "/api/stream"),
+    ("GET", "/api/auth/amo/test"),
+    ("GET", "/dashboard/events/{id}"),
+    ("GET", "/dashboard/requests/{id}"),
+    ("POST", "/dashboard/events/{id}/replay"),
+    ("POST", "/dashboard/subscribers/{name}/{action}"),
+    ("POST", "/dashboard/dead-letters/{id}/retry"),
 ];

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
+use connection::audit_command;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -286,6 +287,34 @@ impl Command {
     pub fn is_endless(&self) -> bool {
         matches!(self, Self::Tail(_) | Self::Listen(_))
     }
+
+    /// The name of a command that is about to change something, and what it is about.
+    fn changes(&self) -> Option<(&'static str, &str)> {
+        Some(match self {
+            Self::Subscribers(command) => match command {
+                Subscribers::Add(it) => ("subscribers add", &it.name),
+                Subscribers::Set(it) => ("subscribers set", &it.name),
+                Subscribers::Remove(it) if it.yes => ("subscribers remove", &it.name),
+                Subscribers::Pause(it) => ("subscribers pause", &it.name),
+                Subscribers::Resume(it) => ("subscribers resume", &it.name),
+                Subscribers::Rotate(it) => ("subscribers rotate", &it.name),
+                Subscribers::List(_) | Subscribers::Remove(_) => return None,
+            },
+            Self::Replay(it) if it.dry_run => return None,
+            Self::Replay(it) if it.unread => ("replay --unread", ""),
+            Self::Replay(it) => ("replay", it.subscriber.as_deref().unwrap_or_default()),
+            Self::DeadLetters(DeadLetters::Retry(it)) => ("dead-letters retry", it.about()),
+            Self::DeadLetters(DeadLetters::Drop(it)) if it.yes => {
+                ("dead-letters drop", it.which.about())
+            }
+            Self::DeadLetters(_)
+            | Self::Events(_)
+            | Self::Event(_)
+            | Self::Deliveries(_)
+            | Self::Tail(_)
+            | Self::Listen(_) => return None,
+        })
+    }
 }
 
 /// Does what the command says and writes about it to `out`.
@@ -312,6 +341,9 @@ pub async fn run(
     }
     let app = App::open(config).await?;
     let desk = app.desk();
+    if let Some((name, about)) = command.changes() {
+        audit_command(app.store(), name, about).await?;
+    }
     match command {
         Command::Subscribers(command) => subscribers(desk, command, out).await,
         Command::Events(arguments) => events(desk, arguments, out).await,
@@ -720,6 +752,11 @@ impl LetterFilter {
 }
 
 impl Which {
+    /// Whose letters, if they are one subscriber's.
+    fn about(&self) -> &str {
+        self.filter.subscriber.as_deref().unwrap_or_default()
+    }
+
     fn order(&self, now: DateTime<Utc>) -> anyhow::Result<LetterOrder> {
         let order = LetterOrder {
             ids: self.ids.clone(),

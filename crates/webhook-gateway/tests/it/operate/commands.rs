@@ -41,7 +41,7 @@ async fn run(gateway: &Gateway, arguments: &[&str]) -> (bool, Vec<u8>, String) {
     (done.status.success(), done.stdout, errors)
 }
 
-async fn told(gateway: &Gateway, arguments: &[&str]) -> String {
+pub(super) async fn told(gateway: &Gateway, arguments: &[&str]) -> String {
     let (is_fine, out, errors) = run(gateway, arguments).await;
     assert!(is_fine, "{arguments:?}: {errors}");
     String::from_utf8(out).unwrap()

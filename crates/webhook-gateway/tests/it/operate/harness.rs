@@ -63,7 +63,11 @@ impl Gateway {
         Self::start_on(TestDatabase::sqlite(), &[], false).await
     }
 
-    async fn start_on(database: TestDatabase, settings: &[(&str, &str)], is_working: bool) -> Self {
+    pub(crate) async fn start_on(
+        database: TestDatabase,
+        settings: &[(&str, &str)],
+        is_working: bool,
+    ) -> Self {
         let settings = [
             ("DATABASE_URL", database.url.as_str()),
             ("ENCRYPTION_KEY", KEY),
