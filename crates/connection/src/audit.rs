@@ -29,8 +29,8 @@ pub fn audit_log(store: &Store) -> Arc<dyn AuditLog> {
     Arc::new(StoreLog(store.clone()))
 }
 
-/// Writes down that a command is about to change something, `about` something or nothing in particular. Call it once
-/// nothing but the change is left to do: what cannot be written down is not done.
+/// Writes down that a command is about to change something, `about` something or nothing in particular. What
+/// cannot be written down is not done.
 ///
 /// # Errors
 ///
