@@ -172,8 +172,8 @@ impl Pool {
         }
     }
 
-    /// Whether what is known of the subscribers is what is stored: from the moment on in which somebody is told that a
-    /// subscriber is paused, nothing more is sent to it. If not, the look that is due is waited for.
+    /// Whether what is known of the subscribers is what is stored: who was told that a subscriber is paused sees at most
+    /// one claim after that, of whoever asked here just before. If not, the look that is due is waited for.
     async fn knows_all(&self) -> Result<bool, StoreError> {
         let stored = self.shop.store.gateway().registry_version().await?;
         let mut known = self.shop.version.subscribe();
