@@ -3,9 +3,13 @@
 //! A permit takes from both rows in one transaction or from none. The spacing comes from the SDK's
 //! [`Limits`]: it keeps every sliding second within the limit, whoever asks. Time is read **after** the rows are
 //! locked; read before, it could be older than the last permit, and the next one would come too early.
+//!
+//! A commit that takes long delivers a permit late, and a request sent then meets those that come after it on the
+//! schedule. So a permit is taken for a moment ahead where commits are slow, and one that misses its moment is not used;
+//! see [`punctual`].
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use amocrm_sdk::BoxError;
 use amocrm_sdk::oauth::TokenKey;
@@ -13,12 +17,14 @@ use amocrm_sdk::quota::{Limits, PauseReason, Permit, Quota};
 use async_trait::async_trait;
 
 use self::line::Line;
-use crate::clock::micros;
+use self::punctual::{Punctuality, Read};
+use crate::clock::{TimeSource, micros};
 use crate::db::{Operation, Sql, Tx};
 use crate::error::{Result, StoreError};
 use crate::store::Inner;
 
 mod line;
+mod punctual;
 
 /// The budget of one integration in one account, shared by every process on the same database.
 #[derive(Debug, Clone)]
@@ -26,6 +32,7 @@ pub struct StoreQuota {
     inner: Arc<Inner>,
     /// The scopes in the order in which every process locks them, each with its spacing.
     scopes: Arc<[(String, i64); 2]>,
+    punctuality: Arc<Punctuality>,
 }
 
 impl StoreQuota {
@@ -41,10 +48,11 @@ impl StoreQuota {
         Self {
             inner,
             scopes: Arc::new([account, integration]),
+            punctuality: Arc::new(Punctuality::new(limits.jitter_allowance)),
         }
     }
 
-    async fn run(&self, what: What) -> Result<Permit> {
+    async fn run(&self, what: What) -> Result<Answer> {
         let ask = Ask {
             scopes: Arc::clone(&self.scopes),
             what,
@@ -56,7 +64,18 @@ impl StoreQuota {
 #[async_trait]
 impl Quota for StoreQuota {
     async fn try_acquire(&self) -> Result<Permit, BoxError> {
-        Ok(self.run(What::Acquire).await?)
+        let lead = self.punctuality.lead();
+        let answer = self.run(What::Acquire(micros(lead))).await?;
+        // A clock that is moved by hand says nothing about how long something took.
+        let is_timed = self.inner.db.time.source == TimeSource::Database;
+        if answer.permit != Permit::Granted || !is_timed {
+            return Ok(answer.permit);
+        }
+        if self.punctuality.departs(lead, answer.read).await {
+            return Ok(Permit::Granted);
+        }
+        tracing::debug!("a permit came too late to be used");
+        Ok(Permit::Wait(Duration::ZERO))
     }
 
     async fn pause(&self, duration: Duration, reason: PauseReason) -> Result<(), BoxError> {
@@ -75,19 +94,29 @@ struct Ask {
     what: What,
 }
 
+/// What the budget said, and when its time was read.
+struct Answer {
+    permit: Permit,
+    read: Read,
+}
+
 enum What {
-    Acquire,
+    /// A permit for the moment this many microseconds ahead.
+    Acquire(i64),
     Pause(i64, PauseReason),
     Resume,
 }
 
 impl Operation for Ask {
-    type Output = Permit;
+    type Output = Answer;
 
-    async fn run(&self, tx: &mut Tx) -> Result<Permit> {
+    async fn run(&self, tx: &mut Tx) -> Result<Answer> {
         let mut account = self.lock(tx, 0).await?;
         let mut integration = self.lock(tx, 1).await?;
+        let asked = Instant::now();
         let now = tx.fresh_now().await?;
+        let read = Read::since(asked);
+        let answer = |permit| Ok(Answer { permit, read });
         let [
             (account_scope, account_spacing),
             (integration_scope, integration_spacing),
@@ -95,23 +124,24 @@ impl Operation for Ask {
         account.believe(now);
         integration.believe(now);
         match &self.what {
-            What::Acquire => {
-                if let Some(pause) = integration.pause(now) {
-                    return Ok(pause);
+            What::Acquire(lead) => {
+                let departure = now.saturating_add(*lead);
+                if let Some(pause) = integration.pause(departure) {
+                    return answer(pause);
                 }
-                let wait = account.wait(now).max(integration.wait(now));
+                let wait = account.wait(departure).max(integration.wait(departure));
                 if wait > 0 {
-                    return Ok(Permit::Wait(crate::clock::duration(wait)));
+                    return answer(Permit::Wait(crate::clock::duration(wait)));
                 }
-                account.take(now, *account_spacing);
-                integration.take(now, *integration_spacing);
+                account.take(departure, *account_spacing);
+                integration.take(departure, *integration_spacing);
                 write(tx, account_scope, &account).await?;
             }
             What::Pause(duration, reason) => integration.begin_pause(now, *duration, *reason),
             What::Resume => integration.end_pause(),
         }
         write(tx, integration_scope, &integration).await?;
-        Ok(Permit::Granted)
+        answer(Permit::Granted)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use amocrm_sdk::quota::{PauseReason, Permit, TIMER_SLACK};
 
+use super::punctual::LONGEST_LEAD;
 use crate::clock::{duration, micros};
 
 /// One row of the budget. All times are microseconds.
@@ -46,9 +47,10 @@ impl Line {
     }
 
     /// Repairs what a clock set back would break: the next permit is never further away than the spacing of the last
-    /// one, and a pause never longer than it was meant to be.
+    /// one and the longest lead it may have been taken with, and a pause never longer than it was meant to be.
     pub(super) fn believe(&mut self, now: i64) {
         let furthest = now
+            .saturating_add(micros(LONGEST_LEAD))
             .saturating_add(self.spacing)
             .saturating_add(micros(TIMER_SLACK));
         self.arrival_at = self.arrival_at.min(furthest);
@@ -136,22 +138,23 @@ mod tests {
     const SECOND: i64 = 1_000_000;
 
     proptest! {
-        /// Whatever the times of asking, `limit + 1` permits never fit into a second.
+        /// Whatever the times of asking and the leads, `limit + 1` departures never fit into a second.
         #[test]
         fn no_sliding_second_exceeds_the_limit(
             limit in 1_i64..60,
-            steps in prop::collection::vec(0_i64..200_000, 1..400),
+            steps in prop::collection::vec((0_i64..200_000, 0..=micros(LONGEST_LEAD)), 1..400),
         ) {
             let spacing = (SECOND + micros(TIMER_SLACK)) / limit + 1;
             let mut line = Line::new(0, 0, None, None, None);
             let mut now = 1_700_000_000 * SECOND;
             let mut permits = Vec::new();
-            for step in steps {
+            for (step, lead) in steps {
                 now += step;
                 line.believe(now);
-                if line.wait(now) == 0 {
-                    line.take(now, spacing);
-                    permits.push(now);
+                let departure = now + lead;
+                if line.wait(departure) == 0 {
+                    line.take(departure, spacing);
+                    permits.push(departure);
                 }
             }
             let limit = usize::try_from(limit).unwrap();
@@ -160,7 +163,7 @@ mod tests {
             }
         }
 
-        /// A clock set back by any amount costs at most one spacing, and no more of a pause than was meant.
+        /// A clock set back by any amount costs at most one spacing and a lead, and no more of a pause than was meant.
         #[test]
         fn a_clock_set_back_never_stops_the_budget(back in 0_i64..1_000_000 * SECOND, pause in 0_i64..100 * SECOND) {
             let now = 2_000_000_000 * SECOND;
@@ -169,7 +172,7 @@ mod tests {
             line.begin_pause(now, pause, PauseReason::Throttled);
             let then = now - back;
             line.believe(then);
-            prop_assert!(line.wait(then) <= 150_000);
+            prop_assert!(line.wait(then) <= 150_000 + micros(LONGEST_LEAD));
             if let Some(Permit::Paused { remaining, .. }) = line.pause(then) {
                 prop_assert!(remaining <= duration(pause));
             }

@@ -21,6 +21,9 @@ const ORDERS: &str = "STORE_TEST_ORDERS";
 /// How long the budget is watched.
 const WATCHED: Duration = Duration::from_secs(5);
 
+/// How late a request may arrive: a machine that builds for others too lets a process wait for its turn.
+const JITTER: Duration = Duration::from_millis(100);
+
 /// What a process needs to be one of lead-intake's: a database and an account.
 #[derive(Clone, Serialize, Deserialize)]
 struct Orders {
@@ -71,7 +74,8 @@ impl Orders {
             &self.redirect_uri,
         );
         let key = TokenKey::new(&self.client_id, &self.account);
-        let limits = Limits::per_integration(self.requests_per_second);
+        let mut limits = Limits::per_integration(self.requests_per_second);
+        limits.jitter_allowance = JITTER;
         Client::builder(&self.account)
             .base_url(&self.base_url)
             .oauth(credentials, Arc::new(store.tokens()))
