@@ -49,7 +49,7 @@ pub use self::builder::ClientBuilder;
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
-    /// Of batchers: where single creates and updates are gathered.
+    /// Of batchers: where single creates, updates and reads are gathered.
     batching: Option<Arc<Batching>>,
     context_user: Option<UserId>,
     guard: Option<SendGuard>,
@@ -240,12 +240,12 @@ impl Client {
         self.inner.clock.now()
     }
 
-    /// Where single creates and updates are gathered, if they are.
+    /// Where single creates, updates and reads are gathered, if they are.
     pub(crate) fn batching(&self) -> Option<&Arc<Batching>> {
         self.batching.as_ref()
     }
 
-    /// A clone that gathers its single creates and updates there.
+    /// A clone that gathers its single creates, updates and reads there.
     pub(crate) fn gathering(&self, batching: Arc<Batching>) -> Self {
         Self {
             inner: Arc::clone(&self.inner),

@@ -31,7 +31,7 @@ resource! {
     /// Reads the notes.
     list(with = NoteWith, filter = NoteFilter, order = NoteOrder);
     /// Reads one note.
-    get(NoteId);
+    get(many NoteId);
     /// Adds notes. amoCRM has no way to remove one.
     create(NewNote => Created<Note>);
     /// Changes a note: `update(id).common("…")`, or by type and content.

@@ -19,7 +19,7 @@ resource! {
     /// Reads tasks.
     list(with = Never, filter = TaskFilter, order = TaskOrder);
     /// Reads one task.
-    get(TaskId);
+    get(many TaskId);
     /// Adds tasks. amoCRM has no way to remove one.
     create(NewTask => Created<Task>);
     /// Changes a task.

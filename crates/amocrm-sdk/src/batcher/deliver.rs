@@ -10,7 +10,6 @@ use crate::client::Client;
 use crate::entity::request_ids;
 use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::layer::Departure;
-use crate::request::Request;
 
 /// Sends a batch, and parts of it again as long as amoCRM refuses it for some of its items.
 pub(super) async fn deliver(
@@ -71,15 +70,17 @@ async fn send(
             Value::Object(item)
         })
         .collect();
-    let request = match address.verb {
-        Verb::Create => Request::post(address.operation(), &address.path),
-        Verb::Update => Request::patch(address.operation(), &address.path),
-    };
-    let answer: Option<Value> = client
-        .fetch_in_company(request.json(&items)?, latest(jobs), departure)
+    let request = address.request().json(&items)?;
+    let answer = client
+        .fetch_in_company(request, latest(jobs), departure)
         .await?;
-    let collection = answer.and_then(|mut answer| {
-        let items = answer.get_mut("_embedded")?.get_mut(address.key)?.take();
+    Ok(items_of(answer, address.key))
+}
+
+/// The items of a collection's answer.
+pub(super) fn items_of(answer: Option<Value>, key: &str) -> Vec<Value> {
+    let items = answer.and_then(|mut answer| {
+        let items = answer.get_mut("_embedded")?.get_mut(key)?.take();
         match items {
             Value::Array(items) => Some(items),
             // PHP writes a list with gaps as an object.
@@ -87,7 +88,7 @@ async fn send(
             _ => None,
         }
     });
-    Ok(collection.unwrap_or_default())
+    items.unwrap_or_default()
 }
 
 /// Hands out the answers: by id where there is one, by `request_id`, or in the order of the input if nothing is missing.

@@ -9,12 +9,13 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::deliver::deliver;
+use super::read::read;
 use super::{Batching, Destination};
 use crate::client::Client;
 use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::layer::{Deadline, Departure};
 use crate::metrics::Event;
-use crate::request::Operation;
+use crate::request::{Operation, Request};
 
 /// Longer than anyone would wait on purpose.
 const LONGEST_WINDOW: Duration = Duration::from_mins(1);
@@ -26,6 +27,8 @@ pub(crate) enum Verb {
     Create,
     /// `PATCH`: changes items that have ids.
     Update,
+    /// `GET`: reads items by their ids.
+    Read,
 }
 
 /// What tells lanes apart.
@@ -33,6 +36,7 @@ pub(crate) enum Verb {
 pub(super) struct Address {
     pub(super) verb: Verb,
     pub(super) path: String,
+    pub(super) with: String,
     pub(super) operation: &'static str,
     pub(super) is_idempotent: bool,
     pub(super) key: &'static str,
@@ -45,6 +49,24 @@ impl Address {
             idempotent: self.is_idempotent,
         }
     }
+
+    /// A request to the collection.
+    pub(super) fn request(&self) -> Request {
+        self.request_at(&self.path)
+    }
+
+    /// A request to one of the collection.
+    pub(super) fn request_to(&self, id: u64) -> Request {
+        self.request_at(&format!("{}/{id}", self.path))
+    }
+
+    fn request_at(&self, path: &str) -> Request {
+        match self.verb {
+            Verb::Create => Request::post(self.operation(), path),
+            Verb::Update => Request::patch(self.operation(), path),
+            Verb::Read => Request::get(self.operation(), path),
+        }
+    }
 }
 
 impl From<Destination> for Address {
@@ -52,6 +74,7 @@ impl From<Destination> for Address {
         Self {
             verb: destination.verb,
             path: destination.path,
+            with: destination.with,
             operation: destination.operation.name,
             is_idempotent: destination.operation.idempotent,
             key: destination.key,
@@ -82,6 +105,11 @@ impl Job {
             since: Instant::now(),
             reply,
         }
+    }
+
+    /// Whether anybody still waits for the answer.
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.reply.is_closed()
     }
 
     pub(super) fn answer(self, outcome: Result<Value>) {
@@ -134,18 +162,28 @@ impl State {
         job.id.is_none_or(|id| !self.busy.contains(&id))
     }
 
-    /// The next batch. What waits behind another change of its entity stays in line.
-    fn take(&mut self, limit: usize) -> Vec<Job> {
+    /// The next batch. What waits behind another change of its entity stays in line; reads of one entity go together, and
+    /// wait for no other.
+    fn take(&mut self, verb: Verb, limit: usize) -> Vec<Job> {
         let now = Instant::now();
         let mut batch = Vec::new();
+        let mut read = HashSet::new();
         let mut rest = VecDeque::with_capacity(self.queue.len());
         for job in std::mem::take(&mut self.queue) {
-            if job.reply.is_closed() {
+            if !job.is_wanted() {
                 continue;
             }
             if job.deadline.0 <= now {
                 job.answer(Err(too_late()));
-            } else if batch.len() < limit && job.id.is_none_or(|id| self.busy.insert(id)) {
+                continue;
+            }
+            let joins = match (verb, job.id) {
+                (Verb::Read, Some(id)) => {
+                    read.contains(&id) || (read.len() < limit && read.insert(id))
+                }
+                (_, id) => batch.len() < limit && id.is_none_or(|id| self.busy.insert(id)),
+            };
+            if joins {
                 batch.push(job);
             } else {
                 rest.push_back(job);
@@ -230,7 +268,7 @@ impl Lane {
 
     fn close(&self) -> Vec<Job> {
         let mut state = self.state();
-        let batch = state.take(self.limit);
+        let batch = state.take(self.address.verb, self.limit);
         state.batches_under_way += usize::from(!batch.is_empty());
         batch
     }
@@ -274,8 +312,13 @@ pub(super) async fn drive(batching: Arc<Batching>, lane: Arc<Lane>, client: Clie
             ids: jobs.iter().filter_map(|job| job.id).collect(),
             lane: Arc::clone(&lane),
         };
-        let sending = deliver(client.clone(), jobs, departure.clone(), under_way);
-        let sent = tokio::spawn(sending);
+        let (client, departing) = (client.clone(), departure.clone());
+        let sent = match lane.address.verb {
+            Verb::Create | Verb::Update => {
+                tokio::spawn(deliver(client, jobs, departing, under_way))
+            }
+            Verb::Read => tokio::spawn(read(client, jobs, departing, under_way)),
+        };
         tokio::select! {
             () = departure.awaited() => {}
             _ = sent => {}

@@ -82,6 +82,7 @@ impl<E: Creatable> Create<E> {
             let destination = Destination {
                 verb: Verb::Create,
                 path: self.path,
+                with: String::new(),
                 operation: E::CREATE,
                 key: E::KEY,
                 limit: E::BATCH,

@@ -9,7 +9,7 @@
 ///     /// Reads tasks.
 ///     list(with = Never, filter = TaskFilter, order = TaskOrder);
 ///     /// Reads one task.
-///     get(TaskId);
+///     get(many TaskId);
 ///     /// Adds tasks.
 ///     create(NewTask => Created<Task>);
 ///     /// Changes a task.
@@ -26,7 +26,8 @@
 /// in `_embedded` differs says `"event_types", key = "events_types"`. A collection that comes whole and ignores `page`
 /// says `list_whole` instead of `list`, one with smaller pages `list(…, limit = 100)`, and one that
 /// may give as few as 50 rows where there are more `list(…, full = 50)`. What takes fewer items at once than 250 says so:
-/// `create(NewUser => User, batch = 10)`. An id that is a text is `get(text EventId)`.
+/// `create(NewUser => User, batch = 10)`. An id that is a text is `get(text EventId)`; where the list can be filtered by id,
+/// `get(many TaskId)` lets batchers gather single reads.
 macro_rules! resource {
     (
         $(#[$meta:meta])*
@@ -96,6 +97,13 @@ macro_rules! resource_method {
             let id: $id = id.into();
             let id = crate::path::segment(id.as_str());
             crate::entity::Get::new(self.client.clone(), format!("{}/{id}", self.path))
+        }
+    };
+    ($(#[$doc:meta])* get $entity:ty, many $id:ty) => {
+        $(#[$doc])*
+        pub fn get(&self, id: $id) -> crate::entity::Get<$entity> {
+            crate::entity::Get::new(self.client.clone(), format!("{}/{id}", self.path))
+                .gathered(id.get())
         }
     };
     ($(#[$doc:meta])* get $entity:ty, $id:ty) => {

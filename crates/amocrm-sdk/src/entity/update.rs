@@ -63,6 +63,7 @@ impl<E: Updatable> Update<E> {
             let destination = Destination {
                 verb: Verb::Update,
                 path: collection.to_owned(),
+                with: String::new(),
                 operation: E::UPDATE,
                 key: E::KEY,
                 limit: E::BATCH,

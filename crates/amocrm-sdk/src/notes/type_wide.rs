@@ -32,7 +32,7 @@ impl NotesOf {
 
     /// Reads one note.
     pub fn get(&self, id: NoteId) -> Get<Note> {
-        Get::new(self.client.clone(), format!("{}/{id}", self.path))
+        Get::new(self.client.clone(), format!("{}/{id}", self.path)).gathered(id.get())
     }
 
     /// Adds notes, each to its entity: `create([(lead, NewNote::common("…")), …])`.

@@ -1,6 +1,6 @@
 //! Coalescing: how few requests reach the wire, and what each caller is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use amocrm_emulator::{Emulator, Seed};
 use amocrm_sdk::batcher::BatchPolicy;
 use amocrm_sdk::contacts::NewContact;
-use amocrm_sdk::leads::NewLead;
+use amocrm_sdk::leads::{LeadWith, NewLead};
 use amocrm_sdk::notes::NewNote;
 use amocrm_sdk::quota::Limits;
 use amocrm_sdk::{Client, Delivery, Error, ErrorKind, LeadId, StatusId};
@@ -505,4 +505,186 @@ async fn waiting_for_a_batch_counts_towards_the_deadline() {
             (ErrorKind::Deadline, Delivery::NotSent)
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_at_once_are_few_lists_and_everyone_gets_their_own() {
+    let (emulator, client, calls) = office().await;
+    let made = client
+        .leads()
+        .create((0..250).map(|number| NewLead::new().name(number.to_string())))
+        .await
+        .unwrap();
+    calls.store(0, Ordering::Relaxed);
+    emulator.clear_requests();
+    let batcher = client.batcher_with(BatchPolicy::default().window(Duration::from_millis(500)));
+    let mut tasks = JoinSet::new();
+    // Each of them twice.
+    for lead in made.iter().flat_map(|lead| [lead, lead]) {
+        let (leads, id) = (batcher.leads(), lead.id);
+        tasks.spawn(async move { (id, leads.get(id).await) });
+    }
+    for (id, outcome) in tasks.join_all().await {
+        assert_eq!(outcome.unwrap().unwrap().id, id);
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), 3);
+    for request in emulator.requests() {
+        assert_eq!((&*request.method, &*request.path), ("GET", "/api/v4/leads"));
+    }
+}
+
+#[tokio::test]
+async fn reads_of_one_kind_and_with_the_same_extras_travel_together() {
+    let (emulator, client, _) = office().await;
+    let contacts = client
+        .contacts()
+        .create((0..3).map(|n| NewContact::new().name(n.to_string())))
+        .await
+        .unwrap();
+    let leads = client
+        .leads()
+        .create((0..3).map(|_| NewLead::new()))
+        .await
+        .unwrap();
+    emulator.clear_requests();
+    let batcher = client.batcher();
+    let (plain, full, people) = futures_util::join!(
+        join_all(
+            leads
+                .iter()
+                .map(|lead| batcher.leads().get(lead.id).into_future())
+        ),
+        join_all(leads.iter().map(|lead| {
+            batcher
+                .leads()
+                .get(lead.id)
+                .with([LeadWith::Contacts])
+                .into_future()
+        })),
+        join_all(
+            contacts
+                .iter()
+                .map(|contact| batcher.contacts().get(contact.id).into_future())
+        ),
+    );
+    assert!(
+        plain
+            .into_iter()
+            .chain(full)
+            .all(|lead| lead.unwrap().is_some())
+    );
+    assert!(people.into_iter().all(|it| it.unwrap().is_some()));
+    assert_eq!(emulator.requests().len(), 3);
+
+    // The trash is something that only lists have.
+    emulator.clear_requests();
+    let odd = |n: usize| {
+        let get = batcher.leads().get(leads[n].id);
+        get.with([LeadWith::OnlyDeleted]).into_future()
+    };
+    let (one, other) = futures_util::join!(odd(0), odd(1));
+    assert!(one.unwrap().is_some() && other.unwrap().is_some());
+    assert_eq!(emulator.requests().len(), 2);
+}
+
+/// What a request asks for by `filter[id]`.
+fn asked(request: &http::Request<Full<Bytes>>) -> BTreeSet<u64> {
+    let query = request.uri().query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes())
+        .filter(|(key, _)| key == "filter[id][]")
+        .map(|(_, id)| id.parse().unwrap())
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_list_does_not_name_is_asked_for_by_its_id() {
+    // A list that ignores its filter and gives strangers, and one lead of those asked for.
+    let script = Script::then([], |request| match request.uri().path() {
+        "/api/v4/leads" => answer(200, r#"{"_embedded":{"leads":[{"id":900},{"id":2}]}}"#),
+        "/api/v4/leads/3" => answer(200, r#"{"id":3,"name":"hidden"}"#),
+        "/api/v4/leads/4" => answer(404, r#"{"title":"Not found","status":404}"#),
+        path => {
+            assert_eq!(path, "/api/v4/leads/1");
+            answer(204, "")
+        }
+    });
+    let batcher = script.client().batcher();
+    let reads = [1, 2, 3, 4, 1, 3].map(|id| batcher.leads().get(LeadId::new(id)).into_future());
+    let found: Vec<_> = join_all(reads)
+        .await
+        .into_iter()
+        .map(|lead| lead.unwrap().map(|lead| lead.id.get()))
+        .collect();
+    assert_eq!(found, [None, Some(2), Some(3), None, None, Some(3)]);
+    assert_eq!(script.count(), 4, "one list, and each of the others once");
+
+    // Of one lead there is no list.
+    assert!(batcher.leads().get(LeadId::new(1)).await.unwrap().is_none());
+    assert_eq!(script.count(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_begins_later_gets_a_later_answer() {
+    // The answer is as of the request's arrival, and takes ten seconds.
+    let arrivals = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&arrivals);
+    let slow = axum::Router::new().fallback(move || {
+        let arrival = counted.fetch_add(1, Ordering::Relaxed) + 1;
+        async move {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            let leads = json!([{"id": 1, "price": arrival}, {"id": 2, "price": arrival}]);
+            axum::Json(json!({"_embedded": {"leads": leads}}))
+        }
+    });
+    let client = Client::builder("acme.amocrm.ru")
+        .transport(slow)
+        .long_lived_token("token")
+        .build()
+        .unwrap();
+    let batcher = client.batcher();
+    let read = async |after: u64, id: u64| {
+        tokio::time::sleep(Duration::from_millis(after)).await;
+        let lead = batcher.leads().get(LeadId::new(id)).await.unwrap();
+        lead.unwrap().price
+    };
+    let began = tokio::time::Instant::now();
+    let prices = futures_util::join!(
+        read(0, 1),
+        read(0, 2),
+        read(1_000, 1),
+        read(1_000, 2),
+        read(1_002, 1)
+    );
+    assert_eq!(prices, (Some(1), Some(1), Some(2), Some(2), Some(2)));
+    assert_eq!(arrivals.load(Ordering::Relaxed), 2);
+    assert!(
+        began.elapsed() < Duration::from_secs(12),
+        "no read waits for another"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_read_is_told_to_everyone_and_one_that_left_is_not_made() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let seeing = Arc::clone(&seen);
+    let script = Script::then([], move |request| {
+        seeing.lock().unwrap().push(asked(request));
+        answer(403, r#"{"title":"Forbidden","status":403,"detail":"no"}"#)
+    });
+    let batcher = script.client().batcher();
+    let read = |id: u64| batcher.leads().get(LeadId::new(id)).into_future();
+    let (left, one, other) = futures_util::join!(
+        tokio::time::timeout(Duration::from_millis(2), read(1)),
+        read(2),
+        read(3)
+    );
+    assert!(left.is_err());
+    for outcome in [one, other] {
+        let error = outcome.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.operation()),
+            (ErrorKind::Forbidden, Some("leads.get"))
+        );
+    }
+    assert_eq!(*seen.lock().unwrap(), [BTreeSet::from([2, 3])]);
 }

@@ -260,7 +260,7 @@ macro_rules! card {
 
             #[doc = concat!("Reads one of the ", $name, ".")]
             pub fn get(&self, id: $id) -> Get<$entity> {
-                Get::new(self.client.clone(), format!("{}/{id}", Self::PATH))
+                Get::new(self.client.clone(), format!("{}/{id}", Self::PATH)).gathered(id.get())
             }
 
             #[doc = concat!("Adds ", $name, ". amoCRM does not look for duplicates here.")]
