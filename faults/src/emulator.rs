@@ -1,5 +1,8 @@
 //! amoCRM for this run: a real `amocrm-emulator` process, steered through its control API.
 
+pub(crate) mod trouble;
+
+use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -9,14 +12,20 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use crate::http::Http;
 use crate::process::Program;
+use crate::workshop::{Workshop, program};
 
 /// The most amoCRM gives on a page.
 const PAGE: usize = 250;
+/// The same of its activity feed.
+const FEED_PAGE: usize = 100;
+/// How long people try, and how often.
+const PATIENCE: Duration = Duration::from_mins(1);
+const PAUSE: Duration = Duration::from_millis(500);
 /// How long it may take to start on a busy machine.
 const START: Duration = Duration::from_mins(1);
 
@@ -28,6 +37,17 @@ pub(crate) struct Emulator {
     pub(crate) known: Credentials,
     /// A token of another integration: looking does not use up the service's requests.
     token: String,
+}
+
+/// The account that it begins with.
+#[derive(Debug)]
+pub(crate) struct Account {
+    /// Requests per second.
+    pub(crate) budget: usize,
+    /// How long the search does not find what was just made.
+    pub(crate) index_delay: Duration,
+    /// Where the service's integration comes back to.
+    pub(crate) redirect_uri: String,
 }
 
 /// What the emulator says of itself.
@@ -54,7 +74,32 @@ pub(crate) struct Arrival {
 }
 
 impl Emulator {
-    pub(crate) async fn start(http: &Http, program: &Program) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        http: &Http,
+        workshop: &Workshop,
+        account: Account,
+    ) -> anyhow::Result<Self> {
+        let program = Program {
+            name: "amocrm".to_owned(),
+            path: program("amocrm-emulator")?,
+            arguments: [
+                "--json",
+                "--listen",
+                "127.0.0.1:0",
+                "--seed",
+                "empty",
+                "--rate-limit",
+                &account.budget.to_string(),
+                "--index-delay-ms",
+                &account.index_delay.as_millis().to_string(),
+                "--redirect-uri",
+                &account.redirect_uri,
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+            environment: BTreeMap::new(),
+            directory: workshop.path().to_owned(),
+        };
         let mut process = program.command()?.stdout(Stdio::piped()).spawn()?;
         let stdout = process
             .stdout
@@ -142,17 +187,44 @@ impl Emulator {
         self.call(Method::PATCH, path, change).await
     }
 
+    /// Something that may be done twice, until it is done: while amoCRM fails, people try again.
+    pub(crate) async fn insist(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> anyhow::Result<Value> {
+        let began = Instant::now();
+        loop {
+            match self.call(method.clone(), path, body).await {
+                Err(error) if began.elapsed() > PATIENCE => return Err(error),
+                Err(_) => sleep(PAUSE).await,
+                done => return done,
+            }
+        }
+    }
+
     /// All items of a list.
     pub(crate) async fn all(&self, path: &str, name: &str) -> anyhow::Result<Vec<Value>> {
+        self.pages(path, name, PAGE).await
+    }
+
+    /// The activity feed, the newest first.
+    pub(crate) async fn feed(&self, kind: &str) -> anyhow::Result<Vec<Value>> {
+        let path = format!("/api/v4/events?filter[type][]={kind}");
+        self.pages(&path, "events", FEED_PAGE).await
+    }
+
+    async fn pages(&self, path: &str, name: &str, limit: usize) -> anyhow::Result<Vec<Value>> {
         let mut all = Vec::new();
         for page in 1.. {
             let join = if path.contains('?') { '&' } else { '?' };
             let answer = self
-                .get(&format!("{path}{join}limit={PAGE}&page={page}"))
+                .get(&format!("{path}{join}limit={limit}&page={page}"))
                 .await?;
             let items = answer["_embedded"][name].as_array().cloned();
             let items = items.unwrap_or_default();
-            let is_last = items.len() < PAGE;
+            let is_last = items.len() < limit;
             all.extend(items);
             if is_last {
                 break;

@@ -14,6 +14,11 @@ const START: Duration = Duration::from_secs(150);
 /// How often is asked whether it has.
 const POLL: Duration = Duration::from_millis(350);
 
+/// Whoever insists gives up after this long, and that is a finding: the service has to come back by itself.
+const PATIENCE: Duration = Duration::from_secs(150);
+/// Pause before a request is sent again.
+const PAUSE: Duration = Duration::from_millis(350);
+
 /// Sends requests.
 #[derive(Debug, Clone)]
 pub(crate) struct Http {
@@ -26,6 +31,15 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) location: Option<String>,
     pub(crate) text: String,
+}
+
+/// A 2xx that took as long as it took.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) answer: Answer,
+    /// How often it was sent.
+    pub(crate) sent: usize,
+    pub(crate) took: Duration,
 }
 
 impl Answer {
@@ -76,6 +90,42 @@ impl Http {
                 .body(body.to_string());
         }
         read(request).await
+    }
+
+    /// Sends it to one process after another, from the `first` on, until it is answered with 2xx. An answer that says it is
+    /// wrong is an error.
+    pub(crate) async fn insist(
+        &self,
+        method: Method,
+        urls: &[String],
+        first: usize,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> anyhow::Result<Taken> {
+        let began = Instant::now();
+        let mut sent = 0;
+        loop {
+            let url = format!("{}{path}", urls[(first + sent) % urls.len()]);
+            sent += 1;
+            let last = match self.send(method.clone(), &url, headers, body).await {
+                Ok(answer) if answer.is_success() => {
+                    return Ok(Taken {
+                        answer,
+                        sent,
+                        took: began.elapsed(),
+                    });
+                }
+                Ok(answer) if matches!(answer.status, 429 | 500..=599) => answer.status.to_string(),
+                Ok(answer) => anyhow::bail!("answered {}: {}", answer.status, answer.text),
+                Err(_) => "no answer".to_owned(),
+            };
+            anyhow::ensure!(
+                began.elapsed() < PATIENCE,
+                "not taken for {PATIENCE:?}: {last}"
+            );
+            sleep(PAUSE).await;
+        }
     }
 
     /// Waits until every process answers that it is well.

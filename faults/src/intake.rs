@@ -19,14 +19,13 @@ use self::people::{Person, Post};
 use self::visitor::{Receipt, Site};
 use crate::calm::Metronome;
 use crate::database::{Database, Server};
-use crate::emulator::Emulator;
+use crate::emulator::{Account, Emulator, trouble as troubles};
 use crate::findings::Findings;
 use crate::fleet::{Record, Slot, free_ports};
 use crate::http::Http;
-use crate::logs;
-use crate::plan;
 use crate::process::Program;
 use crate::workshop::{Workshop, program};
+use crate::{consent, journal, logs, plan};
 
 /// Two is enough for every race, and what most agencies will run.
 const PROCESSES: usize = 2;
@@ -117,11 +116,11 @@ pub(crate) async fn run(seed: u64, leads: u32, server: Option<Server>) -> anyhow
         .iter()
         .flat_map(|record| record.freezes.iter().copied())
         .collect();
-    let calm_peak = ledger::calm_peak(&journal, &disturbances, &freezes);
+    let calm_peak = journal::calm_peak(&journal, &disturbances, &freezes);
     findings.expect(calm_peak <= BUDGET, || {
         format!("{calm_peak} requests within a second")
     });
-    ledger::check_journal(&journal, &kills(&records), BLOCK_PAUSE, &mut findings);
+    journal::check(&journal, &kills(&records), BLOCK_PAUSE, &mut findings);
     let integrity = store.check_integrity().await?;
     findings.expect(integrity.is_empty(), || {
         format!("the database is damaged: {integrity:?}")
@@ -158,7 +157,7 @@ pub(crate) async fn run(seed: u64, leads: u32, server: Option<Server>) -> anyhow
     );
     figures.count("requests", journal.len());
     figures.peak("peak", calm_peak);
-    figures.peak("peak_disturbed", ledger::peak(&journal));
+    figures.peak("peak_disturbed", journal::peak(&journal));
     figures.count("disturbances", disturbances.len());
     let slowest = storm.receipts.iter().map(|receipt| receipt.took).max();
     figures.peak(
@@ -184,28 +183,12 @@ async fn set_up(workshop: Workshop, database: Database) -> anyhow::Result<(Run, 
         .iter()
         .map(|port| format!("http://127.0.0.1:{port}"))
         .collect();
-    let emulator = Program {
-        name: "amocrm".to_owned(),
-        path: program("amocrm-emulator")?,
-        arguments: [
-            "--json",
-            "--listen",
-            "127.0.0.1:0",
-            "--seed",
-            "empty",
-            "--rate-limit",
-            &BUDGET.to_string(),
-            "--index-delay-ms",
-            &INDEX_DELAY.as_millis().to_string(),
-            "--redirect-uri",
-            &format!("{}/api/auth/amo/callback", urls[0]),
-        ]
-        .map(str::to_owned)
-        .to_vec(),
-        environment: BTreeMap::new(),
-        directory: workshop.path().to_owned(),
+    let account = Account {
+        budget: BUDGET,
+        index_delay: INDEX_DELAY,
+        redirect_uri: format!("{}/api/auth/amo/callback", urls[0]),
     };
-    let emulator = Emulator::start(&http, &emulator).await?;
+    let emulator = Emulator::start(&http, &workshop, account).await?;
     let admin_token = "canary-admin-token-5f0c1a".to_owned();
     let webhook_secret = "canary-webhook-secret-77aa".to_owned();
     let millis = |duration: Duration| duration.as_millis().to_string();
@@ -264,7 +247,7 @@ async fn set_up(workshop: Workshop, database: Database) -> anyhow::Result<(Run, 
         admin_token,
     };
     site.http.are_up(&site.urls).await?;
-    site.connect().await?;
+    consent::allow(&site.http, &site.urls[0], &site.admin_token).await?;
     service(0, "provision".to_owned())?
         .run(&["provision"])
         .await?;
@@ -300,7 +283,7 @@ async fn storm(run: &Run, slots: Vec<Slot>, seed: u64, plan: &Plan) -> anyhow::R
         .zip(blows)
         .map(|(slot, blows)| slot.suffer(began, blows));
     // The last is over before the wait for an empty queue begins.
-    let troubles = trouble::plan(seed, plan.length, TROUBLE_EVERY);
+    let troubles = troubles::plan(seed, plan.length, TROUBLE_EVERY, trouble::kinds);
     let posting = plan.posts.iter().cloned().map(|post| async move {
         let receipt = run.site.submit(began, post).await?;
         if let Some(status) = receipt.post.status {
@@ -315,7 +298,7 @@ async fn storm(run: &Run, slots: Vec<Slot>, seed: u64, plan: &Plan) -> anyhow::R
     let (receipts, slots, expired, (restarts, cut)) = tokio::try_join!(
         try_join_all(posting),
         try_join_all(suffering),
-        trouble::happen(&run.emulator, began, troubles),
+        troubles::happen(&run.emulator, began, troubles),
         run.database.suffer(began, outages),
     )?;
     Ok(Storm {

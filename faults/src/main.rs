@@ -2,7 +2,7 @@
 //!
 //! The frame is the same for every service: a [`plan`] drawn from a seed, [`process`]es that are killed and started
 //! again, an [`emulator`] that is told what to do wrong, a [`database`] that goes away, [`findings`] that end in one
-//! line of figures. A subject such as [`intake`] or [`gateway`] adds what is posted and what must hold.
+//! line of figures. A subject such as [`intake`], [`lessons`] or [`gateway`] adds what is posted and what must hold.
 
 #![expect(
     clippy::print_stdout,
@@ -11,6 +11,7 @@
 )]
 
 mod calm;
+mod consent;
 mod database;
 mod emulator;
 mod findings;
@@ -18,6 +19,8 @@ mod fleet;
 mod gateway;
 mod http;
 mod intake;
+mod journal;
+mod lessons;
 mod logs;
 mod plan;
 mod process;
@@ -45,6 +48,14 @@ enum Subject {
         /// How many leads are posted.
         #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(10..=20_000))]
         leads: u32,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Finished lessons through two lesson-sync processes on one database.
+    Lessons {
+        /// How many students finish three lessons each.
+        #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(20..=20_000))]
+        students: u32,
         #[command(flatten)]
         options: Options,
     },
@@ -97,6 +108,12 @@ async fn main() -> ExitCode {
             let what = format!("intake: {leads} leads");
             options
                 .run(&what, |seed, server| intake::run(seed, leads, server))
+                .await
+        }
+        Subject::Lessons { students, options } => {
+            let what = format!("lessons: {students} students");
+            options
+                .run(&what, |seed, server| lessons::run(seed, students, server))
                 .await
         }
         Subject::Gateway { webhooks, options } => {

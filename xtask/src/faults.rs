@@ -8,11 +8,13 @@ use crate::process;
 use crate::test::Counts;
 
 /// What is built and run: the program itself, and those that it kills.
-const PROGRAMS: [&str; 8] = [
+const PROGRAMS: [&str; 10] = [
     "--bin",
     "faults",
     "--bin",
     "lead-intake",
+    "--bin",
+    "lesson-sync",
     "--bin",
     "webhook-gateway",
     "--bin",
@@ -20,8 +22,9 @@ const PROGRAMS: [&str; 8] = [
 ];
 /// A run for each database among the other tests: enough for every kind of blow, and always the same ones, so that
 /// whatever fails, fails every time.
-const SMALL: [[&str; 5]; 2] = [
+const SMALL: [[&str; 5]; 3] = [
     ["intake", "--leads", "40", "--seed", "4"],
+    ["lessons", "--students", "40", "--seed", "4"],
     ["gateway", "--webhooks", "1000", "--seed", "4"],
 ];
 
@@ -39,6 +42,14 @@ enum Subject {
         /// How many leads are posted.
         #[arg(long, default_value_t = 500)]
         leads: u32,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Finished lessons through two lesson-sync processes on one database.
+    Lessons {
+        /// How many students finish three lessons each.
+        #[arg(long, default_value_t = 1_000)]
+        students: u32,
         #[command(flatten)]
         options: Options,
     },
@@ -76,6 +87,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Subject::Intake { leads, options } => {
             let count = leads.to_string();
             (program(&["intake", "--leads", &count]), options)
+        }
+        Subject::Lessons { students, options } => {
+            let count = students.to_string();
+            (program(&["lessons", "--students", &count]), options)
         }
         Subject::Gateway { webhooks, options } => {
             let count = webhooks.to_string();

@@ -36,7 +36,7 @@ pub struct LessonsConfig {
     retry_base_ms: u64,
     retry_max_ms: u64,
     settle_ms: u64,
-    recheck_minutes: u64,
+    recheck_minutes: f64,
     patience_hours: u64,
 }
 
@@ -48,7 +48,7 @@ impl LessonsConfig {
 
     /// After how long a student who is not in amoCRM is looked for again.
     pub fn recheck(&self) -> Duration {
-        Duration::from_secs(self.recheck_minutes.saturating_mul(60))
+        Duration::from_secs_f64(self.recheck_minutes * 60.0)
     }
 
     /// How long they are looked for.
@@ -177,7 +177,12 @@ impl Section for LessonsConfig {
             86_400_000,
         );
         problems.range("lessons.settle_ms", self.settle_ms, 0, 600_000);
-        problems.range("lessons.recheck_minutes", self.recheck_minutes, 1, 1_440);
+        problems.range(
+            "lessons.recheck_minutes",
+            self.recheck_minutes,
+            0.01,
+            1_440.0,
+        );
         problems.range("lessons.patience_hours", self.patience_hours, 0, 2_160);
         for name in self.stages.keys() {
             let number = name.strip_prefix("lesson_").and_then(|it| it.parse().ok());
@@ -292,7 +297,7 @@ pub const LESSON_VARIABLES: &[Variable] = &[
     Variable::plain(
         "LESSON_RECHECK_MINUTES",
         "lessons.recheck_minutes",
-        "minutes from 1 to 1440",
+        "minutes from 0.01 to 1440",
         "30",
     ),
     Variable::plain(
