@@ -1,5 +1,7 @@
 //! The commands beside `serve` and `doctor`.
 
+mod replay;
+
 use std::io::Write;
 
 use anyhow::Context as _;
@@ -9,6 +11,7 @@ use connection::audit_command;
 use service_kit::clock::read_since;
 use store::{DeadLetterFilter, LESSON_SYNC};
 
+pub use self::replay::{Replay, replay};
 use crate::App;
 use crate::sync::{explain, normalise, read_pipelines};
 
@@ -94,6 +97,7 @@ pub async fn find_lead(
 ///
 /// When there is nothing to renew, or amoCRM refuses it.
 pub async fn refresh_token(app: &App, out: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+    audit_command(app.store(), "refresh-token", "").await?;
     let connection = app.crm().renew().await?;
     writeln!(
         out,

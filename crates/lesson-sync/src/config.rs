@@ -96,7 +96,9 @@ impl Config {
         config
             .server
             .check_exposure(&config.security, &mut problems);
-        config.lessons.check_key(&config.server, &mut problems);
+        config
+            .lessons
+            .check_key(&config.server, &config.security, &mut problems);
         problems.into_result()?;
         Ok(config)
     }

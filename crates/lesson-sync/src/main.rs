@@ -35,6 +35,8 @@ enum Command {
     RefreshToken,
     /// Puts lessons that were given up back into the queue.
     Retry,
+    /// Compares lessons that have ended with amoCRM again and moves what has fallen behind, forward only.
+    Replay(commands::Replay),
     /// Counts what became of lessons.
     Stats(commands::Stats),
     /// Asks the service that runs on this machine how it is; exit status 0 if it takes lessons. For containers.
@@ -91,6 +93,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             commands::refresh_token(&App::open(config).await?, &mut out).await?;
         }
         Command::Retry => commands::retry(&App::open(config).await?, &mut out).await?,
+        Command::Replay(arguments) => {
+            commands::replay(&App::open(config).await?, &arguments, &mut out).await?;
+        }
         Command::Stats(arguments) => {
             commands::stats(&App::open(config).await?, &arguments, &mut out).await?;
         }

@@ -20,11 +20,13 @@ mod accept;
 mod log;
 mod outcome;
 mod read;
+mod replay;
 
 pub use self::accept::{LessonsAccepted, NewCompletion};
 pub(crate) use self::log::prune;
 pub use self::log::{LessonLog, LessonLogFilter};
 pub use self::outcome::{LessonEnd, LessonNext, LessonOutcome};
+pub use self::replay::{EndedLessons, LessonsRequeued};
 
 /// Brings a student's deal up to the highest finished lesson; the payload is the student's number.
 pub const LESSON_SYNC: &str = "lesson.sync";

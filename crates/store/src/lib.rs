@@ -102,8 +102,8 @@ pub use self::leads::{
     UnsentLead, UnsentPage, Utm, WarnedField,
 };
 pub use self::lessons::{
-    Completion, CompletionState, LESSON_SYNC, LessonEnd, LessonLog, LessonLogFilter, LessonNext,
-    LessonOutcome, Lessons, LessonsAccepted, NewCompletion, Student,
+    Completion, CompletionState, EndedLessons, LESSON_SYNC, LessonEnd, LessonLog, LessonLogFilter,
+    LessonNext, LessonOutcome, Lessons, LessonsAccepted, LessonsRequeued, NewCompletion, Student,
 };
 pub use self::locks::{Lock, Locks};
 pub use self::managers::{

@@ -6,7 +6,7 @@ use std::time::Duration;
 use connection::{Backoff, DeliveryConfig, Pace};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use service_kit::config::{Problems, Section, ServerConfig, Variable};
+use service_kit::config::{Problems, Section, SecurityConfig, ServerConfig, Variable};
 
 use super::{Course, Courses, Lesson, Named};
 
@@ -153,8 +153,22 @@ impl LessonsConfig {
         stages
     }
 
-    /// Whoever reaches the service could move deals without a key.
-    pub(super) fn check_key(&self, server: &ServerConfig, problems: &mut Problems) {
+    /// Whoever reaches the service could move deals without a key, and the platform could do with a token's what it is
+    /// not trusted with.
+    pub(super) fn check_key(
+        &self,
+        server: &ServerConfig,
+        security: &SecurityConfig,
+        problems: &mut Problems,
+    ) {
+        if let Some(key) = &self.api_key
+            && let Some(token) = security.token_like(key.expose_secret())
+        {
+            problems.report(
+                "lessons.api_key",
+                format!("is the same as {token}: the platform would get that role; give each its own"),
+            );
+        }
         if self.api_key.is_none() && !server.is_loopback() {
             problems.report(
                 "lessons.api_key",

@@ -222,6 +222,14 @@ fn settings_that_contradict_themselves_are_told_by_their_variables() {
         (vec![("LESSON_API_KEY", "short")], "LESSON_API_KEY"),
         (
             vec![
+                ("LESSON_API_KEY", "one-secret-for-everything"),
+                ("ADMIN_TOKEN", "admin-token-0123456789"),
+                ("OPERATOR_TOKEN", "one-secret-for-everything"),
+            ],
+            "LESSON_API_KEY: is the same as OPERATOR_TOKEN",
+        ),
+        (
+            vec![
                 ("SERVER_HOST", "0.0.0.0"),
                 ("ADMIN_TOKEN", "admin-token-0123456789"),
                 (

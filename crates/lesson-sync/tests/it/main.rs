@@ -5,3 +5,4 @@ mod documents;
 mod harness;
 mod interface;
 mod kill;
+mod replay;

@@ -148,7 +148,7 @@ async fn go_on(tx: &mut Tx, student: i64) -> Result<()> {
 }
 
 /// Locks the student's row and gives what the lessons wait for.
-async fn lock(tx: &mut Tx, student: i64) -> Result<Option<String>> {
+pub(super) async fn lock(tx: &mut Tx, student: i64) -> Result<Option<String>> {
     let sql = Sql::either(
         "SELECT waiting FROM lesson_students WHERE id = $1",
         "SELECT waiting FROM lesson_students WHERE id = $1 FOR UPDATE",

@@ -137,6 +137,27 @@ on_both! {
         assert_eq!(lessons.log(&second).await.unwrap().len(), 1);
     }
 
+    async fn ended_lessons_are_put_back_with_one_job_for_each_student(db: TestDb) {
+        let store = db.open().await;
+        let lessons = store.lessons();
+        accept(&store, vec![finished("a@b.ru", 1), finished("a@b.ru", 2), finished("c@d.ru", 1)]).await;
+        while let Some((job, student)) = claim(&store).await {
+            let seen = outcome(&store, student, true, LessonNext::Done).await;
+            assert!(lessons.record(seen, &job).await.unwrap().is_recorded());
+        }
+        accept(&store, vec![finished("e@f.ru", 1)]).await;
+        let from = store.lessons().log(&LessonLogFilter { limit: 1, ..LessonLogFilter::default() }).await.unwrap()[0].received_at;
+        let ended = lessons.count_ended_since(from).await.unwrap();
+        assert_eq!((ended.lessons, ended.students), (3, 2), "what still waits is not counted");
+        let page = lessons.requeue_ended_since(from, None).await.unwrap().unwrap();
+        assert_eq!((page.lessons, page.students), (3, 2));
+        assert_eq!(lessons.requeue_ended_since(from, Some(page.last_student)).await.unwrap(), None);
+        assert_eq!(lessons.requeue_ended_since(from, None).await.unwrap(), None, "they wait already");
+        assert_eq!(store.jobs().stats(LESSON_SYNC).await.unwrap().depth, 3);
+        let later = from + chrono::TimeDelta::days(1);
+        assert_eq!(lessons.count_ended_since(later).await.unwrap().lessons, 0);
+    }
+
     async fn a_key_stands_for_one_body(db: TestDb) {
         let store = db.open().await;
         let key = |fingerprint: &str| {
