@@ -8,6 +8,7 @@
 //! * [`shutdown`]: from a signal to a token that everything watches.
 //! * [`signature`]: webhooks signed by one service and checked by another.
 //! * [`clock`]: time as a parameter.
+//! * `egress` (a feature): posting to addresses that people have written, without reaching our own network.
 //! * `dashboard` (a feature): pages with charts, for people.
 //!
 //! The thing a newcomer gets wrong: a service never calls `std::env::var` or `Utc::now`. It asks for a section of the
@@ -18,6 +19,8 @@ pub mod config;
 #[cfg(feature = "dashboard")]
 pub mod dashboard;
 pub mod doctor;
+#[cfg(feature = "egress")]
+pub mod egress;
 pub mod health;
 mod hex;
 pub mod http;

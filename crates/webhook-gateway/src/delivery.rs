@@ -10,7 +10,6 @@
 
 mod attempt;
 mod backoff;
-pub(crate) mod guard;
 mod http;
 mod judge;
 #[cfg(feature = "nats")]

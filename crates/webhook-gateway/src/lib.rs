@@ -32,5 +32,4 @@ pub use self::config::{
     SubscriberSettings, is_name,
 };
 pub use self::delivery::Deliverer;
-pub use self::delivery::guard::{Guard, Refused};
 pub use self::figures::FIGURES;

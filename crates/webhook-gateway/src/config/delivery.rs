@@ -8,12 +8,16 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use service_kit::clock::parse_span;
 use service_kit::config::{Problems, Section, Variable};
-
-use crate::delivery::guard::Guard;
+use service_kit::egress::{Guard, Permissions};
 
 /// A claim outlives the longest request by at least this much, or two workers could be at one event
 /// (`reliability.md`, row 11).
 pub(crate) const LEASE_MARGIN: Duration = Duration::from_secs(15);
+
+const PERMISSIONS: Permissions = Permissions {
+    ports: "GATEWAY_ALLOW_PORTS",
+    private: "allow_private = true of this subscriber, or by GATEWAY_ALLOW_NETWORKS",
+};
 
 /// An outage of an evening is no reason to give an endpoint up; three months of failures are.
 const SHORTEST_DISABLE: Duration = Duration::from_hours(1);
@@ -54,6 +58,7 @@ impl DeliveryConfig {
             networks,
             read_list(self.allow_ports.as_deref()).unwrap_or_default(),
         )
+        .permissions(PERMISSIONS)
     }
 }
 

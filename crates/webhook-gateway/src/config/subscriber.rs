@@ -9,11 +9,10 @@ use http::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 use service_kit::clock::parse_span;
 use service_kit::config::Environment;
+use service_kit::egress::Guard;
 use service_kit::http::FieldError;
 use url::{Host, Url};
 use utoipa::ToSchema;
-
-use crate::delivery::guard::Guard;
 
 /// Longest name of a subscriber or an account.
 const MAX_NAME: usize = 64;

@@ -10,24 +10,20 @@ use amocrm_sdk::webhook::CLOUD_EVENTS_JSON;
 use chrono::{DateTime, Utc};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
+use service_kit::egress::{Guard, Lookup, Refused, client};
 use service_kit::signature::SigningKeys;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use super::guard::{CheckedResolver, Guard, Lookup, Refused};
 use super::reply::{Answer, Excerpt, Limits, Message, Reply};
 use super::schedule::read_retry_after;
 
-/// A receiver that cannot even be connected to in this time is away, however patient its subscriber is.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the text of an answer is read once its status is known.
 const TEXT_PATIENCE: Duration = Duration::from_secs(2);
-/// Shorter than most servers keep an idle connection, so that few requests meet one that is closing.
-const IDLE_CONNECTION: Duration = Duration::from_secs(4);
 /// Longest reason that is kept.
 const LONGEST_REASON: usize = 200;
+const USER_AGENT: &str = concat!("webhook-gateway/", env!("CARGO_PKG_VERSION"));
 
 /// Sends to any endpoint.
 #[derive(Debug, Clone)]
@@ -53,12 +49,8 @@ pub(crate) struct Endpoint {
 impl HttpSink {
     pub(crate) fn new(guard: Guard, lookup: Arc<dyn Lookup>) -> reqwest::Result<Self> {
         Ok(Self {
-            public: client(CheckedResolver::new(
-                guard.clone(),
-                false,
-                Arc::clone(&lookup),
-            ))?,
-            private: client(CheckedResolver::new(guard.clone(), true, lookup))?,
+            public: client(&guard, false, Arc::clone(&lookup), USER_AGENT)?,
+            private: client(&guard, true, lookup, USER_AGENT)?,
             guard,
         })
     }
@@ -110,21 +102,6 @@ impl HttpSink {
             }
         }
     }
-}
-
-fn client(resolver: CheckedResolver) -> reqwest::Result<Client> {
-    Client::builder()
-        .user_agent(concat!("webhook-gateway/", env!("CARGO_PKG_VERSION")))
-        .dns_resolver(Arc::new(resolver))
-        // A proxy would resolve the name itself, unchecked.
-        .no_proxy()
-        .redirect(Policy::none())
-        .referer(false)
-        // An answer that unpacks to gigabytes is not asked for.
-        .no_gzip()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(IDLE_CONNECTION)
-        .build()
 }
 
 fn headers(endpoint: &Endpoint, message: &Message, now: DateTime<Utc>) -> Option<HeaderMap> {

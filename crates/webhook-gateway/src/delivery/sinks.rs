@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use service_kit::config::Environment;
+use service_kit::egress::SystemLookup;
 
-use super::guard::SystemLookup;
 use super::http::{Endpoint, HttpSink};
 #[cfg(feature = "nats")]
 use super::nats::NatsSink;

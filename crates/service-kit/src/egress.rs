@@ -4,20 +4,28 @@
 //! every connection is made by a [`CheckedResolver`]: the name is resolved, *all* its addresses are checked, and the
 //! connection goes to one of those and to nothing else, so a name that is public when it is asked for and private a
 //! moment later gains nothing. An address that is written as a number is never resolved, so it is checked with the URL
-//! before each attempt. Redirects are not followed by whoever uses this.
+//! before each attempt. [`client`] makes a client that keeps to this.
 
 mod network;
 mod resolver;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
+use reqwest::redirect::Policy;
 use url::{Host, Url};
 
 use self::network::{Reach, plain, reach};
 
-pub(crate) use self::resolver::{CheckedResolver, Lookup, SystemLookup};
+pub use self::resolver::{CheckedResolver, Lookup, SystemLookup};
+
+/// A receiver that cannot even be connected to in this time is away, however patient its sender is.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Shorter than most servers keep an idle connection, so that few requests meet one that is closing.
+const IDLE_CONNECTION: Duration = Duration::from_secs(4);
 
 /// Ports of receivers that need no permission.
 const USUAL_PORTS: [u16; 2] = [80, 443];
@@ -29,6 +37,25 @@ const LONGEST_URL: usize = 2_048;
 pub struct Guard {
     networks: Vec<IpNet>,
     ports: Vec<u16>,
+    permissions: Permissions,
+}
+
+/// By which settings people permit what is refused: a refusal names them.
+#[derive(Debug, Clone, Copy)]
+pub struct Permissions {
+    /// Other ports than 80 and 443.
+    pub ports: &'static str,
+    /// Addresses of this machine and of private networks.
+    pub private: &'static str,
+}
+
+impl Default for Permissions {
+    fn default() -> Self {
+        Self {
+            ports: "nothing",
+            private: "nothing",
+        }
+    }
 }
 
 /// Why an address is not connected to, in one sentence for the person who wrote it.
@@ -52,10 +79,23 @@ impl std::error::Error for Refused {}
 impl Guard {
     /// `networks` may be reached by everybody, whatever lies in them but the metadata services of clouds, and `ports` are allowed beside 80 and 443.
     pub fn new(networks: Vec<IpNet>, ports: Vec<u16>) -> Self {
-        Self { networks, ports }
+        Self {
+            networks,
+            ports,
+            permissions: Permissions::default(),
+        }
     }
 
-    /// Checks an address as it is written, without asking anybody for its name. `allow_private` is the subscriber's: it
+    /// What a refusal names.
+    #[must_use]
+    pub fn permissions(self, permissions: Permissions) -> Self {
+        Self {
+            permissions,
+            ..self
+        }
+    }
+
+    /// Checks an address as it is written, without asking anybody for its name. `allow_private` is the receiver's: it
     /// opens loopback and private addresses and all ports, and never the metadata services of clouds.
     ///
     /// # Errors
@@ -92,7 +132,8 @@ impl Guard {
             || address.is_some_and(|address| self.is_listed(address));
         if !is_open || port == 0 {
             return Err(Refused::new(format!(
-                "port {port} is refused; 80 and 443 are allowed, others by GATEWAY_ALLOW_PORTS"
+                "port {port} is refused; 80 and 443 are allowed, others by {}",
+                self.permissions.ports
             )));
         }
         Ok(())
@@ -110,7 +151,8 @@ impl Guard {
             Reach::Public => Ok(()),
             Reach::Private(_) if allow_private => Ok(()),
             Reach::Private(kind) => Err(Refused::new(format!(
-                "a {kind} address is refused; set allow_private for this subscriber, or GATEWAY_ALLOW_NETWORKS"
+                "a {kind} address is refused; it is allowed by {}",
+                self.permissions.private
             ))),
             Reach::Never(kind) => Err(Refused::new(format!("a {kind} address is refused"))),
         }
@@ -122,6 +164,33 @@ impl Guard {
             .iter()
             .any(|network| network.contains(&address) || network.contains(&plain))
     }
+}
+
+/// A client that connects where the guard lets it, and to nothing else. One with `allow_private` has connections of its
+/// own: one that was made by permission must not serve a receiver who has none.
+///
+/// # Errors
+///
+/// When this machine has no TLS that works.
+pub fn client(
+    guard: &Guard,
+    allow_private: bool,
+    lookup: Arc<dyn Lookup>,
+    user_agent: &str,
+) -> reqwest::Result<reqwest::Client> {
+    let resolver = CheckedResolver::new(guard.clone(), allow_private, lookup);
+    reqwest::Client::builder()
+        .user_agent(user_agent)
+        .dns_resolver(Arc::new(resolver))
+        // A proxy would resolve the name itself, unchecked.
+        .no_proxy()
+        .redirect(Policy::none())
+        .referer(false)
+        // An answer that unpacks to gigabytes is not asked for.
+        .no_gzip()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_CONNECTION)
+        .build()
 }
 
 /// Names that mean this machine to everybody (RFC 6761, 6.3).

@@ -11,14 +11,14 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use super::Guard;
 
 /// Where the addresses of a name come from.
-pub(crate) trait Lookup: fmt::Debug + Send + Sync + 'static {
+pub trait Lookup: fmt::Debug + Send + Sync + 'static {
     /// All addresses of `name`.
     fn lookup(&self, name: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>>;
 }
 
 /// The machine's resolver, with its hosts file and search domains.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct SystemLookup;
+pub struct SystemLookup;
 
 impl Lookup for SystemLookup {
     fn lookup(&self, name: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
@@ -31,14 +31,15 @@ impl Lookup for SystemLookup {
 
 /// What an HTTP client resolves names with: it gets the addresses that were checked, and connects to nothing else.
 #[derive(Debug, Clone)]
-pub(crate) struct CheckedResolver {
+pub struct CheckedResolver {
     guard: Guard,
     allow_private: bool,
     lookup: Arc<dyn Lookup>,
 }
 
 impl CheckedResolver {
-    pub(crate) fn new(guard: Guard, allow_private: bool, lookup: Arc<dyn Lookup>) -> Self {
+    /// Asks `lookup` and lets through what `guard` allows.
+    pub fn new(guard: Guard, allow_private: bool, lookup: Arc<dyn Lookup>) -> Self {
         Self {
             guard,
             allow_private,
