@@ -9,10 +9,11 @@ mod mapping;
 mod note;
 mod placing;
 mod stage;
-mod task;
 mod team;
 
-pub(crate) use connection::{Crm, CrmError, Linked, Verdict};
+pub(crate) use connection::{
+    Crm, CrmError, Linked, Verdict, add_marked_note, add_task_once,
+};
 
 pub(crate) use self::contacts::{Found, complete_contact, find_contact};
 pub(crate) use self::deal::{
@@ -25,10 +26,9 @@ pub(crate) use self::mapping::{
     INTAKE_FIELD_CODE, Mapping, Meaning, Stages, create_intake_field, find_pipeline,
     read_contact_fields, read_fields, read_stages,
 };
-pub(crate) use self::note::{add_marked_note, add_note_once, note_text};
+pub(crate) use self::note::{add_note_once, note_text};
 pub(crate) use self::placing::{Leftover, Why, Without};
 pub(crate) use self::stage::{DealNow, last_move, move_deal, read_deal, target};
-pub(crate) use self::task::add_task_once;
 pub(crate) use self::team::Team;
 #[cfg(test)]
 pub(crate) use self::team::{Group, Member};

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use amocrm_sdk::notes::{NewNote, NoteFilter, NoteType};
 use amocrm_sdk::{Client, LeadId};
+use connection::add_marked_note;
 
 use super::CrmError;
 use crate::lead::LeadForm;
@@ -36,27 +36,6 @@ pub(crate) async fn add_note_once(
     intake_id: &str,
 ) -> Result<(), CrmError> {
     add_marked_note(client, deal, text, &marker(intake_id)).await
-}
-
-/// Adds a note whose text holds `marker`, unless one is there already.
-pub(crate) async fn add_marked_note(
-    client: &Client,
-    deal: LeadId,
-    text: String,
-    marker: &str,
-) -> Result<(), CrmError> {
-    let mut notes = client
-        .notes(deal)
-        .list()
-        .filter(NoteFilter::new().types([NoteType::Common]))
-        .stream();
-    while let Some(note) = notes.try_next().await? {
-        if note.text().is_some_and(|text| text.contains(marker)) {
-            return Ok(());
-        }
-    }
-    client.notes(deal).create([NewNote::common(text)]).await?;
-    Ok(())
 }
 
 fn marker(intake_id: &str) -> String {
