@@ -33,7 +33,8 @@ pub async fn add_marked_note(
     Ok(())
 }
 
-/// Adds the task unless the deal has one of this text already, done or not.
+/// Adds the task unless the deal has one of this text already, done or not. If amoCRM does not take the manager, who may
+/// have left since, it is the task of the token's user.
 ///
 /// # Errors
 ///
@@ -55,10 +56,17 @@ pub async fn add_task_once(
             return Ok(());
         }
     }
-    let mut task = NewTask::new(text, due).of(deal);
-    if let Some(manager) = manager {
-        task = task.responsible_user_id(manager);
+    let task = NewTask::new(text, due).of(deal);
+    let Some(manager) = manager else {
+        client.tasks().create([task]).await?;
+        return Ok(());
+    };
+    let of_manager = task.clone().responsible_user_id(manager);
+    match client.tasks().create([of_manager]).await.map_err(CrmError::from) {
+        Err(error) if error.refuses_manager() => {
+            client.tasks().create([task]).await?;
+            Ok(())
+        }
+        outcome => outcome.map(drop),
     }
-    client.tasks().create([task]).await?;
-    Ok(())
 }

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, AppState};
 use crate::config::Config;
 use crate::figures::FIGURES;
+use crate::finals::Finals;
 use crate::sync::{MAX_CLAIMS, QUEUE, Syncer};
 
 /// lesson-sync with its database open.
@@ -22,6 +23,7 @@ use crate::sync::{MAX_CLAIMS, QUEUE, Syncer};
 pub struct App {
     state: AppState,
     syncer: Syncer,
+    finals: Finals,
 }
 
 impl App {
@@ -41,8 +43,10 @@ impl App {
         let setup = Setup::new("lesson-sync", config.amocrm.clone()).times(&config.delivery);
         let crm = Arc::new(Crm::new(setup, store.clone(), clock));
         let syncer = Syncer::new(Arc::clone(&config), Arc::clone(&crm));
+        let finals = Finals::new(Arc::clone(&config), Arc::clone(&crm));
         Self {
             syncer,
+            finals,
             state: AppState { config, store, crm },
         }
     }
@@ -68,7 +72,8 @@ impl App {
     /// Moves deals until the token is cancelled.
     pub async fn work(&self, shutdown: CancellationToken) {
         let drain = self.state.config.server.drain();
-        Box::pin(self.syncer.run(shutdown, drain)).await;
+        let finals = Box::pin(self.finals.run(shutdown.clone(), drain));
+        tokio::join!(Box::pin(self.syncer.run(shutdown, drain)), finals);
     }
 
     /// Listens, serves and moves deals until the token is cancelled; then lets what is in flight end.

@@ -13,7 +13,7 @@ use store::{DeadLetterFilter, LESSON_SYNC};
 
 pub use self::replay::{Replay, replay};
 use crate::App;
-use crate::sync::{explain, normalise, read_pipelines};
+use crate::sync::{QUEUE, explain, normalise, read_pipelines};
 
 /// Letters read at once.
 const PAGE: u32 = 200;
@@ -115,28 +115,31 @@ pub async fn refresh_token(app: &App, out: &mut (dyn Write + Send)) -> anyhow::R
 pub async fn retry(app: &App, out: &mut (dyn Write + Send)) -> anyhow::Result<()> {
     audit_command(app.store(), "retry", "").await?;
     let jobs = app.store().jobs();
-    let mut after = 0;
     let mut total = 0;
-    loop {
-        let filter = DeadLetterFilter::kind(LESSON_SYNC).after(after).limit(PAGE);
-        let page = jobs.dead_letters(filter).await?;
-        let Some(last) = page.last() else {
-            break;
-        };
-        after = last.id;
-        for letter in page {
-            let is_back = match letter.payload.as_i64() {
-                Some(student) => {
-                    app.store()
-                        .lessons()
-                        .retry_failed(student, letter.id)
-                        .await?
-                }
-                None => jobs.replay(letter.id).await?,
+    for kind in QUEUE.all() {
+        let mut after = 0;
+        loop {
+            let filter = DeadLetterFilter::kind(kind).after(after).limit(PAGE);
+            let page = jobs.dead_letters(filter).await?;
+            let Some(last) = page.last() else {
+                break;
             };
-            if is_back {
-                total += 1;
-                writeln!(out, "{}  {}", letter.id, letter.reason)?;
+            after = last.id;
+            for letter in page {
+                let student = letter.payload.as_i64().filter(|_| kind == LESSON_SYNC);
+                let is_back = match student {
+                    Some(student) => {
+                        app.store()
+                            .lessons()
+                            .retry_failed(student, letter.id)
+                            .await?
+                    }
+                    None => jobs.replay(letter.id).await?,
+                };
+                if is_back {
+                    total += 1;
+                    writeln!(out, "{}  {}", letter.id, letter.reason)?;
+                }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The service's settings: the common sections and its own.
 
 mod courses;
+mod finals;
 mod lessons;
 
 use std::path::Path;
@@ -13,6 +14,7 @@ use service_kit::config::{
 };
 
 pub use self::courses::{Course, Courses, DealRule, Lesson, Named};
+pub use self::finals::{FinalAction, FinalTask};
 pub use self::lessons::{LESSON_VARIABLES, LessonsConfig};
 
 /// lesson-sync's own defaults, over service-kit's.

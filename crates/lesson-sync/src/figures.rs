@@ -21,4 +21,8 @@ pub const FIGURES: &[Figure] = &[
         "What became of finished lessons, by outcome",
     ),
     Figure::counter("deals_moved_total", "Deals moved to a lesson's stage"),
+    Figure::counter(
+        "final_actions_total",
+        "What became of final actions, by outcome",
+    ),
 ];

@@ -13,10 +13,11 @@ pub mod commands;
 mod config;
 pub mod doctor;
 mod figures;
+mod finals;
 mod sync;
 
 pub use self::api::OPEN_ROUTES;
 pub use self::app::App;
 pub use self::config::{Config, DEFAULT_TOML, LESSON_VARIABLES, LessonsConfig};
-pub use self::config::{Course, Courses, DealRule, Lesson, Named};
+pub use self::config::{Course, Courses, DealRule, FinalAction, FinalTask, Lesson, Named};
 pub use self::figures::FIGURES;

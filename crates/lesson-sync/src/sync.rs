@@ -14,8 +14,8 @@ use std::time::Duration;
 use amocrm_sdk::{Client, LeadId, StatusId};
 use connection::{Crm, CrmError, Hands, Linked, Queue, Verdict, Work};
 use store::{
-    Ack, Claimed, Completion, CompletionState, LESSON_SYNC, LessonEnd, LessonNext, LessonOutcome,
-    RetryAfter, StoreError, Student,
+    Ack, Claimed, Completion, CompletionState, LESSON_FINAL, LESSON_SYNC, LessonEnd, LessonNext,
+    LessonOutcome, RetryAfter, StoreError, Student,
 };
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -40,7 +40,7 @@ const BUSY_PAUSE: Duration = Duration::from_secs(1);
 /// The jobs of this service.
 pub(crate) const QUEUE: Queue = Queue {
     service: "lesson-sync",
-    kinds: &[LESSON_SYNC],
+    kinds: &[LESSON_SYNC, LESSON_FINAL],
     planned: &[],
 };
 
@@ -78,7 +78,7 @@ impl Syncer {
     pub(crate) fn new(config: Arc<Config>, crm: Arc<Crm>) -> Self {
         let pace = config.lessons.pace(&config.delivery);
         Self {
-            hands: Hands::new(Arc::clone(&crm), QUEUE.kinds, pace),
+            hands: Hands::new(Arc::clone(&crm), &[LESSON_SYNC], pace),
             ladders: Arc::default(),
             gathered: Arc::default(),
             config,
@@ -359,6 +359,7 @@ impl Syncer {
             student: student.id,
             lead_id: lead.map(raw),
             ends: ends.to_vec(),
+            final_lesson: self.config.courses.final_lesson(&student.course),
             next,
         };
         let ack = self.crm.store().lessons().record(outcome, job).await?;

@@ -12,19 +12,22 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::clock::instant;
-use crate::db::Row;
+use crate::db::{Row, Tx};
 use crate::error::{Result, StoreError};
 use crate::store::Inner;
 
 mod accept;
+mod finals;
 mod log;
+mod moves;
 mod outcome;
 mod read;
 mod replay;
 
 pub use self::accept::{LessonsAccepted, NewCompletion};
-pub(crate) use self::log::prune;
+pub use self::finals::{FinalAction, FinalStep, LESSON_FINAL};
 pub use self::log::{LessonLog, LessonLogFilter};
+pub use self::moves::{LESSON_CALLBACK, ManagerMove, MovesHeard, StageMove};
 pub use self::outcome::{LessonEnd, LessonNext, LessonOutcome};
 pub use self::replay::{EndedLessons, LessonsRequeued};
 
@@ -116,6 +119,11 @@ pub struct Completion {
     pub completed_at: Option<DateTime<Utc>>,
     /// When it was stored.
     pub received_at: DateTime<Utc>,
+}
+
+/// Deletes a batch of rows that have been kept long enough.
+pub(crate) async fn prune(tx: &mut Tx, now: i64) -> Result<u64> {
+    Ok(log::prune(tx, now).await? + moves::prune(tx, now).await?)
 }
 
 fn student(row: &Row) -> Result<Student> {

@@ -102,8 +102,9 @@ pub use self::leads::{
     UnsentLead, UnsentPage, Utm, WarnedField,
 };
 pub use self::lessons::{
-    Completion, CompletionState, EndedLessons, LESSON_SYNC, LessonEnd, LessonLog, LessonLogFilter,
-    LessonNext, LessonOutcome, Lessons, LessonsAccepted, LessonsRequeued, NewCompletion, Student,
+    Completion, CompletionState, EndedLessons, FinalAction, FinalStep, LESSON_CALLBACK, LESSON_FINAL,
+    LESSON_SYNC, LessonEnd, LessonLog, LessonLogFilter, LessonNext, LessonOutcome, Lessons,
+    LessonsAccepted, LessonsRequeued, ManagerMove, MovesHeard, NewCompletion, StageMove, Student,
 };
 pub use self::locks::{Lock, Locks};
 pub use self::managers::{

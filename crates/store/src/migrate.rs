@@ -45,6 +45,7 @@ const MIGRATIONS: &[Migration] = migrations![
     13 "0013_forgetting",
     14 "0014_outages",
     15 "0015_audit",
+    16 "0016_lesson_follow_ups",
 ];
 
 /// Another process may be migrating a large database.

@@ -134,13 +134,6 @@ impl Worker {
             .responsible_user_id
             .and_then(|id| u64::try_from(id).ok())
             .map(UserId::new);
-        let added = add_task_once(&linked.client, deal, text, due, manager).await;
-        match added {
-            // Whoever was responsible has left since: then it is the task of the token's user.
-            Err(error) if error.refuses_manager() => {
-                add_task_once(&linked.client, deal, text, due, None).await
-            }
-            outcome => outcome,
-        }
+        add_task_once(&linked.client, deal, text, due, manager).await
     }
 }

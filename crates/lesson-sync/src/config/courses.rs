@@ -5,6 +5,8 @@ use std::path::Path;
 use serde::Deserialize;
 use service_kit::config::Problems;
 
+use super::finals::{FinalAction, FinalEntry};
+
 /// A pipeline or a stage, as somebody has named it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Named {
@@ -77,6 +79,8 @@ pub struct Course {
     pub deal: DealRule,
     /// Its lessons, in their order.
     pub lessons: Vec<Lesson>,
+    /// What is done once after the last of them.
+    pub final_action: Option<FinalAction>,
 }
 
 impl Course {
@@ -87,7 +91,14 @@ impl Course {
             pipeline,
             deal: DealRule::default(),
             lessons,
+            final_action: None,
         }
+    }
+
+    /// The last lesson, if something is to be done once when it was finished.
+    pub fn final_lesson(&self) -> Option<u32> {
+        let last = u32::try_from(self.lessons.len()).ok();
+        last.filter(|_| self.final_action.is_some())
     }
 
     /// The lesson of this number, counted from 1.
@@ -122,6 +133,8 @@ struct CourseEntry {
     deal: DealRule,
     #[serde(default, rename = "lesson")]
     lessons: Vec<LessonEntry>,
+    #[serde(rename = "final")]
+    final_entry: Option<FinalEntry>,
 }
 
 #[derive(Deserialize)]
@@ -165,6 +178,11 @@ impl Courses {
         self.0.iter().find(|course| course.name == name)
     }
 
+    /// The last lesson of a course, if something is to be done once when it was finished.
+    pub fn final_lesson(&self, course: &str) -> Option<u32> {
+        self.named(course).and_then(Course::final_lesson)
+    }
+
     /// Reads a file with courses.
     pub(super) fn read(path: &str, problems: &mut Problems) -> Self {
         let read = std::fs::read_to_string(Path::new(path)).map_err(|error| error.to_string());
@@ -199,8 +217,13 @@ impl Courses {
                 })
                 .collect();
             let pipeline = Named::read(&entry.pipeline.into_string());
+            let final_action = entry.final_entry.as_ref().map(FinalEntry::read);
+            let final_action = final_action
+                .transpose()
+                .map_err(|(field, wrong)| format!("course «{name}»: final.{field} {wrong}"))?;
             courses.push(Course {
                 deal: entry.deal,
+                final_action,
                 ..Course::new(name, pipeline, lessons)
             });
         }
@@ -377,6 +400,10 @@ mod tests {
                 "used twice",
             ),
             ("[[course]]\nname = 'a'\nstages = 1", "unknown field"),
+            (
+                "[[course]]\nname = 'a'\npipeline = 1\nlesson = [{stage = 2}]\nfinal = {task = 'x', task_due = '2'}",
+                "course «a»: final.task_due",
+            ),
         ] {
             let error = Courses::parse(text).unwrap_err();
             assert!(error.contains(part), "{error}");

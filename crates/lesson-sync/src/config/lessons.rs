@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use service_kit::config::{Problems, Section, SecurityConfig, ServerConfig, Variable};
 
+use super::finals::FinalEntry;
 use super::{Course, Courses, Lesson, Named};
 
 /// Lessons that have a variable each; more need a file.
@@ -29,6 +30,14 @@ pub struct LessonsConfig {
     modules: Option<String>,
     #[serde(default)]
     courses: Option<String>,
+    #[serde(default)]
+    final_tag: Option<String>,
+    #[serde(default)]
+    final_task: Option<String>,
+    #[serde(default)]
+    final_task_due: Option<String>,
+    #[serde(default)]
+    final_note: Option<String>,
     #[serde(default)]
     api_key: Option<SecretString>,
     /// How many students this process works on at once.
@@ -83,11 +92,23 @@ impl LessonsConfig {
 
     /// The courses that are configured.
     pub(super) fn courses(&self, problems: &mut Problems) -> Courses {
+        let last = FinalEntry {
+            tag: self.final_tag.clone(),
+            task: self.final_task.clone(),
+            task_due: self.final_task_due.clone(),
+            note: self.final_note.clone(),
+        };
         if let Some(path) = &self.courses {
             if self.pipeline.is_some() || !self.stages.is_empty() {
                 problems.report(
                     "lessons.courses",
                     "names a file while AMOCRM_PIPELINE_ID or AMOCRM_STAGE_LESSON_… are set; take one of both",
+                );
+            }
+            if !last.is_empty() {
+                problems.report(
+                    "lessons.courses",
+                    "names a file while LESSON_FINAL_… are set; put them into [course.final] there",
                 );
             }
             return Courses::read(path, problems);
@@ -123,7 +144,17 @@ impl LessonsConfig {
                 stage: Named::read(&stage),
             })
             .collect();
-        Courses::one(Course::new("default", Named::read(pipeline), lessons))
+        let final_action = if last.is_empty() {
+            None
+        } else {
+            let read = last.read();
+            read.map_err(|(field, wrong)| problems.report(&format!("lessons.final_{field}"), wrong))
+                .ok()
+        };
+        Courses::one(Course {
+            final_action,
+            ..Course::new("default", Named::read(pipeline), lessons)
+        })
     }
 
     fn stages_in_order(&self, problems: &mut Problems) -> Vec<String> {
@@ -277,6 +308,30 @@ pub const LESSON_VARIABLES: &[Variable] = &[
         "lessons.courses",
         "the path of a TOML file with courses",
         "lesson-sync.toml",
+    ),
+    Variable::plain(
+        "LESSON_FINAL_TAG",
+        "lessons.final_tag",
+        "the name of a tag",
+        "прошёл курс",
+    ),
+    Variable::plain(
+        "LESSON_FINAL_TASK",
+        "lessons.final_task",
+        "the text of a task",
+        "Позвонить: студент прошёл курс",
+    ),
+    Variable::plain(
+        "LESSON_FINAL_TASK_DUE",
+        "lessons.final_task_due",
+        "a number and m, h or d, within a year",
+        "1d",
+    ),
+    Variable::plain(
+        "LESSON_FINAL_NOTE",
+        "lessons.final_note",
+        "the text of a note",
+        "Студент прошёл все уроки",
     ),
     Variable::secret(
         "LESSON_API_KEY",

@@ -1,6 +1,6 @@
 //! The end of a student's job, with what became of each lesson.
 
-use super::{Lessons, accept, log};
+use super::{Lessons, accept, finals, log};
 use crate::db::{Operation, Sql, Tx};
 use crate::error::Result;
 use crate::jobs::{self, Ack, Claimed, RetryAfter};
@@ -44,6 +44,8 @@ pub struct LessonOutcome {
     pub lead_id: Option<i64>,
     /// What became of the lessons.
     pub ends: Vec<LessonEnd>,
+    /// The course's last lesson, if something is to be done once when it was reached.
+    pub final_lesson: Option<u32>,
     /// What is next.
     pub next: LessonNext,
 }
@@ -97,6 +99,9 @@ impl Operation for Record {
                 .bind(state)
                 .execute()
                 .await?;
+        }
+        if let Some(last) = outcome.final_lesson {
+            finals::begin(tx, outcome.student, last, &outcome.ends, now).await?;
         }
         let waits_for = match &outcome.next {
             LessonNext::Wait(_, reason) => Some(*reason),

@@ -60,6 +60,7 @@ async fn outcome(store: &Store, student: i64, success: bool, next: LessonNext) -
         student,
         lead_id: success.then_some(7),
         ends,
+        final_lesson: None,
         next,
     }
 }
