@@ -62,7 +62,12 @@ pub async fn add_task_once(
         return Ok(());
     };
     let of_manager = task.clone().responsible_user_id(manager);
-    match client.tasks().create([of_manager]).await.map_err(CrmError::from) {
+    match client
+        .tasks()
+        .create([of_manager])
+        .await
+        .map_err(CrmError::from)
+    {
         Err(error) if error.refuses_manager() => {
             client.tasks().create([task]).await?;
             Ok(())

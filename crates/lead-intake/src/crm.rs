@@ -11,9 +11,7 @@ mod placing;
 mod stage;
 mod team;
 
-pub(crate) use connection::{
-    Crm, CrmError, Linked, Verdict, add_marked_note, add_task_once,
-};
+pub(crate) use connection::{Crm, CrmError, Linked, Verdict, add_marked_note, add_task_once};
 
 pub(crate) use self::contacts::{Found, complete_contact, find_contact};
 pub(crate) use self::deal::{

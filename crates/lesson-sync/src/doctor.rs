@@ -88,7 +88,9 @@ async fn examine(config: Config) -> Report {
 async fn dead_letters(app: &App) -> Vec<Finding> {
     vec![match checks::dead_letters(app.store(), QUEUE).await {
         0 => Finding::good("none"),
-        dead => Finding::warn(format!("{dead} were given up: lessons of students, or what follows them"))
-            .remedy("GET /api/sync/log says why; once that is mended: `lesson-sync retry`"),
+        dead => Finding::warn(format!(
+            "{dead} were given up: lessons of students, or what follows them"
+        ))
+        .remedy("GET /api/sync/log says why; once that is mended: `lesson-sync retry`"),
     }]
 }

@@ -86,7 +86,11 @@ impl Finals {
             match do_step(linked, &lead, step, wanted, action, student).await {
                 Ok(()) => {
                     let lessons = self.crm.store().lessons();
-                    if !lessons.end_final_step(student.id, step, job).await?.is_recorded() {
+                    if !lessons
+                        .end_final_step(student.id, step, job)
+                        .await?
+                        .is_recorded()
+                    {
                         return Ok(Ended::Stale);
                     }
                 }
@@ -208,11 +212,18 @@ impl Work for Finals {
                 self.finish(job, &action, outcome, error).await
             }
             Ended::Later(verdict, error) => {
-                tracing::warn!(student.id = student.id, "a final action goes on later: {error}");
-                jobs.retry(job, self.hands.retry_after(job, verdict, &error)).await
+                tracing::warn!(
+                    student.id = student.id,
+                    "a final action goes on later: {error}"
+                );
+                jobs.retry(job, self.hands.retry_after(job, verdict, &error))
+                    .await
             }
             Ended::Refused(error) => {
-                tracing::error!(student.id = student.id, "a final action is given up: {error}");
+                tracing::error!(
+                    student.id = student.id,
+                    "a final action is given up: {error}"
+                );
                 self.finish(job, &action, "final_failed", Some(error)).await
             }
             Ended::Stale => Ok(Ack::Stale),

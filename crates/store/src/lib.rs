@@ -102,9 +102,10 @@ pub use self::leads::{
     UnsentLead, UnsentPage, Utm, WarnedField,
 };
 pub use self::lessons::{
-    Completion, CompletionState, EndedLessons, FinalAction, FinalStep, LESSON_CALLBACK, LESSON_FINAL,
-    LESSON_SYNC, LessonEnd, LessonLog, LessonLogFilter, LessonNext, LessonOutcome, Lessons,
-    LessonsAccepted, LessonsRequeued, ManagerMove, MovesHeard, NewCompletion, StageMove, Student,
+    Completion, CompletionState, EndedLessons, FinalAction, FinalStep, LESSON_CALLBACK,
+    LESSON_FINAL, LESSON_SYNC, LessonEnd, LessonLog, LessonLogFilter, LessonNext, LessonOutcome,
+    Lessons, LessonsAccepted, LessonsRequeued, ManagerMove, MovesHeard, NewCompletion, StageMove,
+    Student,
 };
 pub use self::locks::{Lock, Locks};
 pub use self::managers::{

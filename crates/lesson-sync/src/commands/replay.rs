@@ -62,7 +62,12 @@ pub async fn replay(
         )?;
         return Ok(());
     }
-    audit_command(app.store(), "replay", &format!("since {}", since.to_rfc3339())).await?;
+    audit_command(
+        app.store(),
+        "replay",
+        &format!("since {}", since.to_rfc3339()),
+    )
+    .await?;
     let (mut students, mut put_back, mut after) = (0, 0, None);
     while let Some(page) = lessons.requeue_ended_since(since, after).await? {
         students += page.students;

@@ -58,7 +58,9 @@ impl FinalEntry {
     pub(super) fn read(&self) -> Result<FinalAction, (&'static str, String)> {
         let text = |field, value: &Option<String>, longest| match value.as_deref().map(str::trim) {
             None => Ok(None),
-            Some(text) if (1..=longest).contains(&text.chars().count()) => Ok(Some(text.to_owned())),
+            Some(text) if (1..=longest).contains(&text.chars().count()) => {
+                Ok(Some(text.to_owned()))
+            }
             Some(_) => Err((field, format!("has to have 1 to {longest} characters"))),
         };
         let tag = text("tag", &self.tag, LONGEST_TAG)?;
@@ -101,7 +103,10 @@ mod tests {
         };
         let read = entry(None, Some(" Позвонить "), Some("4h")).read().unwrap();
         let task = read.task.unwrap();
-        assert_eq!((task.text.as_str(), task.due), ("Позвонить", Duration::from_hours(4)));
+        assert_eq!(
+            (task.text.as_str(), task.due),
+            ("Позвонить", Duration::from_hours(4))
+        );
         for (entry, field) in [
             (entry(None, None, None), "tag"),
             (entry(Some(" "), None, None), "tag"),

@@ -197,7 +197,9 @@ impl LessonsConfig {
         {
             problems.report(
                 "lessons.api_key",
-                format!("is the same as {token}: the platform would get that role; give each its own"),
+                format!(
+                    "is the same as {token}: the platform would get that role; give each its own"
+                ),
             );
         }
         if self.api_key.is_none() && !server.is_loopback() {

@@ -30,7 +30,10 @@ async fn found(crm: &Crm, deal: i64) -> (Vec<String>, Vec<String>, Vec<String>) 
         "/api/v4/tasks?filter[entity_id]={deal}&filter[entity_type]=leads"
     ))
     .await;
-    let notes = get(format!("/api/v4/leads/{deal}/notes?filter[note_type]=common")).await;
+    let notes = get(format!(
+        "/api/v4/leads/{deal}/notes?filter[note_type]=common"
+    ))
+    .await;
     (
         texts(&lead["_embedded"]["tags"], "/name"),
         texts(&tasks["_embedded"]["tasks"], "/text"),
@@ -61,7 +64,11 @@ async fn the_last_lesson_brings_the_final_action_once() {
     let deal = crm.applies("student@example.com").await;
     academy.finishes("student@example.com", 68).await;
     academy.stage_becomes(deal, 2).await;
-    assert_eq!(found(crm, deal).await, Default::default(), "not before the last");
+    assert_eq!(
+        found(crm, deal).await,
+        Default::default(),
+        "not before the last"
+    );
     academy.finishes("student@example.com", 69).await;
     ended(&academy, "student@example.com", "final").await;
     assert_once(crm, deal).await;
@@ -146,7 +153,9 @@ async fn a_process_killed_between_the_task_and_its_answer_leaves_one_task() {
     let start = || Program::start(program, all_settings(&crm, &folder, &more), folder.path());
     let mut service = start().await;
     // amoCRM has the task, and its answer is on its way for long enough to be missed.
-    let slow = Fault::slow_answer(5_000).method("POST").path("/api/v4/tasks");
+    let slow = Fault::slow_answer(5_000)
+        .method("POST")
+        .path("/api/v4/tasks");
     crm.emulator.fault(slow);
     let told = testkit::browser()
         .post(format!("{}/api/lessons/completed", service.url))

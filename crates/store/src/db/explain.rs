@@ -22,7 +22,10 @@ use crate::{
     Begin, Channel, End, Enrolment, FUNNEL_ENTER, FUNNEL_NOTE, FunnelLimits, Heard, NewFunnelNote,
     NewMessage, Receipt, StatusEntered, Stops,
 };
-use crate::{LESSON_SYNC, LessonEnd, LessonLogFilter, LessonNext, LessonOutcome, NewCompletion};
+use crate::{
+    FinalStep, LESSON_FINAL, LESSON_SYNC, LessonEnd, LessonLogFilter, LessonNext, LessonOutcome,
+    NewCompletion, StageMove,
+};
 
 mod gateway;
 
@@ -171,6 +174,7 @@ async fn live_lessons(store: &Store) {
                 stage_id: Some(1),
                 error: None,
             }],
+            final_lesson: Some(1),
             next,
         };
         let _ = lessons.record(outcome, &claimed[0]).await.unwrap();
@@ -204,6 +208,48 @@ async fn live_lessons(store: &Store) {
     }
     let now = store.inner.db.time.clock.now();
     lessons.outcomes_since(now).await.unwrap();
+    live_follow_ups(store).await;
+}
+
+/// What follows lessons: final actions, moves that amoCRM tells of, and comparing again.
+async fn live_follow_ups(store: &Store) {
+    let second = Duration::from_secs(1);
+    let lessons = store.lessons();
+    let worker = store.jobs().worker("w");
+    let claimed = worker.claim(&[LESSON_FINAL], 1, second).await.unwrap();
+    let student = claimed[0].payload().unwrap();
+    let action = lessons.final_action(student).await.unwrap().unwrap();
+    for step in FinalStep::ALL {
+        let ack = lessons.end_final_step(student, step, &claimed[0]).await;
+        assert!(ack.unwrap().is_recorded());
+    }
+    let end = LessonEnd {
+        completion: action.completion,
+        outcome: "final",
+        success: true,
+        lead_id: Some(1),
+        stage_id: None,
+        error: None,
+    };
+    let ack = lessons.end_final(student, end, None, &claimed[0]).await;
+    assert!(ack.unwrap().is_recorded());
+    lessons.begin_move(student, 1, 2).await.unwrap();
+    let told = |stage_id| StageMove {
+        lead_id: 1,
+        pipeline_id: Some(1),
+        old_stage_id: Some(1),
+        stage_id,
+        by_user: Some(1),
+        moved_at: None,
+    };
+    let heard = lessons.hear_moves(vec![told(2), told(3)], true).await;
+    let heard = heard.unwrap();
+    assert_eq!((heard.ours, heard.managers), (1, 1));
+    let kept = lessons.last_manager_move(student).await.unwrap().unwrap();
+    lessons.manager_move(kept.id).await.unwrap().unwrap();
+    let since = chrono::DateTime::UNIX_EPOCH;
+    lessons.count_ended_since(since).await.unwrap();
+    lessons.requeue_ended_since(since, None).await.unwrap();
 }
 
 async fn live_leads(store: &Store) {

@@ -172,7 +172,11 @@ impl Operation for EndStep {
             FinalStep::Note => "UPDATE lesson_finals SET noted_at = $2 WHERE student = $1",
         };
         let now = tx.now().await?;
-        tx.query(text).bind(self.student).bind(now).execute().await?;
+        tx.query(text)
+            .bind(self.student)
+            .bind(now)
+            .execute()
+            .await?;
         Ok(Ack::Recorded)
     }
 }

@@ -127,7 +127,11 @@ impl Lessons {
     /// The move with this number.
     pub async fn manager_move(&self, id: i64) -> Result<Option<ManagerMove>> {
         let mut tx = self.inner.db.read().await?;
-        let row = tx.query(moves!("m.id = $1")).bind(id).fetch_optional().await?;
+        let row = tx
+            .query(moves!("m.id = $1"))
+            .bind(id)
+            .fetch_optional()
+            .await?;
         row.as_ref().map(manager_move).transpose()
     }
 

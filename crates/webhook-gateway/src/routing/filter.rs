@@ -128,7 +128,7 @@ mod tests {
             settings.check(
                 std::time::Duration::from_secs(30),
                 std::time::Duration::ZERO,
-                &crate::Guard::default()
+                &service_kit::egress::Guard::default()
             ),
             []
         );
