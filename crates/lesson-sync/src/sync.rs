@@ -3,14 +3,19 @@
 //! A student's job looks for the contact by e-mail, for the deal among the contact's, and moves it forward to the
 //! lesson's stage. What was moved already, or is further, is left where it is; so is a closed deal. The jobs of a student
 //! are a lane, and whoever moves a deal holds its lock, for two students of ours may be one contact there.
+//!
+//! amoCRM grants 7 requests a second, so what many students need at once travels together: contacts ([`directory`]), reads
+//! of deals and moves. Of a student whose deal is known there is one reading and one move.
 
 mod deal;
+mod directory;
 mod pulse;
 mod stages;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use amocrm_sdk::batcher::BatchPolicy;
 use amocrm_sdk::{Client, LeadId, StatusId};
 use connection::{Crm, CrmError, Hands, Linked, Queue, Verdict, Work};
 use store::{
@@ -21,8 +26,9 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::deal::{Found, find_deal};
+use self::deal::{Absence, Found, find_deal, is_candidate};
 pub(crate) use self::deal::{explain, normalise};
+use self::directory::Directory;
 use self::pulse::Pulse;
 use self::stages::is_final;
 pub(crate) use self::stages::{Ladder, Ladders, read_pipelines};
@@ -34,6 +40,9 @@ pub(crate) const MAX_CLAIMS: u32 = 100;
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
 /// How long a deal is kept from others; longer than reading and moving it may take.
 const LOCK_LIFE: Duration = Duration::from_mins(3);
+/// How long the first of several students waits for company on the way to amoCRM. Nobody waits for the deal, and a permit
+/// takes longer than this at 7 requests a second.
+const GATHER: Duration = Duration::from_millis(100);
 /// When somebody else has the deal.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -52,9 +61,10 @@ pub(crate) struct Syncer {
     hands: Hands,
     ladders: Arc<Ladders>,
     gathered: Arc<Mutex<Option<Gathered>>>,
+    directory: Directory,
 }
 
-/// Gathers the moves of all hands into few requests.
+/// Gathers what all hands read and move into few requests.
 #[derive(Debug)]
 struct Gathered {
     domain: String,
@@ -74,6 +84,15 @@ enum Reached {
     Busy,
 }
 
+/// What a look at a deal under its lock came to.
+enum Look {
+    Reached(Reached),
+    /// It is in the trash.
+    Gone,
+    /// It is in another pipeline.
+    Elsewhere,
+}
+
 impl Syncer {
     pub(crate) fn new(config: Arc<Config>, crm: Arc<Crm>) -> Self {
         let pace = config.lessons.pace(&config.delivery);
@@ -81,6 +100,7 @@ impl Syncer {
             hands: Hands::new(Arc::clone(&crm), &[LESSON_SYNC], pace),
             ladders: Arc::default(),
             gathered: Arc::default(),
+            directory: Directory::default(),
             config,
             crm,
         }
@@ -201,20 +221,50 @@ impl Syncer {
         lesson: u32,
     ) -> Result<Reached, CrmError> {
         let ladder = self.ladder(linked, &student.course).await?;
+        let target = ladder.stage(lesson)?;
         let known = student.lead_id.and_then(|id| u64::try_from(id).ok());
-        let deal = match find_deal(&linked.client, &student.email, known, &ladder).await? {
-            Found::Open(deal) => deal,
-            Found::Closed { lead, stage } => return Ok(Reached::Closed { lead, stage }),
-            Found::Nowhere(reason) => {
-                return Ok(Reached::NotThere(reason.word(), reason.to_string()));
+        if let Some(known) = known {
+            match self
+                .look(linked, &ladder, LeadId::new(known), target)
+                .await?
+            {
+                // There may be another, open one.
+                Look::Reached(Reached::Closed { .. }) | Look::Gone | Look::Elsewhere => {}
+                Look::Reached(reached) => return Ok(reached),
             }
+        }
+        let batcher = self.batcher().await?;
+        let contacts = self.directory.contacts(&batcher, &student.email).await?;
+        let (deal, is_only) = match find_deal(&batcher, &contacts, &ladder).await? {
+            Found::Only(deal) => (deal, true),
+            Found::Open(deal) => (deal, false),
+            Found::Closed { lead, stage } => return Ok(Reached::Closed { lead, stage }),
+            Found::Nowhere(absence) => return Ok(absence.into()),
         };
+        match self.look(linked, &ladder, deal, target).await? {
+            Look::Reached(reached) => Ok(reached),
+            Look::Gone if is_only => Ok(Absence::Deal.into()),
+            Look::Elsewhere if is_only => Ok(Absence::Pipeline.into()),
+            Look::Gone | Look::Elsewhere => Err(CrmError::Missing(format!(
+                "deal {deal} was deleted or moved to another pipeline meanwhile"
+            ))),
+        }
+    }
+
+    /// Looks at a deal and moves it forward, while nobody else of ours does.
+    async fn look(
+        &self,
+        linked: &Linked,
+        ladder: &Ladder,
+        deal: LeadId,
+        target: StatusId,
+    ) -> Result<Look, CrmError> {
         let locks = self.crm.store().locks();
         let name = format!("lesson.deal/{}/{}", linked.account, deal.get());
         let Some(lock) = locks.take(&name, LOCK_LIFE).await? else {
-            return Ok(Reached::Busy);
+            return Ok(Look::Reached(Reached::Busy));
         };
-        let moved = self.move_forward(linked, &ladder, deal, lesson).await;
+        let moved = self.move_forward(ladder, deal, target).await;
         // One that is not given back ends by itself.
         if let Err(error) = locks.release(&lock).await {
             tracing::debug!("a deal's lock ends by itself: {error}");
@@ -222,58 +272,44 @@ impl Syncer {
         moved
     }
 
+    /// Under the deal's lock: nobody of ours moves it between the reading and the move.
     async fn move_forward(
         &self,
-        linked: &Linked,
         ladder: &Ladder,
         deal: LeadId,
-        lesson: u32,
-    ) -> Result<Reached, CrmError> {
-        let target = ladder.stage(lesson)?;
-        // Read again under the lock: nobody of ours moves it between this and the move.
-        let Some(now) = linked
-            .client
-            .leads()
-            .get(deal)
-            .await?
-            .filter(|lead| !lead.is_deleted)
-        else {
-            return Err(CrmError::Missing(format!(
-                "deal {deal} was deleted meanwhile"
-            )));
+        target: StatusId,
+    ) -> Result<Look, CrmError> {
+        let batcher = self.batcher().await?;
+        let Some(now) = batcher.leads().get(deal).await? else {
+            return Ok(Look::Gone);
         };
+        if now.is_deleted {
+            return Ok(Look::Gone);
+        }
+        if !is_candidate(&now, ladder) {
+            return Ok(Look::Elsewhere);
+        }
         let lead = deal.get();
         let stage = now.status_id.map_or(0, StatusId::get);
         if is_final(stage) {
-            return Ok(Reached::Closed { lead, stage });
-        }
-        if now.pipeline_id != Some(ladder.pipeline()) {
-            return Err(CrmError::Missing(format!(
-                "deal {deal} was moved to another pipeline meanwhile"
-            )));
+            return Ok(Look::Reached(Reached::Closed { lead, stage }));
         }
         if ladder.reaches(stage, target.get()) {
-            return Ok(Reached::Stage {
+            return Ok(Look::Reached(Reached::Stage {
                 lead,
                 stage,
                 moved: false,
-            });
+            }));
         }
-        let batcher = self.batcher().await?;
         let update = batcher.leads().update(deal);
         update.stage(ladder.pipeline(), target).await?;
         metrics::counter!("deals_moved_total").increment(1);
-        tracing::info!(
-            deal.id = lead,
-            lesson.number = lesson,
-            stage.id = target.get(),
-            "deal moved"
-        );
-        Ok(Reached::Stage {
+        tracing::info!(deal.id = lead, stage.id = target.get(), "deal moved");
+        Ok(Look::Reached(Reached::Stage {
             lead,
             stage: target.get(),
             moved: true,
-        })
+        }))
     }
 
     /// One for all hands. A batch carries several jobs, so what leaves through it is not guarded by the claim of one: it
@@ -290,7 +326,9 @@ impl Syncer {
         }
         let pulse = Arc::new(Pulse::new(self.config.delivery.trust()));
         let guard = Arc::clone(&pulse);
-        let batcher = linked.client.only_while(move || guard.beats()).batcher();
+        let policy = BatchPolicy::default().window(GATHER);
+        let guarded = linked.client.only_while(move || guard.beats());
+        let batcher = guarded.batcher_with(policy);
         *gathered = Some(Gathered {
             domain,
             batcher: batcher.clone(),
@@ -397,6 +435,12 @@ impl Work for Syncer {
             return jobs.retry(job, self.hands.until_others_notice()).await;
         }
         Box::pin(self.sync(linked, job, &student, &completions)).await
+    }
+}
+
+impl From<Absence> for Reached {
+    fn from(absence: Absence) -> Self {
+        Self::NotThere(absence.word(), absence.to_string())
     }
 }
 

@@ -215,7 +215,7 @@ impl Section for LessonsConfig {
     const NAME: &'static str = "lessons";
 
     fn validate(&self, problems: &mut Problems) {
-        problems.range("lessons.workers", self.workers, 1, 256);
+        problems.range("lessons.workers", self.workers, 1, 1_000);
         problems.range("lessons.retry_base_ms", self.retry_base_ms, 10, 600_000);
         problems.range(
             "lessons.retry_max_ms",
@@ -344,8 +344,8 @@ pub const LESSON_VARIABLES: &[Variable] = &[
     Variable::plain(
         "LESSON_WORKERS",
         "lessons.workers",
-        "a number from 1 to 256",
-        "32",
+        "a number from 1 to 1000",
+        "256",
     ),
     Variable::plain(
         "LESSON_RETRY_BASE_MS",

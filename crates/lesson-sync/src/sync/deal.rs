@@ -5,20 +5,20 @@ use std::fmt;
 
 use amocrm_sdk::contacts::{Contact, ContactWith};
 use amocrm_sdk::fields::EMAIL;
-use amocrm_sdk::leads::{Lead, LeadFilter};
+use amocrm_sdk::leads::Lead;
 use amocrm_sdk::{Client, LeadId, StatusId};
 use connection::CrmError;
+use futures_util::future::try_join_all;
 
 use super::Ladder;
 use super::stages::is_final;
 use crate::config::DealRule;
 
-/// Deals asked for at once; the ids travel in the address.
-const CHUNK: usize = 50;
-
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
+    /// The only deal there is; nobody has looked at it yet.
+    Only(LeadId),
     /// An open deal in the course's pipeline.
     Open(LeadId),
     /// Only closed ones; this is the one that would have been meant.
@@ -56,26 +56,21 @@ impl fmt::Display for Absence {
     }
 }
 
-/// The student's deal: the one that we know, else the one that the rule chooses among those of the contacts with this
-/// e-mail.
+/// The student's deal: the one that the rule chooses among those of these contacts, which are all with the e-mail.
+/// `client` gathers what is asked for at once.
 pub(super) async fn find_deal(
     client: &Client,
-    email: &str,
-    known: Option<u64>,
+    contacts: &[Contact],
     ladder: &Ladder,
 ) -> Result<Found, CrmError> {
-    if let Some(known) = known
-        && let Some(lead) = client.leads().get(LeadId::new(known)).await?
-        && is_candidate(&lead, ladder)
-        && !is_closed(&lead)
-    {
-        return Ok(Found::Open(lead.id));
-    }
-    let contacts = contacts_of(client, email).await?;
     if contacts.is_empty() {
         return Ok(Found::Nowhere(Absence::Contact));
     }
-    let deals = deals_of(client, &contacts).await?;
+    let ids = ids_of(contacts);
+    if let (Some(only), 1) = (ids.first(), ids.len()) {
+        return Ok(Found::Only(*only));
+    }
+    let deals = read(client, ids).await?;
     if deals.is_empty() {
         return Ok(Found::Nowhere(Absence::Deal));
     }
@@ -104,7 +99,7 @@ fn best<'a>(deals: impl Iterator<Item = &'a Lead>, rule: DealRule) -> Option<&'a
     }
 }
 
-fn is_candidate(lead: &Lead, ladder: &Ladder) -> bool {
+pub(super) fn is_candidate(lead: &Lead, ladder: &Ladder) -> bool {
     !lead.is_deleted && lead.pipeline_id == Some(ladder.pipeline())
 }
 
@@ -114,7 +109,7 @@ fn is_closed(lead: &Lead) -> bool {
 
 /// The contacts that really have this e-mail: amoCRM's search finds parts of any field, so every hit of every page is
 /// compared.
-async fn contacts_of(client: &Client, email: &str) -> Result<Vec<Contact>, CrmError> {
+pub(super) async fn search(client: &Client, email: &str) -> amocrm_sdk::Result<Vec<Contact>> {
     let mut hits = client
         .contacts()
         .list()
@@ -123,34 +118,34 @@ async fn contacts_of(client: &Client, email: &str) -> Result<Vec<Contact>, CrmEr
         .stream();
     let mut found = Vec::new();
     while let Some(contact) = hits.try_next().await? {
-        if !contact.is_deleted && has_email(&contact, email) {
+        if has_email(&contact, email) {
             found.push(contact);
         }
     }
     Ok(found)
 }
 
-fn has_email(contact: &Contact, email: &str) -> bool {
-    let values = contact.custom_fields_values.get(&EMAIL).ok().flatten();
-    let mut values = values.iter().flatten();
-    values.any(|value| value.value.trim().to_lowercase() == email)
+pub(super) fn has_email(contact: &Contact, email: &str) -> bool {
+    !contact.is_deleted && emails(contact).any(|own| own == email)
 }
 
-async fn deals_of(client: &Client, contacts: &[Contact]) -> Result<Vec<Lead>, CrmError> {
-    let ids: BTreeSet<_> = contacts
-        .iter()
-        .flat_map(|contact| &contact.embedded.leads)
-        .map(|lead| lead.id)
-        .collect();
-    let ids: Vec<_> = ids.into_iter().collect();
-    let mut deals = Vec::new();
-    for chunk in ids.chunks(CHUNK) {
-        let filter = LeadFilter::new().ids(chunk.iter().copied());
-        let page = client.leads().list().filter(filter).all().await?;
-        // A filter that is not understood gives the whole collection.
-        deals.extend(page.into_iter().filter(|lead| chunk.contains(&lead.id)));
-    }
-    Ok(deals)
+/// A contact's e-mails as they are compared.
+pub(super) fn emails(contact: &Contact) -> impl Iterator<Item = String> {
+    let values = contact.custom_fields_values.get(&EMAIL).ok().flatten();
+    let values = values.into_iter().flatten();
+    values.map(|value| value.value.trim().to_lowercase())
+}
+
+fn ids_of(contacts: &[Contact]) -> BTreeSet<LeadId> {
+    let leads = contacts.iter().flat_map(|contact| &contact.embedded.leads);
+    leads.map(|lead| lead.id).collect()
+}
+
+async fn read(client: &Client, ids: BTreeSet<LeadId>) -> Result<Vec<Lead>, CrmError> {
+    let reads = ids
+        .into_iter()
+        .map(|id| client.leads().get(id).into_future());
+    Ok(try_join_all(reads).await?.into_iter().flatten().collect())
 }
 
 /// An address as it is compared: in lower case.
@@ -165,7 +160,7 @@ pub(crate) async fn explain(
     ladder: &Ladder,
     out: &mut (dyn std::io::Write + Send),
 ) -> anyhow::Result<bool> {
-    let contacts = contacts_of(client, email).await?;
+    let contacts = search(client, email).await?;
     writeln!(out, "contacts with this e-mail: {}", contacts.len())?;
     for contact in &contacts {
         writeln!(
@@ -175,7 +170,7 @@ pub(crate) async fn explain(
             contact.embedded.leads.len()
         )?;
     }
-    let deals = deals_of(client, &contacts).await?;
+    let deals = read(&client.batcher(), ids_of(&contacts)).await?;
     for lead in &deals {
         let place = if lead.is_deleted {
             "in the trash"
@@ -209,7 +204,7 @@ pub(crate) async fn explain(
         DealRule::LastChanged => "last changed",
     };
     match found {
-        Found::Open(deal) => {
+        Found::Only(deal) | Found::Open(deal) => {
             writeln!(
                 out,
                 "→ deal {deal}: the {rule} open one in «{}»",

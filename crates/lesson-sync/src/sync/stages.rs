@@ -1,19 +1,20 @@
 //! The stages of a course, as they are in the account.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use amocrm_sdk::leads::{LOST, WON};
 use amocrm_sdk::pipelines::Pipeline;
-use amocrm_sdk::{Client, PipelineId, StatusId};
+use amocrm_sdk::{Client, Error, PipelineId, StatusId};
 use chrono::{DateTime, TimeDelta, Utc};
 use connection::{CrmError, Linked};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::config::{Course, Courses, DealRule};
 
 /// After this time pipelines are read again: people change them.
 const FRESH_FOR: TimeDelta = TimeDelta::minutes(10);
-/// The same while a lesson has no stage, which somebody may be about to mend.
+/// The same while there is no pipeline or a lesson has no stage, which somebody may be about to mend.
 const INCOMPLETE_FRESH_FOR: TimeDelta = TimeDelta::seconds(30);
 
 /// A course's stages, found in the account.
@@ -113,13 +114,6 @@ impl Ladder {
         }
     }
 
-    fn fresh_for(&self) -> TimeDelta {
-        match self.missing().next() {
-            None => FRESH_FOR,
-            Some(_) => INCOMPLETE_FRESH_FOR,
-        }
-    }
-
     fn place(&self, stage: u64) -> Option<usize> {
         self.order.iter().position(|id| *id == stage)
     }
@@ -130,12 +124,24 @@ pub(super) fn is_final(stage: u64) -> bool {
     stage == WON.get() || stage == LOST.get()
 }
 
-/// By account and course, with the time of reading.
-type Known = BTreeMap<(String, String), (DateTime<Utc>, Ladder)>;
+fn fresh_for(ladder: &Result<Ladder, String>) -> TimeDelta {
+    match ladder {
+        Ok(ladder) if ladder.missing().next().is_none() => FRESH_FOR,
+        _ => INCOMPLETE_FRESH_FOR,
+    }
+}
 
-/// What was read, for a while.
+/// What was read, for a while. One reads, and whoever asked before gets the same.
 #[derive(Debug, Default)]
-pub(crate) struct Ladders(Mutex<Known>);
+pub(crate) struct Ladders(Mutex<Readings>);
+
+#[derive(Debug, Default)]
+struct Readings {
+    /// By account and course, with the time of reading: the ladder, or what the account lacks.
+    known: BTreeMap<(String, String), (DateTime<Utc>, Result<Ladder, String>)>,
+    /// When the last reading that failed began.
+    failed: Option<(Instant, Error)>,
+}
 
 impl Ladders {
     /// A course's stages; read anew if they are old.
@@ -146,26 +152,38 @@ impl Ladders {
         course: &str,
         now: DateTime<Utc>,
     ) -> Result<Ladder, CrmError> {
+        let asked_at = Instant::now();
         let key = (linked.account.clone(), course.to_owned());
-        let known = self.with(|known| known.get(&key).cloned());
-        if let Some((read_at, ladder)) = known
-            && (now - read_at).abs() < ladder.fresh_for()
+        let mut readings = self.0.lock().await;
+        if let Some((read_at, ladder)) = readings.known.get(&key)
+            && (now - *read_at).abs() < fresh_for(ladder)
         {
-            return Ok(ladder);
+            return ladder.clone().map_err(CrmError::Missing);
+        }
+        if let Some((began, error)) = &readings.failed
+            && asked_at <= *began
+        {
+            return Err(error.clone().into());
         }
         let Some(course) = courses.named(course) else {
             return Err(CrmError::Missing(format!(
                 "course {course} is not configured any more"
             )));
         };
-        let pipelines = read_pipelines(&linked.client).await?;
-        let ladder = Ladder::of(course, &pipelines)?;
-        self.with(|known| known.insert(key, (now, ladder.clone())));
-        Ok(ladder)
-    }
-
-    fn with<T>(&self, f: impl FnOnce(&mut Known) -> T) -> T {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let began = Instant::now();
+        let pipelines = match read_pipelines(&linked.client).await {
+            Err(CrmError::Sdk(error)) => {
+                readings.failed = Some((began, error.clone()));
+                return Err(error.into());
+            }
+            pipelines => pipelines?,
+        };
+        let ladder = match Ladder::of(course, &pipelines) {
+            Err(CrmError::Missing(what)) => Err(what),
+            ladder => Ok(ladder?),
+        };
+        readings.known.insert(key, (now, ladder.clone()));
+        ladder.map_err(CrmError::Missing)
     }
 }
 
