@@ -6,6 +6,7 @@
 //! * [`auth_routes`] are the routes by which an administrator connects it and looks after it.
 //! * [`audit_log`] and [`audit_command`] write down who is about to change what; [`audit_routes`] show it.
 //! * [`Hands`] work on a queue of jobs that need the account, and hold it while amoCRM is away or refuses.
+//! * [`read_webhook`] and [`read_signed_webhook`] read what amoCRM and webhook-gateway tell.
 //! * [`add_marked_note`] and [`add_task_once`] find what an earlier attempt has made before they make it again.
 //! * [`Opening`] opens the database; [`doctor`], the parts of health and [`Queue::measure`] look at all of it.
 //!
@@ -20,6 +21,7 @@ mod email;
 mod error;
 mod figures;
 mod health;
+mod hooks;
 mod meter;
 mod once;
 mod open;
@@ -36,6 +38,10 @@ pub use self::email::normalise_email;
 pub use self::error::{CrmError, Verdict};
 pub use self::figures::FIGURES;
 pub use self::health::{amocrm_part, database_part, disk_part, queue_part};
+pub use self::hooks::{
+    WEBHOOK_PATIENCE, WebhookHeard, check_webhook_account, is_signed_webhook, read_signed_webhook,
+    read_webhook, refuse_webhook, webhook_too_slow,
+};
 pub use self::once::{add_marked_note, add_task_once};
 pub use self::open::{Opening, patiently};
 pub use self::problem::{crm_problem, store_problem};

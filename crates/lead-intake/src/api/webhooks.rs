@@ -1,19 +1,18 @@
 //! Webhooks of amoCRM: a stage changed there changes the status here.
 
-use std::time::Duration;
-
-use amocrm_sdk::webhook::{
-    self, AccountRef, Action, CLOUD_EVENTS_JSON, CloudEvent, Event, LeadEvent,
-};
-use amocrm_sdk::{AccountId, PipelineId, StatusId};
+use amocrm_sdk::webhook::{AccountRef, Action, Event, LeadEvent};
+use amocrm_sdk::{PipelineId, StatusId};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
-use http::{HeaderMap, StatusCode, header};
+use connection::{
+    WEBHOOK_PATIENCE, check_webhook_account, is_signed_webhook, read_signed_webhook, read_webhook,
+    refuse_webhook, webhook_too_slow,
+};
+use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use service_kit::http::{ApiPath, Problem};
-use service_kit::signature::WEBHOOK_SIGNATURE;
 use store::{LeadRow, ReportKind, Stage, StageHeard, StageReport, StatusOrigin, Store};
 use utoipa::ToSchema;
 
@@ -24,8 +23,6 @@ use super::webhooks_manager::{follow, tells_a_manager};
 use crate::crm::{Crm, Mapping, Meaning};
 use crate::webhook_path::WebhookPath;
 
-/// amoCRM waits two seconds (`01-auth-limits-webhooks.md` §6.9); after this we ask it to come again.
-const ANSWER_WITHIN: Duration = Duration::from_millis(1_500);
 /// How far amoCRM's clock may be ahead of ours.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(5);
 
@@ -126,36 +123,17 @@ async fn receive_any(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Json<WebhookReceipt>, ApiError> {
-    let kind = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    if headers.contains_key(WEBHOOK_SIGNATURE) || kind.starts_with(CLOUD_EVENTS_JSON) {
-        check_signature(state, headers, body)?;
-        let envelope = CloudEvent::from_json(body).map_err(|error| unreadable(&error))?;
-        let (account, events) = (envelope.account, vec![envelope.event]);
-        return take(state, &account, &events, StatusOrigin::Gateway).await;
-    }
-    check_secret(state, secret).await?;
-    let parsed = if kind.starts_with("application/json") {
-        webhook::parse_json(body)
+    let (heard, origin) = if is_signed_webhook(headers) {
+        let keys = state.config.status.gateway_keys();
+        let now = state.clock.now();
+        let heard =
+            read_signed_webhook(headers, body, keys.as_ref(), "INTAKE_GATEWAY_SECRET", now)?;
+        (heard, StatusOrigin::Gateway)
     } else {
-        webhook::parse(body)
+        check_secret(state, secret).await?;
+        (read_webhook(headers, body)?, StatusOrigin::Webhook)
     };
-    let payload = parsed.map_err(|error| unreadable(&error))?;
-    // The others are not to be sent again and again for its sake.
-    for problem in &payload.problems {
-        refuse("item");
-        tracing::warn!("an item of a webhook is left out: {problem}");
-    }
-    take(
-        state,
-        &payload.account,
-        &payload.events,
-        StatusOrigin::Webhook,
-    )
-    .await
+    take(state, &heard.account, &heard.events, origin).await
 }
 
 /// The secret in the address is all the proof there is: amoCRM does not sign webhooks.
@@ -166,39 +144,8 @@ async fn check_secret(state: &AppState, given: Option<&str>) -> Result<(), ApiEr
     if !is_open && path.admits(given).await? {
         return Ok(());
     }
-    refuse("secret");
+    refuse_webhook("secret");
     Err(ApiError::NotFound("there is nothing here"))
-}
-
-fn check_signature(state: &AppState, headers: &HeaderMap, body: &[u8]) -> Result<(), ApiError> {
-    let unauthorized =
-        |detail: String| ApiError::from(Problem::new(StatusCode::UNAUTHORIZED).detail(detail));
-    let Some(keys) = state.config.status.gateway_keys() else {
-        refuse("no_gateway");
-        return Err(unauthorized(
-            "signed deliveries are not expected here: set INTAKE_GATEWAY_SECRET".to_owned(),
-        ));
-    };
-    match keys.verify(headers, body, state.clock.now()) {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            refuse("signature");
-            Err(unauthorized(error.to_string()))
-        }
-    }
-}
-
-fn unreadable(error: &dyn std::fmt::Display) -> ApiError {
-    refuse("body");
-    Problem::new(StatusCode::BAD_REQUEST)
-        .detail(error.to_string())
-        .into()
-}
-
-/// Counts and tells a refusal; nothing of what came is repeated.
-fn refuse(reason: &'static str) {
-    metrics::counter!("webhook_refusals_total", "reason" => reason).increment(1);
-    tracing::warn!(webhook.refusal = reason, "a webhook was refused");
 }
 
 async fn take(
@@ -208,31 +155,13 @@ async fn take(
     origin: StatusOrigin,
 ) -> Result<Json<WebhookReceipt>, ApiError> {
     let work = async {
-        check_account(&state.crm, account).await?;
+        check_webhook_account(&state.crm, account).await?;
         hear(state, events).await?;
         hear_all(state, events, origin).await
     };
-    match tokio::time::timeout(ANSWER_WITHIN, work).await {
+    match tokio::time::timeout(WEBHOOK_PATIENCE, work).await {
         Ok(receipt) => receipt.map(Json),
-        Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE)
-            .detail("storing took too long; send it again")
-            .retry_after(5)
-            .into()),
-    }
-}
-
-/// A webhook of another account is none of our business.
-async fn check_account(crm: &Crm, account: &AccountRef) -> Result<(), ApiError> {
-    let theirs = account.id.map(AccountId::get);
-    let ours = crm.account_id().await?;
-    match (theirs, ours) {
-        (Some(theirs), Some(ours)) if theirs != ours => {
-            refuse("account");
-            Err(Problem::new(StatusCode::FORBIDDEN)
-                .detail("the webhook is about another account than the one we are connected to")
-                .into())
-        }
-        _ => Ok(()),
+        Err(_) => Err(webhook_too_slow().into()),
     }
 }
 
