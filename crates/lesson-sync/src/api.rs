@@ -6,6 +6,7 @@ mod key;
 mod log;
 mod progress;
 mod state;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -44,6 +45,17 @@ pub const OPEN_ROUTES: &[OpenRoute] = &[
         "/api/lessons/progress",
         "the platform asks for a student; it knows LESSON_API_KEY",
     ),
+    OpenRoute::new(
+        "POST",
+        "/webhooks/amocrm/{secret}",
+        "amoCRM posts webhooks; the address is the proof",
+    ),
+    OpenRoute::new(
+        "POST",
+        "/webhooks/gateway",
+        "webhook-gateway delivers; every delivery is signed",
+    ),
+    OpenRoute::new("GET", "/webhooks/test", "the doctor asks; tells nothing"),
     AUTH_OPEN_ROUTES[0],
     AUTH_OPEN_ROUTES[1],
     OpenRoute::new(
@@ -78,6 +90,7 @@ const OPERATOR: &[Route] = &[("GET", "/api/auth/amo/test")];
     ),
     tags(
         (name = "lessons", description = "Finished lessons / Пройденные уроки"),
+        (name = "webhooks", description = "What managers do in amoCRM / Что менеджеры делают в amoCRM"),
         (name = "auth", description = "Connection to amoCRM / Подключение к amoCRM"),
         (name = "audit", description = "Who has changed what / Кто что менял"),
     )
@@ -92,6 +105,9 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .routes(routes!(completed::batch))
         .routes(routes!(progress::progress))
         .routes(routes!(log::list))
+        .routes(routes!(webhooks::amocrm))
+        .routes(routes!(webhooks::gateway))
+        .routes(routes!(webhooks::test))
         .merge(auth_routes(Arc::clone(&state.crm)))
         .merge(audit_routes(&state.store))
         .with_state(state.clone())

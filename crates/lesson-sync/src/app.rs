@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, AppState};
+use crate::callbacks::Callbacks;
 use crate::config::Config;
 use crate::figures::FIGURES;
 use crate::finals::Finals;
@@ -24,6 +25,7 @@ pub struct App {
     state: AppState,
     syncer: Syncer,
     finals: Finals,
+    callbacks: Callbacks,
 }
 
 impl App {
@@ -44,9 +46,11 @@ impl App {
         let crm = Arc::new(Crm::new(setup, store.clone(), clock));
         let syncer = Syncer::new(Arc::clone(&config), Arc::clone(&crm));
         let finals = Finals::new(Arc::clone(&config), Arc::clone(&crm));
+        let callbacks = Callbacks::new(Arc::clone(&config), Arc::clone(&crm), syncer.clone());
         Self {
             syncer,
             finals,
+            callbacks,
             state: AppState { config, store, crm },
         }
     }
@@ -73,7 +77,9 @@ impl App {
     pub async fn work(&self, shutdown: CancellationToken) {
         let drain = self.state.config.server.drain();
         let finals = Box::pin(self.finals.run(shutdown.clone(), drain));
-        tokio::join!(Box::pin(self.syncer.run(shutdown, drain)), finals);
+        let callbacks = Box::pin(self.callbacks.run(shutdown.clone(), drain));
+        let moves = Box::pin(self.syncer.run(shutdown, drain));
+        tokio::join!(moves, finals, callbacks);
     }
 
     /// Listens, serves and moves deals until the token is cancelled; then lets what is in flight end.

@@ -1,6 +1,7 @@
 //! The commands beside `serve` and `doctor`.
 
 mod replay;
+mod subscribe;
 
 use std::io::Write;
 
@@ -12,6 +13,7 @@ use service_kit::clock::read_since;
 use store::{DeadLetterFilter, LESSON_SYNC};
 
 pub use self::replay::{Replay, replay};
+pub use self::subscribe::subscribe;
 use crate::App;
 use crate::sync::{QUEUE, explain, normalise, read_pipelines};
 

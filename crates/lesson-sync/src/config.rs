@@ -3,6 +3,7 @@
 mod courses;
 mod finals;
 mod lessons;
+mod two_way;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use service_kit::config::{
 pub use self::courses::{Course, Courses, DealRule, Lesson, Named};
 pub use self::finals::{FinalAction, FinalTask};
 pub use self::lessons::{LESSON_VARIABLES, LessonsConfig};
+pub use self::two_way::{Callback, TWO_WAY_VARIABLES, TwoWayConfig};
 
 /// lesson-sync's own defaults, over service-kit's.
 pub const DEFAULT_TOML: &str = include_str!("../config.default.toml");
@@ -37,6 +39,8 @@ pub struct Config {
     pub delivery: DeliveryConfig,
     /// What is particular to this service.
     pub lessons: LessonsConfig,
+    /// What managers do in amoCRM comes back.
+    pub two_way: TwoWayConfig,
     /// The courses, from variables or from a file.
     pub courses: Arc<Courses>,
 }
@@ -71,6 +75,7 @@ impl Config {
         let settings = Loader::new(environment)
             .defaults(DEFAULT_TOML)
             .variables(LESSON_VARIABLES)
+            .variables(TWO_WAY_VARIABLES)
             .file(file)
             .load()?;
         let mut problems = settings.problems();
@@ -92,6 +97,7 @@ impl Config {
             security: settings.section(&mut problems),
             log: settings.section(&mut problems),
             delivery: settings.section(&mut problems),
+            two_way: settings.section(&mut problems),
             lessons,
             courses: Arc::new(courses),
         };
@@ -101,6 +107,9 @@ impl Config {
         config
             .lessons
             .check_key(&config.server, &config.security, &mut problems);
+        config
+            .two_way
+            .check_secrets(&config.security, &mut problems);
         problems.into_result()?;
         Ok(config)
     }

@@ -2,6 +2,7 @@
 
 mod account;
 mod settings;
+mod two_way;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::app::store_options;
 use crate::config::Config;
 use crate::sync::QUEUE;
 
+pub(crate) use self::two_way::destination;
 pub use connection::doctor::{Arguments, misconfigured};
 
 /// Checks everything and writes what was found to `out`.
@@ -80,6 +82,8 @@ async fn examine(config: Config) -> Report {
     ));
     check!("clock", &["connection"], |app| checks::clock(app.crm()));
     check!("stages", &["connection"], |app| account::stages(&app));
+    check!("webhook", &["connection"], |app| two_way::webhook(&app));
+    check!("callback", &["database"], |app| two_way::callback(&app));
     let report = doctor.examine().await;
     store.close().await;
     report

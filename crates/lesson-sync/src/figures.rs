@@ -22,6 +22,12 @@ pub const FIGURES: &[Figure] = &[
     ),
     Figure::counter("deals_moved_total", "Deals moved to a lesson's stage"),
     Figure::counter(
+        "deal_moves_heard_total",
+        "Moves of deals that amoCRM told of: our own, and managers'",
+    ),
+    Figure::counter("webhook_refusals_total", "Webhooks that were refused"),
+    Figure::counter("callbacks_total", "Callbacks to the platform by outcome"),
+    Figure::counter(
         "final_actions_total",
         "What became of final actions, by outcome",
     ),

@@ -9,6 +9,7 @@
 
 mod api;
 mod app;
+mod callbacks;
 pub mod commands;
 mod config;
 pub mod doctor;
@@ -18,6 +19,9 @@ mod sync;
 
 pub use self::api::OPEN_ROUTES;
 pub use self::app::App;
-pub use self::config::{Config, DEFAULT_TOML, LESSON_VARIABLES, LessonsConfig};
+pub use self::config::{
+    Callback, Config, DEFAULT_TOML, LESSON_VARIABLES, LessonsConfig, TWO_WAY_VARIABLES,
+    TwoWayConfig,
+};
 pub use self::config::{Course, Courses, DealRule, FinalAction, FinalTask, Lesson, Named};
 pub use self::figures::FIGURES;

@@ -31,6 +31,8 @@ enum Command {
     Pipelines,
     /// Looks for a student's deal and says why this one; changes nothing.
     FindLead(commands::FindLead),
+    /// Asks amoCRM to tell of moved deals at PUBLIC_URL.
+    Subscribe,
     /// Renews the tokens now.
     RefreshToken,
     /// Puts lessons that were given up back into the queue.
@@ -92,6 +94,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::RefreshToken => {
             commands::refresh_token(&App::open(config).await?, &mut out).await?;
         }
+        Command::Subscribe => commands::subscribe(&App::open(config).await?, &mut out).await?,
         Command::Retry => commands::retry(&App::open(config).await?, &mut out).await?,
         Command::Replay(arguments) => {
             commands::replay(&App::open(config).await?, &arguments, &mut out).await?;

@@ -19,8 +19,8 @@ use amocrm_sdk::batcher::BatchPolicy;
 use amocrm_sdk::{Client, LeadId, StatusId};
 use connection::{Crm, CrmError, Hands, Linked, Queue, Verdict, Work};
 use store::{
-    Ack, Claimed, Completion, CompletionState, LESSON_FINAL, LESSON_SYNC, LessonEnd, LessonNext,
-    LessonOutcome, RetryAfter, StoreError, Student,
+    Ack, Claimed, Completion, CompletionState, LESSON_CALLBACK, LESSON_FINAL, LESSON_SYNC,
+    LessonEnd, LessonNext, LessonOutcome, RetryAfter, StoreError, Student,
 };
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -49,7 +49,7 @@ const BUSY_PAUSE: Duration = Duration::from_secs(1);
 /// The jobs of this service.
 pub(crate) const QUEUE: Queue = Queue {
     service: "lesson-sync",
-    kinds: &[LESSON_SYNC, LESSON_FINAL],
+    kinds: &[LESSON_SYNC, LESSON_FINAL, LESSON_CALLBACK],
     planned: &[],
 };
 
@@ -225,7 +225,7 @@ impl Syncer {
         let known = student.lead_id.and_then(|id| u64::try_from(id).ok());
         if let Some(known) = known {
             match self
-                .look(linked, &ladder, LeadId::new(known), target)
+                .look(linked, &ladder, student, LeadId::new(known), target)
                 .await?
             {
                 // There may be another, open one.
@@ -241,7 +241,7 @@ impl Syncer {
             Found::Closed { lead, stage } => return Ok(Reached::Closed { lead, stage }),
             Found::Nowhere(absence) => return Ok(absence.into()),
         };
-        match self.look(linked, &ladder, deal, target).await? {
+        match self.look(linked, &ladder, student, deal, target).await? {
             Look::Reached(reached) => Ok(reached),
             Look::Gone if is_only => Ok(Absence::Deal.into()),
             Look::Elsewhere if is_only => Ok(Absence::Pipeline.into()),
@@ -256,6 +256,7 @@ impl Syncer {
         &self,
         linked: &Linked,
         ladder: &Ladder,
+        student: &Student,
         deal: LeadId,
         target: StatusId,
     ) -> Result<Look, CrmError> {
@@ -264,7 +265,7 @@ impl Syncer {
         let Some(lock) = locks.take(&name, LOCK_LIFE).await? else {
             return Ok(Look::Reached(Reached::Busy));
         };
-        let moved = self.move_forward(ladder, deal, target).await;
+        let moved = self.move_forward(ladder, student, deal, target).await;
         // One that is not given back ends by itself.
         if let Err(error) = locks.release(&lock).await {
             tracing::debug!("a deal's lock ends by itself: {error}");
@@ -276,6 +277,7 @@ impl Syncer {
     async fn move_forward(
         &self,
         ladder: &Ladder,
+        student: &Student,
         deal: LeadId,
         target: StatusId,
     ) -> Result<Look, CrmError> {
@@ -300,6 +302,13 @@ impl Syncer {
                 stage,
                 moved: false,
             }));
+        }
+        if self.config.two_way.hears() {
+            // What amoCRM tells of it has to be known for our own, even before the answer or after a crash.
+            let lessons = self.crm.store().lessons();
+            lessons
+                .begin_move(student.id, raw(lead), raw(target.get()))
+                .await?;
         }
         let update = batcher.leads().update(deal);
         update.stage(ladder.pipeline(), target).await?;

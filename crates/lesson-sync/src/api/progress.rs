@@ -44,8 +44,23 @@ pub(crate) struct CourseProgress {
     pub lead_id: Option<i64>,
     /// What the next move waits for: `no_contact`, `no_deal`, `not_in_pipeline`.
     pub waiting: Option<String>,
+    /// The last move of the deal by somebody else than us, if amoCRM tells of them.
+    pub manager: Option<ManagerStage>,
     /// The finished lessons.
     pub lessons: Vec<LessonProgress>,
+}
+
+/// Where a manager has moved the deal.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ManagerStage {
+    /// The stage.
+    pub stage_id: i64,
+    /// The stage before, if amoCRM has told.
+    pub old_stage_id: Option<i64>,
+    /// When.
+    pub moved_at: DateTime<Utc>,
+    /// Who it was, if amoCRM has told; `0` is a robot.
+    pub user_id: Option<i64>,
 }
 
 /// A finished lesson.
@@ -88,6 +103,7 @@ pub(crate) async fn progress(
     let mut courses = Vec::new();
     for student in lessons.students_of(&email).await? {
         let finished = lessons.completions(student.id).await?;
+        let manager = lessons.last_manager_move(student.id).await?;
         courses.push(CourseProgress {
             highest: finished.iter().map(|it| it.lesson).max().unwrap_or(0),
             of: config
@@ -97,6 +113,12 @@ pub(crate) async fn progress(
             course: student.course,
             lead_id: student.lead_id,
             waiting: student.waiting,
+            manager: manager.map(|moved| ManagerStage {
+                stage_id: moved.stage_id,
+                old_stage_id: moved.old_stage_id,
+                moved_at: moved.moved_at,
+                user_id: moved.by_user,
+            }),
             lessons: finished
                 .into_iter()
                 .map(|completion| LessonProgress {

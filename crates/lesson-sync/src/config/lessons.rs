@@ -65,6 +65,11 @@ impl LessonsConfig {
         Duration::from_secs(self.patience_hours.saturating_mul(3_600))
     }
 
+    /// The first pause after a failure.
+    pub fn first_pause(&self) -> Duration {
+        Duration::from_millis(self.retry_base_ms)
+    }
+
     /// How the queue is worked on.
     pub fn pace(&self, times: &DeliveryConfig) -> Pace {
         let millis = Duration::from_millis;

@@ -114,6 +114,20 @@ impl Ladder {
         }
     }
 
+    /// The highest lesson that a deal at `stage` has reached.
+    pub(crate) fn reached(&self, stage: u64) -> Option<u32> {
+        if is_final(stage) {
+            return None;
+        }
+        let place = self.place(stage)?;
+        let lessons = (1..).zip(&self.lessons);
+        let reached = lessons.filter(|(_, stage)| {
+            let lesson = stage.and_then(|stage| self.place(stage));
+            lesson.is_some_and(|lesson| lesson <= place)
+        });
+        reached.map(|(lesson, _)| lesson).max()
+    }
+
     fn place(&self, stage: u64) -> Option<usize> {
         self.order.iter().position(|id| *id == stage)
     }

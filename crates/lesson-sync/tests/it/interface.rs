@@ -1,6 +1,6 @@
 //! What the platform and an administrator are told.
 
-use lesson_sync::{Config, LESSON_VARIABLES, OPEN_ROUTES, commands};
+use lesson_sync::{Config, LESSON_VARIABLES, OPEN_ROUTES, TWO_WAY_VARIABLES, commands};
 use serde_json::{Value, json};
 use service_kit::config::Environment;
 use service_kit::http::Role;
@@ -131,7 +131,7 @@ async fn every_route_but_the_open_ones_needs_a_role_in_every_method() {
             (Role::Admin, "GET", "/api/audit"),
         ],
         undocumented: &[("GET", "/health"), ("GET", "/docs/")],
-        parameters: &[],
+        parameters: &[("{secret}", "wrong-secret-0123456")],
     };
     let closed = doors.try_all().await;
     assert!(closed > 20, "{closed}");
@@ -219,6 +219,22 @@ fn settings_that_contradict_themselves_are_told_by_their_variables() {
         ),
         (vec![("LESSON_IDS", "67,68")], "LESSON_IDS"),
         (vec![("LESSON_COURSES", "missing.toml")], "LESSON_COURSES"),
+        (
+            vec![("LESSON_FINAL_TASK_DUE", "1d")],
+            "LESSON_FINAL_TASK_DUE",
+        ),
+        (
+            vec![("LESSON_CALLBACK_URL", "http://10.0.0.1/hook")],
+            "LESSON_CALLBACK_URL: cannot be used",
+        ),
+        (
+            vec![("LESSON_CALLBACK_URL", "https://platform.example.com/")],
+            "LESSON_CALLBACK_SECRET",
+        ),
+        (
+            vec![("LESSON_WEBHOOK_SECRET", "short")],
+            "LESSON_WEBHOOK_SECRET",
+        ),
         (vec![("LESSON_API_KEY", "short")], "LESSON_API_KEY"),
         (
             vec![
@@ -262,7 +278,7 @@ fn every_variable_is_in_the_tables_and_the_example_of_courses_can_be_used() {
     for table in ["configuration.md", "configuration.ru.md"] {
         let text = std::fs::read_to_string(format!("{root}/{table}")).unwrap();
         let stages = "AMOCRM_STAGE_LESSON_";
-        for variable in LESSON_VARIABLES {
+        for variable in LESSON_VARIABLES.iter().chain(TWO_WAY_VARIABLES) {
             // Of the twenty stages the first and the last are named.
             let is_between = variable
                 .name

@@ -8,3 +8,4 @@ mod harness;
 mod interface;
 mod kill;
 mod replay;
+mod two_way;

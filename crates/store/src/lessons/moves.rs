@@ -139,7 +139,9 @@ impl Lessons {
     pub async fn last_manager_move(&self, student: i64) -> Result<Option<ManagerMove>> {
         let mut tx = self.inner.db.read().await?;
         let row = tx
-            .query(moves!("m.student = $1 ORDER BY m.moved_at DESC LIMIT 1"))
+            .query(moves!(
+                "m.student = $1 ORDER BY m.moved_at DESC, m.id DESC LIMIT 1"
+            ))
             .bind(student)
             .fetch_optional()
             .await?;
