@@ -30,7 +30,7 @@ WORKDIR /srv
 VOLUME /srv/var
 ENV SERVER_HOST=0.0.0.0 \
     SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
-EXPOSE 8000 8002
+EXPOSE 8000 8001 8002
 # There is no shell and no curl here: the program asks itself.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["/program", "health"]
 ENTRYPOINT ["/program"]

@@ -8,7 +8,7 @@ use crate::test::Counts;
 use crate::{environment, process};
 
 /// Its profile: a release that is linked in seconds.
-const PROFILE: [&str; 2] = ["--profile", "bench"];
+pub(crate) const PROFILE: [&str; 2] = ["--profile", "bench"];
 
 /// Without `-p`: features are those of the whole workspace, so the build is shared with other chores.
 const PROGRAMS: [&str; 8] = [

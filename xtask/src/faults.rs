@@ -1,7 +1,9 @@
 //! `cargo xtask faults`: processes killed, frozen and lied to, by the package `faults`.
 
+use std::ffi::OsStr;
 use std::process::Command;
 
+use crate::bench::PROFILE;
 use crate::cargo::cargo;
 use crate::postgres::{Found, Postgres, Tools};
 use crate::process;
@@ -71,6 +73,9 @@ struct Options {
     /// One database only; without it both, one after the other.
     #[arg(long)]
     backend: Option<Backend>,
+    /// Build as the benchmarks do: a long run of debug builds mostly waits for them.
+    #[arg(long)]
+    optimized: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -82,21 +87,32 @@ enum Backend {
 /// Runs it; an error if anything was lost or doubled.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     process::catch_signals()?;
-    build()?;
-    let (mut command, options) = match &arguments.subject {
+    let (subject, options) = match &arguments.subject {
         Subject::Intake { leads, options } => {
             let count = leads.to_string();
-            (program(&["intake", "--leads", &count]), options)
+            (
+                ["intake", "--leads", count.as_str()].map(str::to_owned),
+                options,
+            )
         }
         Subject::Lessons { students, options } => {
             let count = students.to_string();
-            (program(&["lessons", "--students", &count]), options)
+            (
+                ["lessons", "--students", count.as_str()].map(str::to_owned),
+                options,
+            )
         }
         Subject::Gateway { webhooks, options } => {
             let count = webhooks.to_string();
-            (program(&["gateway", "--webhooks", &count]), options)
+            (
+                ["gateway", "--webhooks", count.as_str()].map(str::to_owned),
+                options,
+            )
         }
     };
+    let profile = if options.optimized { &PROFILE[..] } else { &[] };
+    build(profile)?;
+    let mut command = program(profile, &subject);
     if let Some(seed) = options.seed {
         command.args(["--seed", &seed.to_string()]);
     }
@@ -131,7 +147,7 @@ pub(crate) fn smoke(server: Option<&Postgres>) -> Counts {
             counts.failed += 1;
         }
     };
-    if let Err(error) = build() {
+    if let Err(error) = build(&[]) {
         println!("✘ {error:#}");
         return Counts {
             failed: 1,
@@ -139,10 +155,10 @@ pub(crate) fn smoke(server: Option<&Postgres>) -> Counts {
         };
     }
     for small in SMALL {
-        run(program(&small).args(["--backend", "sqlite"]));
+        run(program(&[], &small).args(["--backend", "sqlite"]));
         if let Some(server) = server {
             let control = server.control();
-            run(program(&small)
+            run(program(&[], &small)
                 .args(["--backend", "postgres", "--postgres", &server.url()])
                 .args(["--postgres-control", &control]));
         }
@@ -157,15 +173,19 @@ fn with_server(command: &mut Command, postgres: Postgres) -> Postgres {
 }
 
 /// Without `-p`: features are those of the whole workspace, so the build is shared with other chores.
-fn build() -> anyhow::Result<()> {
-    let built = process::run("build", cargo(["build", "--quiet"]).args(PROGRAMS))?;
+fn build(profile: &[&str]) -> anyhow::Result<()> {
+    let mut build = cargo(["build", "--quiet"]);
+    let built = process::run("build", build.args(profile).args(PROGRAMS))?;
     anyhow::ensure!(built.success, "the programs do not build");
     Ok(())
 }
 
-fn program(arguments: &[&str]) -> Command {
-    let mut command = cargo(["run", "--quiet", "--bin", "faults", "--"]);
-    command.args(arguments);
+fn program(profile: &[&str], arguments: &[impl AsRef<OsStr>]) -> Command {
+    let mut command = cargo(["run", "--quiet"]);
+    command
+        .args(profile)
+        .args(["--bin", "faults", "--"])
+        .args(arguments);
     command
 }
 

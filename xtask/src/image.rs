@@ -17,8 +17,9 @@ use crate::cargo::cargo;
 use crate::process;
 
 /// What is shipped, and the command that needs an amoCRM and nothing else.
-const PROGRAMS: [(&str, &str); 2] = [
+const PROGRAMS: [(&str, &str); 3] = [
     ("lead-intake", "provision"),
+    ("lesson-sync", "pipelines"),
     ("webhook-gateway", "subscribe"),
 ];
 /// The user of the Dockerfile.
@@ -159,6 +160,11 @@ impl Image {
                 "ENCRYPTION_KEY",
                 "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned(),
             ),
+            // lesson-sync has no work without a course, and is reached by nobody without a key.
+            ("LESSON_API_KEY", "0123456789abcdef".to_owned()),
+            ("AMOCRM_PIPELINE_ID", "Asia Deals".to_owned()),
+            ("AMOCRM_STAGE_LESSON_1", "Первичный контакт".to_owned()),
+            ("AMOCRM_STAGE_LESSON_2", "Презентация".to_owned()),
             ("AMOCRM_BASE_URL", emulator.said("tls_base_url")?),
             ("AMOCRM_ACCESS_TOKEN", emulator.said("long_lived_token")?),
         ];
