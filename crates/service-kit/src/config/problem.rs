@@ -107,7 +107,8 @@ impl Problems {
         low: T,
         high: T,
     ) {
-        if value < low || value > high {
+        // What is no number is in no range.
+        if !(low..=high).contains(&value) {
             self.report_value(key, &value, &format!("is not between {low} and {high}"));
         }
     }
