@@ -147,31 +147,11 @@ async fn with_an_invalid_token_students_are_answered_and_deals_move_once_it_is_m
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_live_on_after_a_day_and_renewed_ones_win_over_stale_settings() {
     let crm = crate::harness::Crm::start().await;
-    let credentials = crm.emulator.credentials().clone();
-    let tokens = reqwest::Client::builder()
-        .no_proxy()
-        .build()
-        .unwrap()
-        .post(format!("{}/oauth2/access_token", crm.emulator.base_url()))
-        .json(&json!({
-            "client_id": credentials.client_id, "client_secret": credentials.client_secret,
-            "grant_type": "authorization_code", "code": crm.emulator.code(),
-            "redirect_uri": credentials.redirect_uri
-        }))
-        .send()
-        .await
-        .unwrap()
-        .json::<serde_json::Value>()
-        .await
-        .unwrap();
-    let refresh = tokens["refresh_token"].as_str().unwrap().to_owned();
-    let oauth = [
-        ("AMOCRM_ACCESS_TOKEN", ""),
-        ("AMOCRM_CLIENT_ID", credentials.client_id.as_str()),
-        ("AMOCRM_CLIENT_SECRET", credentials.client_secret.as_str()),
-        ("AMOCRM_REDIRECT_URI", credentials.redirect_uri.as_str()),
-        ("AMOCRM_REFRESH_TOKEN", refresh.as_str()),
-    ];
+    let oauth = crm.consent().await;
+    let oauth: Vec<_> = oauth
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     let deal = crm.applies("student@example.com").await;
     let academy = Academy::again(crm, tempfile::tempdir().unwrap(), &oauth).await;
     academy.finishes("student@example.com", 67).await;

@@ -1,15 +1,18 @@
 //! The service on a port of its own beside an emulated amoCRM, the platform and a manager.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use amocrm_emulator::{Emulator, Seed};
 use lesson_sync::{App, Config, doctor};
 use reqwest::{Method, StatusCode};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use service_kit::config::Environment;
+use store::{Keyring, Options, Store, TimeSource};
 use tempfile::TempDir;
-use testkit::{KEY, browser, eventually};
+use testkit::{KEY, TestClock, browser, eventually};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -117,6 +120,29 @@ impl Crm {
         made[0]["id"].as_i64().unwrap()
     }
 
+    /// What an administrator's consent leaves in the settings instead of a long-lived token.
+    pub(crate) async fn consent(&self) -> Vec<(&'static str, String)> {
+        let credentials = self.emulator.credentials();
+        let exchange = json!({
+            "client_id": credentials.client_id, "client_secret": credentials.client_secret,
+            "grant_type": "authorization_code", "code": self.emulator.code(),
+            "redirect_uri": credentials.redirect_uri
+        });
+        let url = format!("{}/oauth2/access_token", self.emulator.base_url());
+        let answer = self.http.post(url).json(&exchange).send().await.unwrap();
+        let tokens: Value = answer.json().await.unwrap();
+        vec![
+            ("AMOCRM_ACCESS_TOKEN", String::new()),
+            ("AMOCRM_CLIENT_ID", credentials.client_id.clone()),
+            ("AMOCRM_CLIENT_SECRET", credentials.client_secret.clone()),
+            ("AMOCRM_REDIRECT_URI", credentials.redirect_uri.clone()),
+            (
+                "AMOCRM_REFRESH_TOKEN",
+                tokens["refresh_token"].as_str().unwrap().to_owned(),
+            ),
+        ]
+    }
+
     pub(crate) async fn stage_of(&self, deal: i64) -> i64 {
         let deal = self
             .call(Method::GET, &format!("/api/v4/leads/{deal}"), None)
@@ -162,12 +188,32 @@ impl Academy {
         Self::begin(crm, folder, more).await
     }
 
+    /// With a clock of the test's, amoCRM's apart.
+    pub(crate) async fn open_at(clock: &TestClock) -> Self {
+        let (crm, folder) = (Crm::start().await, tempfile::tempdir().unwrap());
+        let settings = all_settings(&crm, &folder, &[]);
+        let database = SecretString::from(settings["DATABASE_URL"].as_str());
+        let config = Config::load(Environment::from_pairs(settings), None).unwrap();
+        let options = Options::new()
+            .clock(clock.hands())
+            .time_source(TimeSource::Process)
+            .keyring(Keyring::parse(&SecretString::from(KEY)).unwrap());
+        let store = Store::open(&database, options).await.unwrap();
+        store.migrate().await.unwrap();
+        let app = App::with_store(config, store, Arc::new(clock.clone()));
+        Self::serve(crm, folder, app).await
+    }
+
     async fn begin(crm: Crm, folder: TempDir, more: &[(&str, &str)]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let settings = all_settings(&crm, &folder, more);
         let config = Config::load(Environment::from_pairs(settings), None).unwrap();
         let app = App::open(config).await.unwrap();
+        Self::serve(crm, folder, app).await
+    }
+
+    async fn serve(crm: Crm, folder: TempDir, app: App) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
         let server = tokio::spawn({
             let (app, shutdown) = (app.clone(), shutdown.clone());

@@ -4,8 +4,10 @@
 mod company;
 mod documents;
 mod finals;
+mod guide;
 mod harness;
 mod interface;
 mod kill;
+mod outages;
 mod replay;
 mod two_way;
