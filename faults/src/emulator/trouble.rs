@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::Emulator;
 use crate::plan::{chances, moments};
@@ -131,7 +131,9 @@ pub(crate) async fn happen(
             expired += 1;
         }
     }
-    sleep(LONG).await;
+    let end = Instant::now() + LONG;
+    forget_until(emulator, &mut planned, end).await?;
+    sleep_until(end).await;
     emulator.calm().await?;
     Ok(expired)
 }
