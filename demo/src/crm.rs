@@ -42,6 +42,11 @@ impl Crm {
         answer.json_of(&[200])
     }
 
+    /// Makes.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.call(Method::POST, path, body).await?.json_of(&[200])
+    }
+
     /// Changes.
     pub(crate) async fn patch(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         self.call(Method::PATCH, path, body).await?.json_of(&[200])

@@ -1,4 +1,4 @@
-//! The three programs, their ports and their data.
+//! The programs, their ports and their data.
 
 use std::fs::{self, File, TryLockError};
 use std::net::SocketAddr;
@@ -17,6 +17,8 @@ use crate::logs;
 
 /// Where lead-intake listens unless somebody else does.
 const INTAKE_PORT: u16 = 8000;
+/// Where lesson-sync listens unless somebody else does.
+const LESSONS_PORT: u16 = 8001;
 /// Where webhook-gateway listens unless somebody else does.
 const GATEWAY_PORT: u16 = 8002;
 /// Where the emulator listens unless somebody else does.
@@ -25,6 +27,7 @@ const EMULATOR_PORT: u16 = 8900;
 /// The services, as their data and the subscriber are called.
 pub(crate) const INTAKE: &str = "lead-intake";
 pub(crate) const GATEWAY: &str = "webhook-gateway";
+pub(crate) const LESSONS: &str = "lesson-sync";
 
 /// What the emulator keeps across runs.
 const EMULATOR_STATE: &str = "amocrm.json";
@@ -130,6 +133,7 @@ pub(crate) struct House {
     emulator: Option<Emulator>,
     intake: Option<Service<lead_intake::App>>,
     gateway: Option<Service<webhook_gateway::App>>,
+    lessons: Option<Service<lesson_sync::App>>,
     /// Bound before the emulator starts, which has to know the redirect address.
     listener: Option<TcpListener>,
     /// Signs what the gateway delivers to lead-intake.
@@ -152,6 +156,7 @@ impl House {
             emulator: None,
             intake: None,
             gateway: None,
+            lessons: None,
             listener: None,
             signing_secret: signing_secret(),
         }
@@ -241,6 +246,46 @@ impl House {
         Ok(())
     }
 
+    /// Starts lesson-sync for one course. `token` is that of its own integration.
+    pub(crate) async fn start_lessons(
+        &mut self,
+        token: String,
+        pipeline: &str,
+        stages: &[&str],
+    ) -> anyhow::Result<()> {
+        let listener = self.workshop.listen(LESSONS_PORT).await?;
+        let address = listener.local_addr()?;
+        let base_url = format!("http://{address}");
+        let settings = [
+            ("SERVER_HOST", address.ip().to_string()),
+            ("SERVER_PORT", address.port().to_string()),
+            ("PUBLIC_URL", base_url.clone()),
+            ("DATABASE_URL", self.database_url(LESSONS)),
+            ("AMOCRM_BASE_URL", self.emulator()?.base_url().to_owned()),
+            ("AMOCRM_ACCESS_TOKEN", token),
+            ("AMOCRM_PIPELINE_ID", pipeline.to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value));
+        let stages = (1..).zip(stages);
+        let stages = stages
+            .map(|(lesson, stage)| (format!("AMOCRM_STAGE_LESSON_{lesson}"), (*stage).to_owned()));
+        let environment = Environment::from_pairs(settings.into_iter().chain(stages));
+        let config = lesson_sync::Config::load(environment, None)?;
+        let app = Box::pin(lesson_sync::App::open(config)).await?;
+        let stop = CancellationToken::new();
+        let task = tokio::spawn({
+            let (app, stop) = (app.clone(), stop.clone());
+            async move { Box::pin(app.run_on(listener, stop)).await }
+        });
+        self.lessons = Some(Service {
+            app,
+            base_url,
+            stop,
+            task,
+        });
+        Ok(())
+    }
+
     /// What a person would write into gateway.toml.
     fn subscribers(&self) -> String {
         let url = self.intake_url("/api/webhooks/amo");
@@ -288,6 +333,15 @@ impl House {
         format!("{base}{path}")
     }
 
+    /// An address of lesson-sync.
+    pub(crate) fn lessons_url(&self, path: &str) -> String {
+        let base = self
+            .lessons
+            .as_ref()
+            .map_or("", |lessons| &lessons.base_url);
+        format!("{base}{path}")
+    }
+
     /// Lets all end what they have begun: first who sends, then who is sent to.
     pub(crate) async fn shutdown(self) {
         if let Some(gateway) = self.gateway {
@@ -295,6 +349,9 @@ impl House {
         }
         if let Some(intake) = self.intake {
             intake.end(INTAKE).await;
+        }
+        if let Some(lessons) = self.lessons {
+            lessons.end(LESSONS).await;
         }
         if let Some(emulator) = self.emulator {
             emulator.shutdown().await;

@@ -1,6 +1,6 @@
 //! `cargo xtask demo`: the main job from a form to the CRM and back, on this machine, told line by line.
 //!
-//! The emulator, lead-intake and webhook-gateway run inside this process, as libraries, but everything between them, and everything this
+//! The emulator, lead-intake, lesson-sync and webhook-gateway run inside this process, as libraries, but everything between them, and everything this
 //! program does to them, goes over HTTP: the visitor's form, the administrator's browser, the manager's CRM. A line is
 //! printed after the fact it tells was read back from the side that has to know it.
 

@@ -29,6 +29,13 @@ pub(crate) async fn show(house: &House, language: Language) {
             ),
         ),
         (
+            house.lessons_url("/docs/"),
+            words(
+                "the API of lesson-sync: lessons, and what became of them",
+                "API lesson-sync: уроки и что с ними стало",
+            ),
+        ),
+        (
             house.intake_url("/api/auth/amo"),
             words(
                 "connect once more: the consent page",
@@ -63,6 +70,7 @@ pub(crate) async fn show(house: &House, language: Language) {
     println!("  curl -s -X PUT '{leads}/1/status?status=contacted'");
     println!("  curl -s {}", house.intake_url("/api/auth/amo/status"));
     println!("  curl -s '{}'", house.gateway_url("/api/events?limit=5"));
+    println!("  curl -s '{}'", house.lessons_url("/api/sync/log?limit=5"));
     println!("  curl -s -X POST {emulator}/_emulator/tokens/expire");
     let logs = house.workshop.logs_shown();
     let last = say!(

@@ -2,6 +2,7 @@
 
 mod burst;
 mod connect;
+mod course;
 mod expiry;
 mod gateway;
 mod manager;
@@ -32,7 +33,7 @@ pub(crate) async fn tell(teller: &mut Teller, house: &mut House) -> Result<(), B
         "Заявка проходит путь с лендинга в amoCRM и обратно. Всё происходит на этой машине.",
     ));
 
-    teller.chapter(language.pick("Three programs start", "Запускаются три программы"));
+    teller.chapter(language.pick("Four programs start", "Запускаются четыре программы"));
     let stage = start::all(teller, house).await?;
 
     teller.chapter(language.pick(
@@ -66,6 +67,9 @@ pub(crate) async fn tell(teller: &mut Teller, house: &mut House) -> Result<(), B
         "Двадцать посетителей в один момент",
     ));
     burst::delivered(teller, &stage).await?;
+
+    teller.chapter(language.pick("A student finishes lessons", "Студент проходит уроки"));
+    course::finished(teller, &stage).await?;
 
     teller.chapter(language.pick("What stays on the disk", "Что остаётся на диске"));
     secrets::kept(teller, &stage).await

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::house::{GATEWAY, INTAKE, shown};
-use crate::story::Stage;
+use crate::house::{GATEWAY, INTAKE, LESSONS, shown};
 use crate::story::visitor::PRIVATE;
+use crate::story::{Stage, course};
 use crate::teller::{Broken, Expecting as _, Failed, Step, Teller, Told, ensure};
 use crate::words::{Language, say};
 
@@ -33,14 +33,15 @@ fn search(language: Language, stage: &Stage<'_>) -> Step<()> {
             .split(|byte| *byte == b'\n')
             .count()
             .saturating_sub(1);
-        for needle in TOKENS.iter().chain(&PRIVATE).chain([&secret, &signing]) {
+        let private = PRIVATE.iter().chain([&course::MAILBOX]);
+        for needle in TOKENS.iter().chain(private).chain([&secret, &signing]) {
             absent(&file, &content, needle, expected)?;
         }
     }
     ensure(lines > 0, "logs that hold something", "empty logs")?;
     let mut bytes = 0;
     // The write-ahead log is a part of the database.
-    let parts = [INTAKE, GATEWAY]
+    let parts = [INTAKE, GATEWAY, LESSONS]
         .into_iter()
         .flat_map(|service| ["", "-wal"].map(|suffix| (service, suffix)));
     for (service, suffix) in parts {

@@ -1,14 +1,14 @@
 //! The programs start, and say so themselves.
 
 use crate::crm::{Crm, integration, list, number, text};
-use crate::house::{GATEWAY, House, INTAKE, shown};
+use crate::house::{GATEWAY, House, INTAKE, LESSONS, shown};
 use crate::http::Http;
-use crate::story::Stage;
+use crate::story::{Stage, course};
 use crate::teller::{Broken, Expecting as _, Failed, Step, Teller, Told, ensure};
 use crate::wait::{LONG, OFTEN, until};
 use crate::words::{Language, say};
 
-/// The emulator, then lead-intake, then the gateway that brings it webhooks.
+/// The emulator, then lead-intake, then the gateway that brings it webhooks, then lesson-sync.
 pub(super) async fn all<'a>(
     teller: &mut Teller,
     house: &'a mut House,
@@ -17,6 +17,7 @@ pub(super) async fn all<'a>(
     let (http, crm, began) = teller.step(emulator(language, house)).await?;
     teller.step(intake(language, house, &http)).await?;
     teller.step(gateway(language, house, &http)).await?;
+    teller.step(lessons(language, house, &http, &crm)).await?;
     Ok(Stage {
         house,
         http,
@@ -82,6 +83,30 @@ async fn gateway(language: Language, house: &mut House, http: &Http) -> Step<()>
         language,
         "webhook-gateway answers at {url}: ready, with lead-intake as its subscriber",
         "webhook-gateway отвечает на {url}: готов, его подписчик — lead-intake"
+    ))
+    .detail(format!("{database}: {file}"));
+    Ok(((), told))
+}
+
+async fn lessons(language: Language, house: &mut House, http: &Http, crm: &Crm) -> Step<()> {
+    let expected = "lesson-sync ready, with its database open";
+    course::opened(crm).await.expecting(expected)?;
+    let amocrm = house.emulator().expecting(expected)?.base_url().to_owned();
+    let token = integration(http, &amocrm, LESSONS)
+        .await
+        .expecting(expected)?;
+    house
+        .start_lessons(token, course::PIPELINE, &course::STAGES[1..])
+        .await
+        .expecting(expected)?;
+    let database = ready(http, &house.lessons_url("/health"), expected).await?;
+    let url = house.lessons_url("");
+    let file = shown(&house.workshop.database(LESSONS));
+    let pipeline = course::PIPELINE;
+    let told = Told::new(say!(
+        language,
+        "lesson-sync answers at {url}: ready, for the pipeline «{pipeline}»",
+        "lesson-sync отвечает на {url}: готов, для воронки «{pipeline}»"
     ))
     .detail(format!("{database}: {file}"));
     Ok(((), told))
