@@ -22,7 +22,7 @@ use store::{
     Ack, Claimed, Completion, CompletionState, LESSON_CALLBACK, LESSON_FINAL, LESSON_SYNC,
     LessonEnd, LessonNext, LessonOutcome, RetryAfter, StoreError, Student,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +43,9 @@ const LOCK_LIFE: Duration = Duration::from_mins(3);
 /// How long the first of several students waits for company on the way to amoCRM. Nobody waits for the deal, and a permit
 /// takes longer than this at 7 requests a second.
 const GATHER: Duration = Duration::from_millis(100);
+/// Students whose job is at the database at a moment. More would gain nothing, and whoever tells of a lesson would have to
+/// wait behind them.
+const AT_DATABASE: usize = 8;
 /// When somebody else has the deal.
 const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -62,6 +65,7 @@ pub(crate) struct Syncer {
     ladders: Arc<Ladders>,
     gathered: Arc<Mutex<Option<Gathered>>>,
     directory: Directory,
+    database: Arc<Semaphore>,
 }
 
 /// Gathers what all hands read and move into few requests.
@@ -101,6 +105,7 @@ impl Syncer {
             ladders: Arc::default(),
             gathered: Arc::default(),
             directory: Directory::default(),
+            database: Arc::new(Semaphore::new(AT_DATABASE)),
             config,
             crm,
         }
@@ -262,10 +267,13 @@ impl Syncer {
     ) -> Result<Look, CrmError> {
         let locks = self.crm.store().locks();
         let name = format!("lesson.deal/{}/{}", linked.account, deal.get());
+        let turn = self.turn().await;
         let Some(lock) = locks.take(&name, LOCK_LIFE).await? else {
             return Ok(Look::Reached(Reached::Busy));
         };
+        drop(turn);
         let moved = self.move_forward(ladder, student, deal, target).await;
+        let _turn = self.turn().await;
         // One that is not given back ends by itself.
         if let Err(error) = locks.release(&lock).await {
             tracing::debug!("a deal's lock ends by itself: {error}");
@@ -319,6 +327,11 @@ impl Syncer {
             stage: target.get(),
             moved: true,
         }))
+    }
+
+    /// A student's turn at the database. The claims of those who wait are renewed meanwhile.
+    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.database.acquire().await.ok()
     }
 
     /// One for all hands. A batch carries several jobs, so what leaves through it is not guarded by the claim of one: it
@@ -409,7 +422,9 @@ impl Syncer {
             final_lesson: self.config.courses.final_lesson(&student.course),
             next,
         };
+        let turn = self.turn().await;
         let ack = self.crm.store().lessons().record(outcome, job).await?;
+        drop(turn);
         if ack.is_recorded() && is_end {
             for end in ends {
                 metrics::counter!("lessons_ended_total", "outcome" => end.outcome).increment(1);
@@ -426,10 +441,12 @@ impl Work for Syncer {
             return jobs.bury(job, "unreadable payload", None).await;
         };
         let lessons = self.crm.store().lessons();
+        let turn = self.turn().await;
         let Some(student) = lessons.student(student).await? else {
             return jobs.complete(job).await;
         };
         let completions = lessons.completions(student.id).await?;
+        drop(turn);
         if job.claims() > MAX_CLAIMS {
             let error = CrmError::Gone(format!(
                 "claimed {MAX_CLAIMS} times without an outcome: its workers end before they can report"
