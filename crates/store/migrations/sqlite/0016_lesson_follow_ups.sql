@@ -2,8 +2,8 @@
 
 -- The final action of a student of a course: once, step by step.
 CREATE TABLE lesson_finals (
-    student    INTEGER PRIMARY KEY REFERENCES lesson_students (id),
-    completion INTEGER NOT NULL REFERENCES lesson_completions (id),
+    student    INTEGER PRIMARY KEY REFERENCES lesson_students (id) ON DELETE CASCADE,
+    completion INTEGER NOT NULL,
     lead_id    INTEGER NOT NULL,
     tagged_at  INTEGER,
     tasked_at  INTEGER,
@@ -26,7 +26,7 @@ CREATE INDEX lesson_own_moves_age ON lesson_own_moves (begun_at);
 -- Moves of students' deals by others.
 CREATE TABLE lesson_manager_moves (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
-    student      INTEGER NOT NULL REFERENCES lesson_students (id),
+    student      INTEGER NOT NULL REFERENCES lesson_students (id) ON DELETE CASCADE,
     lead_id      INTEGER NOT NULL,
     pipeline_id  INTEGER,
     old_stage_id INTEGER,

@@ -16,6 +16,7 @@ mod jobs;
 mod jobs_model;
 mod leads;
 mod lessons;
+mod lessons_follow_ups;
 mod locks;
 mod managers;
 mod meta;
