@@ -12,6 +12,7 @@ mod canned;
 mod emulator;
 mod gateway;
 mod intake;
+mod lessons;
 mod load;
 mod place;
 mod report;
@@ -39,6 +40,8 @@ enum What {
     Intake(intake::Arguments),
     /// webhook-gateway: webhooks taken per second, deliveries, answers while a subscriber hangs and much waits, memory.
     Gateway(gateway::Arguments),
+    /// lesson-sync: lessons taken per second, requests to amoCRM for a moved deal, how long ten thousand take, memory.
+    Lessons(lessons::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         What::Sdk(arguments) => sdk::run(&arguments),
         What::Intake(arguments) => intake::run(&arguments),
         What::Gateway(arguments) => gateway::run(&arguments),
+        What::Lessons(arguments) => lessons::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

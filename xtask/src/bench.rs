@@ -11,7 +11,7 @@ use crate::{environment, process};
 pub(crate) const PROFILE: [&str; 2] = ["--profile", "bench"];
 
 /// Without `-p`: features are those of the whole workspace, so the build is shared with other chores.
-const PROGRAMS: [&str; 8] = [
+const PROGRAMS: [&str; 10] = [
     "--bin",
     "bench",
     "--bin",
@@ -20,6 +20,8 @@ const PROGRAMS: [&str; 8] = [
     "lead-intake",
     "--bin",
     "webhook-gateway",
+    "--bin",
+    "lesson-sync",
 ];
 
 /// What to measure.
@@ -47,6 +49,13 @@ enum What {
         #[arg(long)]
         quick: bool,
     },
+    /// lesson-sync: lessons taken per second on SQLite and PostgreSQL, requests to amoCRM for a moved deal when ten thousand
+    /// students finish a lesson at once, how long that takes, memory.
+    Lessons {
+        /// Seconds instead of minutes: shows that the benchmark works, not how fast anything is.
+        #[arg(long)]
+        quick: bool,
+    },
     /// lead-intake: leads taken per second on SQLite and PostgreSQL, answers while amoCRM is away, the way of a lead to
     /// amoCRM, memory.
     Intake {
@@ -70,6 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         What::Intake { quick } => on_databases("intake", quick),
         What::Gateway { quick } => on_databases("gateway", quick),
+        What::Lessons { quick } => on_databases("lessons", quick),
     }
 }
 
@@ -92,7 +102,7 @@ pub(crate) fn smoke(postgres_url: Option<&str>) -> Counts {
     };
     let mut counts = Counts::default();
     let sdk = build(&[]).and_then(|()| measure(&[], ["sdk", "--quick"]));
-    for done in [sdk, quick("intake"), quick("gateway")] {
+    for done in [sdk, quick("intake"), quick("gateway"), quick("lessons")] {
         match done {
             Ok(()) => counts.passed += 1,
             Err(error) => {
