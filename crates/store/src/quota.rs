@@ -5,8 +5,8 @@
 //! locked; read before, it could be older than the last permit, and the next one would come too early.
 //!
 //! A commit that takes long delivers a permit late, and a request sent then meets those that come after it on the
-//! schedule. So a permit is taken for a moment ahead where commits are slow, and one that misses its moment is not used;
-//! see [`punctual`].
+//! schedule. So a permit is taken for a moment ahead where commits are slow, and one that misses its moment pushes the
+//! schedule back; see [`punctual`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use amocrm_sdk::quota::{Limits, PauseReason, Permit, Quota};
 use async_trait::async_trait;
 
 use self::line::Line;
-use self::punctual::{Punctuality, Read};
+use self::punctual::{Punctuality, Read, Use};
 use crate::clock::{TimeSource, micros};
 use crate::db::{Operation, Sql, Tx};
 use crate::error::{Result, StoreError};
@@ -71,11 +71,23 @@ impl Quota for StoreQuota {
         if answer.permit != Permit::Granted || !is_timed {
             return Ok(answer.permit);
         }
-        if self.punctuality.departs(lead, answer.read).await {
-            return Ok(Permit::Granted);
+        match self.punctuality.departs(lead, answer.read).await {
+            Use::InTime => Ok(Permit::Granted),
+            Use::Late(by) => {
+                // Beside the request: waiting for another commit would make it later still.
+                let quota = self.clone();
+                tokio::spawn(async move {
+                    if let Err(error) = quota.run(What::PushBack(micros(by))).await {
+                        tracing::warn!("a late permit could not be told to the others: {error}");
+                    }
+                });
+                Ok(Permit::Granted)
+            }
+            Use::Expired => {
+                tracing::debug!("a permit came too late to be used");
+                Ok(Permit::Wait(Duration::ZERO))
+            }
         }
-        tracing::debug!("a permit came too late to be used");
-        Ok(Permit::Wait(Duration::ZERO))
     }
 
     async fn pause(&self, duration: Duration, reason: PauseReason) -> Result<(), BoxError> {
@@ -103,6 +115,8 @@ struct Answer {
 enum What {
     /// A permit for the moment this many microseconds ahead.
     Acquire(i64),
+    /// A request left this many microseconds after its moment.
+    PushBack(i64),
     Pause(i64, PauseReason),
     Resume,
 }
@@ -135,6 +149,11 @@ impl Operation for Ask {
                 }
                 account.take(departure, *account_spacing);
                 integration.take(departure, *integration_spacing);
+                write(tx, account_scope, &account).await?;
+            }
+            What::PushBack(late) => {
+                account.push_back(*late);
+                integration.push_back(*late);
                 write(tx, account_scope, &account).await?;
             }
             What::Pause(duration, reason) => integration.begin_pause(now, *duration, *reason),

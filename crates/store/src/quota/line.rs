@@ -76,6 +76,11 @@ impl Line {
         }
     }
 
+    /// A request left this late: what has yet to be given comes as much later.
+    pub(super) fn push_back(&mut self, late: i64) {
+        self.arrival_at = self.arrival_at.saturating_add(late);
+    }
+
     pub(super) fn pause(&self, now: i64) -> Option<Permit> {
         self.pause
             .filter(|pause| pause.until > now)
@@ -133,6 +138,7 @@ impl Line {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::punctual::LONGEST_LATE;
     use super::*;
 
     const SECOND: i64 = 1_000_000;
@@ -160,6 +166,39 @@ mod tests {
             let limit = usize::try_from(limit).unwrap();
             for window in permits.windows(limit + 1) {
                 prop_assert!(window[limit] - window[0] > SECOND);
+            }
+        }
+
+        /// Requests that leave late and push the schedule back never make `limit + 1` of them fit into a second.
+        #[test]
+        fn late_requests_do_not_exceed_the_limit(
+            limit in 1_i64..60,
+            steps in prop::collection::vec((0_i64..100_000, prop_oneof![3 => Just(0), 1 => 0..micros(LONGEST_LATE)]), 1..400),
+        ) {
+            let spacing = (SECOND + micros(TIMER_SLACK)) / limit + 1;
+            let mut line = Line::new(0, 0, None, None, None);
+            let mut now = 1_700_000_000 * SECOND;
+            let (mut departures, mut under_way) = (Vec::new(), Vec::new());
+            for (step, late) in steps {
+                now += step;
+                under_way.retain(|&(departure, late)| {
+                    let is_under_way = departure > now;
+                    if !is_under_way {
+                        line.push_back(late);
+                    }
+                    is_under_way
+                });
+                line.believe(now);
+                if line.wait(now) == 0 {
+                    line.take(now, spacing);
+                    departures.push(now + late);
+                    under_way.push((now + late, late));
+                }
+            }
+            departures.sort_unstable();
+            let limit = usize::try_from(limit).unwrap();
+            for window in departures.windows(limit + 1) {
+                prop_assert!(window[limit] - window[0] > SECOND, "{} us", window[limit] - window[0]);
             }
         }
 
