@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::process::{Child, Command};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long a program may take to end in good order.
 const GOOD_ORDER: Duration = Duration::from_secs(40);
+/// How long a program may take to begin to listen for signals, on a machine that is busy.
+const YOUTH: Duration = Duration::from_secs(5);
+const SIGTERM: i32 = 15;
 
 /// How to start a program: always the same way, so that it can be started again.
 #[derive(Debug, Clone)]
@@ -50,7 +54,10 @@ impl Program {
             .command()?
             .spawn()
             .with_context(|| format!("{} cannot be run", self.path.display()))?;
-        Ok(Process { child })
+        Ok(Process {
+            child,
+            started: Instant::now(),
+        })
     }
 
     /// Runs it to its end with other arguments.
@@ -75,6 +82,7 @@ impl Program {
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
+    started: Instant,
 }
 
 impl Process {
@@ -98,7 +106,12 @@ impl Process {
         let status = timeout(GOOD_ORDER, self.child.wait())
             .await
             .context("a process did not end after SIGTERM")??;
-        anyhow::ensure!(status.success(), "a process ended badly: {status}");
+        // Before a program listens for signals it ends by them, and has begun nothing.
+        let is_unborn = status.signal() == Some(SIGTERM) && self.started.elapsed() < YOUTH;
+        anyhow::ensure!(
+            status.success() || is_unborn,
+            "a process ended badly: {status}"
+        );
         Ok(())
     }
 
