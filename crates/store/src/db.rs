@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::gateway::{self, Hourly};
 use crate::tallies::{self, Measure};
 
+mod checkpoint;
 #[cfg(test)]
 mod disk;
 #[cfg(test)]

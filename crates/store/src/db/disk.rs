@@ -111,3 +111,29 @@ async fn only_permits_do_not_wait_for_the_disk() {
         (1, "wal".into(), 1)
     );
 }
+
+/// Less than what would make the writer do it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_committed_reaches_the_file_beside_the_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.db");
+    let url = format!("sqlite://{}", path.display());
+    let store = Store::open(&SecretString::from(url), Options::new())
+        .await
+        .unwrap();
+    store.migrate().await.unwrap();
+    let size = || std::fs::metadata(&path).unwrap().len();
+    let before = size();
+    let big = "x".repeat(1_000_000);
+    let job = JobSpec::new("work", &big).unwrap();
+    store.jobs().enqueue(job).await.unwrap();
+    let copied = async {
+        while size() < before + 1_000_000 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), copied)
+        .await
+        .unwrap();
+    store.close().await;
+}

@@ -9,7 +9,7 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -20,11 +20,14 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions as _, Connection as _, Sqlite, SqlitePool};
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::checkpoint::Checkpoints;
 use super::{Conn, Effects, Operation, Time, Tx};
 use crate::error::{Result, StoreError, StoreErrorKind};
 
 /// How many operations share one commit at most. 64 reached 34,600 rows per second where one alone reached 4,700.
 const GROUP: usize = 64;
+/// A write that takes longer is told of: whoever stores something waits behind it.
+const SLOW: Duration = Duration::from_millis(500);
 /// How many operations may wait for the writer before callers have to wait for a place.
 const QUEUE: usize = 1024;
 const READERS: u32 = 4;
@@ -34,12 +37,15 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(1200);
 const READER_TIMEOUT: Duration = Duration::from_secs(2);
 /// The write-ahead log is cut back to this after a checkpoint.
 const WAL_LIMIT_BYTES: &str = "67108864";
+/// The writer makes a checkpoint itself when the log has so many pages: as many as the limit has bytes.
+const WAL_LIMIT_PAGES: &str = "16384";
 
 pub(crate) struct SqliteDb {
     pub(crate) path: PathBuf,
     pub(crate) readers: SqlitePool,
     writer: SqliteWriter,
     quota: SqliteWriter,
+    checkpoints: Checkpoints,
 }
 
 /// The way to a task that owns a writing connection.
@@ -67,11 +73,14 @@ impl SqliteDb {
             );
         let mut quota = connect(&quota_options(&path)?).await?;
         sqlx::raw_sql(QUOTA_TABLE).execute(&mut quota).await?;
+        let copying = connect(&options(&path).create_if_missing(false)).await?;
+        let commits = Arc::new(Notify::new());
         Ok(Self {
             path,
             readers,
-            writer: SqliteWriter::spawn(conn, time.clone(), bell),
-            quota: SqliteWriter::spawn(quota, time, Arc::default()),
+            writer: SqliteWriter::spawn(conn, time.clone(), bell, Arc::clone(&commits)),
+            quota: SqliteWriter::spawn(quota, time, Arc::default(), Arc::default()),
+            checkpoints: Checkpoints::spawn(copying, commits),
         })
     }
 
@@ -91,6 +100,7 @@ impl SqliteDb {
     /// Commits what is queued, then gives back the file.
     pub(crate) async fn close(&self) {
         self.readers.close().await;
+        self.checkpoints.close().await;
         self.writer.close().await;
         self.quota.close().await;
     }
@@ -132,6 +142,7 @@ fn writer_options(path: &Path) -> SqliteConnectOptions {
         // Wiped secrets leave no copy in free pages.
         .pragma("secure_delete", "ON")
         .pragma("journal_size_limit", WAL_LIMIT_BYTES)
+        .pragma("wal_autocheckpoint", WAL_LIMIT_PAGES)
 }
 
 /// Two processes that switch a new file to WAL at once may be told "busy" at once, whatever the busy timeout.
@@ -197,6 +208,8 @@ fn create(path: &Path) -> Result<()> {
 
 /// An operation whose type the writer does not know.
 trait Erased: Send {
+    /// Its type, for the log.
+    fn name(&self) -> &'static str;
     /// Nobody waits for it any more.
     fn is_abandoned(&self) -> bool;
     fn run<'a>(&'a mut self, tx: &'a mut Tx) -> BoxFuture<'a, Result<()>>;
@@ -210,6 +223,10 @@ struct Pending<O: Operation> {
 }
 
 impl<O: Operation> Erased for Pending<O> {
+    fn name(&self) -> &'static str {
+        std::any::type_name::<O>()
+    }
+
     fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
     }
@@ -233,11 +250,12 @@ impl<O: Operation> Erased for Pending<O> {
 }
 
 impl SqliteWriter {
-    fn spawn(conn: SqliteConnection, time: Time, bell: Arc<Notify>) -> Self {
+    fn spawn(conn: SqliteConnection, time: Time, bell: Arc<Notify>, commits: Arc<Notify>) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE);
         let writer = Writer {
             tx: Tx::new(Conn::Sqlite(Box::new(conn)), time),
             bell,
+            commits,
         };
         tokio::spawn(writer.run(messages));
         Self { queue }
@@ -269,6 +287,8 @@ impl SqliteWriter {
 struct Writer {
     tx: Tx,
     bell: Arc<Notify>,
+    /// Told of every commit.
+    commits: Arc<Notify>,
 }
 
 /// Why a group could not be committed.
@@ -374,6 +394,7 @@ impl Writer {
             .map_err(Torn::NotBegun)?;
         match self.fill(group).await {
             Ok((outcomes, effects)) => {
+                self.commits.notify_one();
                 if effects.work_is_due {
                     self.bell.notify_waiters();
                 }
@@ -391,6 +412,7 @@ impl Writer {
         let alone = group.len() == 1;
         let mut outcomes = Vec::with_capacity(group.len());
         let mut effects = Effects::default();
+        let mut watch = Watch::start();
         for operation in group {
             if !alone {
                 self.tx.control("SAVEPOINT operation").await?;
@@ -412,10 +434,52 @@ impl Writer {
                 self.tx.control("RELEASE operation").await?;
             }
             outcomes.push(outcome);
+            watch.lap(operation.name());
         }
         self.tx.flush_counters(&mut effects).await?;
+        watch.lap("the counters");
         self.tx.control("COMMIT").await?;
+        watch.lap("the commit");
+        watch.stop(outcomes.len());
         Ok((outcomes, effects))
+    }
+}
+
+/// Says what a write that kept everybody waiting was about.
+struct Watch {
+    start: Instant,
+    last: Instant,
+    slowest: (Duration, &'static str),
+}
+
+impl Watch {
+    fn start() -> Self {
+        let start = Instant::now();
+        Self {
+            start,
+            last: start,
+            slowest: (Duration::ZERO, ""),
+        }
+    }
+
+    fn lap(&mut self, name: &'static str) {
+        let now = Instant::now();
+        self.slowest = self.slowest.max((now.duration_since(self.last), name));
+        self.last = now;
+    }
+
+    fn stop(self, operations: usize) {
+        let took = self.last.duration_since(self.start);
+        if took > SLOW {
+            let (longest, name) = self.slowest;
+            tracing::warn!(
+                took_ms = took.as_millis(),
+                operations,
+                slowest = name,
+                slowest_ms = longest.as_millis(),
+                "a write to the database took long; is the disk slow, or busy with something else?"
+            );
+        }
     }
 }
 
