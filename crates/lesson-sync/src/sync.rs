@@ -9,6 +9,7 @@
 
 mod deal;
 mod directory;
+mod hold;
 mod pulse;
 mod stages;
 
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use self::deal::{Absence, Found, find_deal, is_candidate};
 pub(crate) use self::deal::{explain, normalise};
 use self::directory::Directory;
+use self::hold::Hold;
 use self::pulse::Pulse;
 use self::stages::is_final;
 pub(crate) use self::stages::{Ladder, Ladders, read_pipelines};
@@ -38,8 +40,6 @@ use crate::config::Config;
 pub(crate) const MAX_CLAIMS: u32 = 100;
 /// How often expired rows are deleted.
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
-/// How long a deal is kept from others; longer than reading and moving it may take.
-const LOCK_LIFE: Duration = Duration::from_mins(3);
 /// How long the first of several students waits for company on the way to amoCRM. Nobody waits for the deal, and a permit
 /// takes longer than this at 7 requests a second.
 const GATHER: Duration = Duration::from_millis(100);
@@ -265,20 +265,16 @@ impl Syncer {
         deal: LeadId,
         target: StatusId,
     ) -> Result<Look, CrmError> {
-        let locks = self.crm.store().locks();
-        let name = format!("lesson.deal/{}/{}", linked.account, deal.get());
-        let turn = self.turn().await;
-        let Some(lock) = locks.take(&name, LOCK_LIFE).await? else {
-            return Ok(Look::Reached(Reached::Busy));
+        let hold = Hold {
+            locks: self.crm.store().locks(),
+            name: format!("lesson.deal/{}/{}", linked.account, deal.get()),
+            turns: &self.database,
+            times: &self.config.delivery,
+            settle: self.config.lessons.settle(),
         };
-        drop(turn);
-        let moved = self.move_forward(ladder, student, deal, target).await;
-        let _turn = self.turn().await;
-        // One that is not given back ends by itself.
-        if let Err(error) = locks.release(&lock).await {
-            tracing::debug!("a deal's lock ends by itself: {error}");
-        }
-        moved
+        let work = self.move_forward(ladder, student, deal, target);
+        let done = hold.during(work).await?;
+        Ok(done.unwrap_or(Look::Reached(Reached::Busy)))
     }
 
     /// Under the deal's lock: nobody of ours moves it between the reading and the move.

@@ -70,6 +70,11 @@ impl LessonsConfig {
         Duration::from_millis(self.retry_base_ms)
     }
 
+    /// How long amoCRM may still be at work on a request whose answer was lost.
+    pub fn settle(&self) -> Duration {
+        Duration::from_millis(self.settle_ms)
+    }
+
     /// How the queue is worked on.
     pub fn pace(&self, times: &DeliveryConfig) -> Pace {
         let millis = Duration::from_millis;
@@ -79,7 +84,7 @@ impl LessonsConfig {
                 millis(self.retry_base_ms),
                 millis(self.retry_max_ms),
             ))
-            .settle(millis(self.settle_ms))
+            .settle(self.settle())
     }
 
     /// The settings that a guide gives examples for: variables and values.
