@@ -44,7 +44,8 @@ const GROUP: usize = 64;
 #[derive(Debug, Deserialize)]
 struct Lesson {
     email: String,
-    lesson_number: i64,
+    #[serde(rename = "lesson_number")]
+    number: i64,
     user_id: i64,
 }
 
@@ -101,7 +102,7 @@ async fn take(
         return Err(StatusCode::UNPROCESSABLE_ENTITY);
     }
     let away = StatusCode::SERVICE_UNAVAILABLE;
-    let number = lesson.lesson_number;
+    let number = lesson.number;
     let (reply, answer) = oneshot::channel();
     let waiting = (lesson, reply);
     match &database {
@@ -130,7 +131,7 @@ macro_rules! insert {
                 ") RETURNING id"
             ))
             .bind(student)
-            .bind(lesson.lesson_number)
+            .bind(lesson.number)
             .bind(lesson.user_id.to_string())
             .fetch_one(&mut *connection)
             .await?;

@@ -40,24 +40,23 @@ const COMPLEX: u32 = 50;
 
 const PIPELINES: Operation = Operation::once("bench.pipelines");
 
+/// What a student's number makes a request.
+type Tell = fn(u32) -> Posted;
+
 pub(super) async fn run(
     report: &mut Report,
     databases: &Databases,
     quick: bool,
 ) -> anyhow::Result<()> {
     let name = databases.name;
-    let together: [(u32, fn(u32) -> Posted); 2] = if quick {
-        [
-            (FEW_STUDENTS, lesson::<FEW_STUDENTS, 1>),
-            (FEW_STUDENTS, lesson::<FEW_STUDENTS, 2>),
-        ]
+    let (students, [first, second]): (u32, [Tell; 2]) = if quick {
+        (
+            FEW_STUDENTS,
+            [lesson::<FEW_STUDENTS, 1>, lesson::<FEW_STUDENTS, 2>],
+        )
     } else {
-        [
-            (STUDENTS, lesson::<STUDENTS, 1>),
-            (STUDENTS, lesson::<STUDENTS, 2>),
-        ]
+        (STUDENTS, [lesson::<STUDENTS, 1>, lesson::<STUDENTS, 2>])
     };
-    let [(students, first), (_, second)] = together;
     let account = Account::open(students).await?;
     let service = account.served_by(&databases.storm, &[]).await?;
     for (figure, request, words) in [

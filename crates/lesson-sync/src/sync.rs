@@ -272,7 +272,7 @@ impl Syncer {
             times: &self.config.delivery,
             settle: self.config.lessons.settle(),
         };
-        let work = self.move_forward(ladder, student, deal, target);
+        let work = Box::pin(self.move_forward(ladder, student, deal, target));
         let done = hold.during(work).await?;
         Ok(done.unwrap_or(Look::Reached(Reached::Busy)))
     }

@@ -149,10 +149,13 @@ fn fresh_for(ladder: &Result<Ladder, String>) -> TimeDelta {
 #[derive(Debug, Default)]
 pub(crate) struct Ladders(Mutex<Readings>);
 
+/// When it was read, and the ladder or what the account lacks.
+type Reading = (DateTime<Utc>, Result<Ladder, String>);
+
 #[derive(Debug, Default)]
 struct Readings {
-    /// By account and course, with the time of reading: the ladder, or what the account lacks.
-    known: BTreeMap<(String, String), (DateTime<Utc>, Result<Ladder, String>)>,
+    /// By account and course.
+    known: BTreeMap<(String, String), Reading>,
     /// When the last reading that failed began.
     failed: Option<(Instant, Error)>,
 }

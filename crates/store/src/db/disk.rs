@@ -132,7 +132,7 @@ async fn what_is_committed_reaches_the_file_beside_the_writer() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), copied)
+    tokio::time::timeout(Duration::from_mins(1), copied)
         .await
         .unwrap();
     store.close().await;

@@ -106,7 +106,7 @@ impl Lessons {
         let job = job.clone();
         let end = End {
             student,
-            end,
+            told: end,
             dead,
             job,
         };
@@ -183,7 +183,7 @@ impl Operation for EndStep {
 
 struct End {
     student: i64,
-    end: LessonEnd,
+    told: LessonEnd,
     dead: Option<String>,
     job: Claimed,
 }
@@ -197,8 +197,8 @@ impl Operation for End {
         }
         let now = tx.now().await?;
         let attempts = i64::from(self.job.attempts().saturating_add(1));
-        log::add(tx, self.student, &self.end, attempts, now).await?;
-        let state = if self.end.success { "done" } else { "failed" };
+        log::add(tx, self.student, &self.told, attempts, now).await?;
+        let state = if self.told.success { "done" } else { "failed" };
         tx.query("UPDATE lesson_finals SET state = $2 WHERE student = $1")
             .bind(self.student)
             .bind(state)

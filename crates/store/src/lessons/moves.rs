@@ -285,9 +285,8 @@ async fn is_ours(tx: &mut Tx, told: &StageMove, at: i64) -> Result<bool> {
     for line in &lines {
         match line.opt_int("told_at")? {
             Some(known) if known == at => return Ok(true),
-            Some(_) => {}
             None if first_untold.is_none() => first_untold = Some(line.int("id")?),
-            None => {}
+            Some(_) | None => {}
         }
     }
     let Some(line) = first_untold else {

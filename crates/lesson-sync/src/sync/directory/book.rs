@@ -14,7 +14,7 @@ use crate::sync::deal::emails;
 
 /// After this time it is begun anew: imports may write contacts with a time of change in the past, which then are not among
 /// the changes.
-const LASTS: Duration = Duration::from_mins(6 * 60);
+const LASTS: Duration = Duration::from_hours(6);
 /// Most e-mails; they take some 15 MB. Accounts with more are searched.
 const MOST: usize = 500_000;
 
