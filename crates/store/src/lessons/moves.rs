@@ -99,8 +99,9 @@ macro_rules! moves {
     ($condition:literal) => {
         concat!(
             "SELECT m.id, s.course, s.email, m.lead_id, m.pipeline_id, m.old_stage_id, m.stage_id, m.by_user, m.moved_at,
-                 (SELECT user_id FROM lesson_completions
-                  WHERE student = s.id AND user_id IS NOT NULL ORDER BY id DESC LIMIT 1) AS user_id
+                 (SELECT user_id FROM lesson_completions WHERE student = s.id AND lesson =
+                     (SELECT max(lesson) FROM lesson_completions
+                      WHERE student = s.id AND user_id IS NOT NULL)) AS user_id
              FROM lesson_manager_moves m JOIN lesson_students s ON s.id = m.student WHERE ",
             $condition
         )
@@ -138,14 +139,17 @@ impl Lessons {
     /// The latest move of a student's deal by somebody else.
     pub async fn last_manager_move(&self, student: i64) -> Result<Option<ManagerMove>> {
         let mut tx = self.inner.db.read().await?;
-        let row = tx
+        // amoCRM tells whole seconds: of several moves in the last one, that which came last.
+        let rows = tx
             .query(moves!(
-                "m.student = $1 ORDER BY m.moved_at DESC, m.id DESC LIMIT 1"
+                "m.student = $1 AND m.moved_at =
+                     (SELECT max(moved_at) FROM lesson_manager_moves WHERE student = $1)
+                 ORDER BY m.id"
             ))
             .bind(student)
-            .fetch_optional()
+            .fetch_all()
             .await?;
-        row.as_ref().map(manager_move).transpose()
+        rows.last().map(manager_move).transpose()
     }
 }
 
