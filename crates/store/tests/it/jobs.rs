@@ -228,6 +228,16 @@ enum Event {
     End(u32, bool),
 }
 
+/// As workers do: another process may write for longer than anybody waits, on a disk that is busy. Then nothing was done.
+async fn patiently<T, F: Future<Output = store::Result<T>>>(act: impl Fn() -> F) -> T {
+    loop {
+        match act().await {
+            Ok(done) => return done,
+            Err(error) => assert!(error.is_temporary(), "{error}"),
+        }
+    }
+}
+
 async fn work(store: Store, number: usize, log: Arc<Mutex<BTreeMap<String, Vec<Event>>>>) {
     let jobs = store.jobs();
     let worker = jobs.worker(&format!("worker {number}"));
@@ -239,7 +249,7 @@ async fn work(store: Store, number: usize, log: Arc<Mutex<BTreeMap<String, Vec<E
             .push(event);
     };
     loop {
-        let claimed = worker.claim(&["work"], 4, LEASE).await.unwrap();
+        let claimed = patiently(|| worker.claim(&["work"], 4, LEASE)).await;
         if claimed.is_empty() {
             if jobs.stats("work").await.unwrap().depth == 0 {
                 return;
@@ -256,21 +266,21 @@ async fn work(store: Store, number: usize, log: Arc<Mutex<BTreeMap<String, Vec<E
             let ack = match (payload + u32::try_from(job.id()).unwrap() + job.attempts()) % 7 {
                 0 => {
                     note(&lane, Event::End(payload, true));
-                    jobs.bury(&job, "refused", None).await.unwrap()
+                    patiently(|| jobs.bury(&job, "refused", None)).await
                 }
                 1 | 2 => {
                     note(&lane, Event::End(payload, false));
-                    jobs.retry(&job, soon("failed")).await.unwrap()
+                    patiently(|| jobs.retry(&job, soon("failed"))).await
                 }
                 3 if number == 3 => {
                     // Leaves with everything it holds, as on a shutdown.
                     note(&lane, Event::End(payload, false));
-                    worker.release_all().await.unwrap();
+                    patiently(|| worker.release_all()).await;
                     break;
                 }
                 _ => {
                     note(&lane, Event::End(payload, true));
-                    jobs.complete(&job).await.unwrap()
+                    patiently(|| jobs.complete(&job)).await
                 }
             };
             assert_eq!(ack, Ack::Recorded);
