@@ -177,9 +177,9 @@ impl Emulator {
         Ok(arrivals)
     }
 
-    /// What `GET path` answers a person; `null` for 204.
+    /// What `GET path` answers a person; `null` for 204. Who is throttled asks again.
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        self.call(Method::GET, path, &Value::Null).await
+        self.insist(Method::GET, path, &Value::Null).await
     }
 
     /// A person changes something.
