@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use service_kit::http::{OpenRoute, Problem};
+use service_kit::http::{OpenRoute, Problem, Route};
 use store::StoreError;
 use tokio::time::Instant;
 use utoipa::ToSchema;
@@ -23,9 +23,8 @@ use crate::{Crm, CrmError, Standing, crm_problem, store_problem};
 
 mod page;
 
-/// The routes of [`auth_routes`] that anybody may call. Viewers may ask for the standing, operators may test it; the others
-/// are for administrators.
-pub const AUTH_OPEN_ROUTES: [OpenRoute; 2] = [
+/// The routes of [`auth_routes`] that anybody may call. What is in none of these lists is for administrators.
+pub const AUTH_OPEN: &[OpenRoute] = &[
     OpenRoute::new(
         "GET",
         "/api/auth/amo/callback",
@@ -37,6 +36,12 @@ pub const AUTH_OPEN_ROUTES: [OpenRoute; 2] = [
         "amoCRM's hook; its signature is checked",
     ),
 ];
+
+/// The routes of [`auth_routes`] that viewers may read.
+pub const AUTH_VIEWER: &[Route] = &[("GET", "/api/auth/amo/status")];
+
+/// The routes of [`auth_routes`] that operators may use besides.
+pub const AUTH_OPERATOR: &[Route] = &[("GET", "/api/auth/amo/test")];
 
 /// `/api/auth/amo`: consent and its callback, status, test, renewal, revocation, and amoCRM's hook about a disabled
 /// integration. Whatever state the service's own routes have, these bring theirs.

@@ -31,7 +31,7 @@ mod setup;
 mod work;
 
 pub use self::audit::{AUDITED_READS, audit_command, audit_log, audit_routes};
-pub use self::auth::{AUTH_OPEN_ROUTES, auth_routes};
+pub use self::auth::{AUTH_OPEN, AUTH_OPERATOR, AUTH_VIEWER, auth_routes};
 pub use self::crm::{Crm, KeysProbe, Linked, Standing};
 pub use self::delivery::DeliveryConfig;
 pub use self::email::normalise_email;

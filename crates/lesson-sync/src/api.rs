@@ -11,12 +11,13 @@ mod webhooks;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::response::Redirect;
-use axum::routing::get;
-use connection::{AUDITED_READS, AUTH_OPEN_ROUTES, audit_log, audit_routes, auth_routes};
+use connection::{
+    AUDITED_READS, AUTH_OPEN, AUTH_OPERATOR, AUTH_VIEWER, audit_log, audit_routes, auth_routes,
+};
 use service_kit::health::Health;
 use service_kit::http::{
-    OpenRoute, Route, RouteGuard, StackConfig, documentation, operations, with_stack,
+    DOCUMENTATION_OPEN, OPERATIONS_OPEN, OPERATIONS_VIEWER, OpenRoute, Route, RouteGuard,
+    StackConfig, count_joined, documentation, joined, operations, with_stack,
     without_trailing_slash,
 };
 use service_kit::metrics::Metrics;
@@ -29,7 +30,12 @@ pub(crate) use self::state::AppState;
 use crate::sync::QUEUE;
 
 /// The routes that need no role. Every other one does: the administrator's unless it stands in one of the lists below.
-pub const OPEN_ROUTES: &[OpenRoute] = &[
+pub const OPEN_ROUTES: &[OpenRoute] = &joined::<{ count_joined(LISTS) }>(LISTS);
+
+const LISTS: &[&[OpenRoute]] = &[OWN, AUTH_OPEN, OPERATIONS_OPEN, DOCUMENTATION_OPEN];
+
+/// Our own, with what protects them instead.
+const OWN: &[OpenRoute] = &[
     OpenRoute::new(
         "POST",
         "/api/lessons/completed",
@@ -56,30 +62,10 @@ pub const OPEN_ROUTES: &[OpenRoute] = &[
         "webhook-gateway delivers; every delivery is signed",
     ),
     OpenRoute::new("GET", "/webhooks/test", "the doctor asks; tells nothing"),
-    AUTH_OPEN_ROUTES[0],
-    AUTH_OPEN_ROUTES[1],
-    OpenRoute::new(
-        "GET",
-        "/health",
-        "load balancers ask; tells of the service, of no person",
-    ),
-    OpenRoute::new("GET", "/health/live", "supervisors ask; tells nothing"),
-    OpenRoute::new("GET", "/", "leads to the documentation"),
-    OpenRoute::new("GET", "/docs", "describes the interface"),
-    OpenRoute::new("GET", "/docs/", "describes the interface"),
-    OpenRoute::new("GET", "/docs/{*rest}", "describes the interface"),
-    OpenRoute::new("GET", "/openapi.json", "describes the interface"),
 ];
 
 /// What viewers may read.
-const VIEWER: &[Route] = &[
-    ("GET", "/api/sync/log"),
-    ("GET", "/api/auth/amo/status"),
-    ("GET", "/metrics"),
-];
-
-/// What operators may do besides.
-const OPERATOR: &[Route] = &[("GET", "/api/auth/amo/test")];
+const VIEWER: &[Route] = &[("GET", "/api/sync/log")];
 
 #[derive(OpenApi)]
 #[openapi(
@@ -113,8 +99,10 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .with_state(state.clone())
         .split_for_parts();
     let guard = RouteGuard::new(access.clone(), OPEN_ROUTES)
+        .viewer(OPERATIONS_VIEWER)
+        .viewer(AUTH_VIEWER)
         .viewer(VIEWER)
-        .operator(OPERATOR)
+        .operator(AUTH_OPERATOR)
         .audit(audit_log(&state.store), AUDITED_READS);
     guard.describe(&mut api);
     let store = state.store.clone();
@@ -123,7 +111,6 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         async move { QUEUE.measure(&store).await }
     };
     let routes = routes
-        .route("/", get(|| async { Redirect::to("/docs/") }))
         .merge(documentation(api))
         .merge(operations(health, metrics, access, gauges));
     without_trailing_slash(with_stack(

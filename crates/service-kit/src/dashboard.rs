@@ -40,4 +40,4 @@ mod page;
 
 pub use self::markup::{Markup, cut, escape};
 pub use self::office::DashboardConfig;
-pub use self::page::{Choice, Frame, PageError, stylesheet};
+pub use self::page::{Choice, Frame, PageError, STYLESHEET_OPEN, stylesheet};

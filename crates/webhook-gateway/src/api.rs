@@ -12,13 +12,13 @@ mod subscribers;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::response::Redirect;
 use axum::routing::{get, post};
-use connection::{AUDITED_READS, audit_log, audit_routes, auth_routes};
+use connection::{AUDITED_READS, AUTH_OPERATOR, AUTH_VIEWER, audit_log, audit_routes, auth_routes};
 use service_kit::dashboard::stylesheet;
 use service_kit::health::Health;
 use service_kit::http::{
-    RouteGuard, StackConfig, documentation, operations, with_stack, without_trailing_slash,
+    OPERATIONS_VIEWER, RouteGuard, StackConfig, documentation, operations, with_stack,
+    without_trailing_slash,
 };
 use service_kit::metrics::Metrics;
 use utoipa::OpenApi;
@@ -128,7 +128,10 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .with_state(state.clone())
         .split_for_parts();
     let guard = RouteGuard::new(access.clone(), access::OPEN)
+        .viewer(OPERATIONS_VIEWER)
+        .viewer(AUTH_VIEWER)
         .viewer(access::VIEWER)
+        .operator(AUTH_OPERATOR)
         .operator(access::OPERATOR)
         .audit(audit_log(&state.store), AUDITED_READS);
     guard.describe(&mut api);
@@ -138,7 +141,6 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         async move { crate::gauges::measure(&state.store, &state.intake.accounts).await }
     };
     let routes = routes
-        .route("/", get(|| async { Redirect::to("/docs/") }))
         .merge(stylesheet())
         .merge(documentation(api))
         .merge(operations(health, metrics, access, gauges));

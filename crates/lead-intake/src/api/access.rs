@@ -1,18 +1,30 @@
 //! Who may call what.
 
-use connection::AUTH_OPEN_ROUTES;
-use service_kit::http::{OpenRoute, Route};
+use connection::AUTH_OPEN;
+use service_kit::dashboard::STYLESHEET_OPEN;
+use service_kit::http::{
+    DOCUMENTATION_OPEN, OPERATIONS_OPEN, OpenRoute, Route, count_joined, joined,
+};
 
 /// The routes that anybody may call. Every other one needs a role, which is the administrator's
 /// unless the route stands in one of the lists below.
-pub const OPEN: &[OpenRoute] = &[
+pub const OPEN: &[OpenRoute] = &joined::<{ count_joined(LISTS) }>(LISTS);
+
+const LISTS: &[&[OpenRoute]] = &[
+    OWN,
+    AUTH_OPEN,
+    OPERATIONS_OPEN,
+    STYLESHEET_OPEN,
+    DOCUMENTATION_OPEN,
+];
+
+/// Our own, with what protects them instead.
+const OWN: &[OpenRoute] = &[
     OpenRoute::new(
         "POST",
         "/api/leads",
         "visitors leave leads; limited per address and, if set, by INTAKE_FORM_KEY",
     ),
-    AUTH_OPEN_ROUTES[0],
-    AUTH_OPEN_ROUTES[1],
     OpenRoute::new(
         "POST",
         "/api/webhooks/amo",
@@ -48,22 +60,6 @@ pub const OPEN: &[OpenRoute] = &[
         "/u/{token}",
         "a client's way out of messages; the link is signed",
     ),
-    OpenRoute::new(
-        "GET",
-        "/health",
-        "load balancers ask; tells of the service, of no person",
-    ),
-    OpenRoute::new("GET", "/health/live", "supervisors ask; tells nothing"),
-    OpenRoute::new("GET", "/", "leads to the documentation"),
-    OpenRoute::new(
-        "GET",
-        "/dashboard/style-*",
-        "how pages look; the same for everybody",
-    ),
-    OpenRoute::new("GET", "/docs", "describes the interface"),
-    OpenRoute::new("GET", "/docs/", "describes the interface"),
-    OpenRoute::new("GET", "/docs/{*rest}", "describes the interface"),
-    OpenRoute::new("GET", "/openapi.json", "describes the interface"),
 ];
 
 /// What viewers may read: leads as the dashboard and the lists show them, and how the service is.
@@ -75,9 +71,7 @@ pub(super) const VIEWER: &[Route] = &[
     ("GET", "/api/dead-letters"),
     ("GET", "/api/funnels"),
     ("GET", "/api/stats"),
-    ("GET", "/api/auth/amo/status"),
     ("GET", "/dashboard"),
-    ("GET", "/metrics"),
 ];
 
 /// What operators may do besides: what is done every day and loses nothing. Submissions in quarantine are shown as they
@@ -89,5 +83,4 @@ pub(super) const OPERATOR: &[Route] = &[
     ("GET", "/api/quarantine"),
     ("POST", "/api/quarantine/{id}/release"),
     ("POST", "/api/funnels/reply"),
-    ("GET", "/api/auth/amo/test"),
 ];

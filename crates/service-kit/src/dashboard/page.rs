@@ -7,7 +7,7 @@ use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
 
 use super::Markup;
-use crate::http::Language;
+use crate::http::{Language, OpenRoute};
 
 /// Nothing but the stylesheet below, and forms that come back to us.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -124,6 +124,13 @@ fn form_query<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String
         query => format!("&{query}"),
     }
 }
+
+/// The routes of [`stylesheet`], which anybody may call.
+pub const STYLESHEET_OPEN: &[OpenRoute] = &[OpenRoute::new(
+    "GET",
+    "/dashboard/style-*",
+    "how pages look; the same for everybody",
+)];
 
 /// Routes the stylesheet of all pages. It holds no secret, and browsers keep it for ever, for the next has another
 /// address.

@@ -58,17 +58,17 @@ impl RouteGuard {
         }
     }
 
-    /// Lets viewers use these routes, and whoever may do more.
+    /// Lets viewers use these routes too, and whoever may do more.
     #[must_use]
     pub fn viewer(mut self, routes: &[Route]) -> Self {
-        self.viewer = routes.into();
+        self.viewer = self.viewer.iter().chain(routes).copied().collect();
         self
     }
 
-    /// Lets operators use these routes, and administrators.
+    /// Lets operators use these routes too, and administrators.
     #[must_use]
     pub fn operator(mut self, routes: &[Route]) -> Self {
-        self.operator = routes.into();
+        self.operator = self.operator.iter().chain(routes).copied().collect();
         self
     }
 
@@ -164,6 +164,42 @@ impl OpenRoute {
             None => self.path == pattern,
         }
     }
+}
+
+/// How many routes these lists have together: the length that [`joined`] asks for.
+pub const fn count_joined(lists: &[&[OpenRoute]]) -> usize {
+    let (mut list, mut count) = (0, 0);
+    while list < lists.len() {
+        count += lists[list].len();
+        list += 1;
+    }
+    count
+}
+
+/// The open routes of a service in one list: its own, and those that it has from others.
+///
+/// ```
+/// use service_kit::http::{DOCUMENTATION_OPEN, OPERATIONS_OPEN, OpenRoute, count_joined, joined};
+///
+/// const OURS: &[OpenRoute] = &[OpenRoute::new("POST", "/api/leads", "visitors leave leads")];
+/// const LISTS: &[&[OpenRoute]] = &[OURS, OPERATIONS_OPEN, DOCUMENTATION_OPEN];
+/// const OPEN: &[OpenRoute] = &joined::<{ count_joined(LISTS) }>(LISTS);
+/// assert_eq!(OPEN[0].path, "/api/leads");
+/// assert!(OPEN.iter().any(|route| route.path == "/health"));
+/// ```
+pub const fn joined<const COUNT: usize>(lists: &[&[OpenRoute]]) -> [OpenRoute; COUNT] {
+    let mut all = [OpenRoute::new("", "", ""); COUNT];
+    let (mut list, mut count) = (0, 0);
+    while list < lists.len() {
+        let mut place = 0;
+        while place < lists[list].len() {
+            all[count] = lists[list][place];
+            place += 1;
+            count += 1;
+        }
+        list += 1;
+    }
+    all
 }
 
 impl fmt::Debug for RouteGuard {

@@ -10,9 +10,22 @@ use axum::routing::get;
 use axum::{Json, Router, middleware};
 use http::{StatusCode, header};
 
-use super::{AdminAccess, Role, require_role};
+use super::{AdminAccess, OpenRoute, Role, Route, require_role};
 use crate::health::Health;
 use crate::metrics::Metrics;
+
+/// The routes of [`operations`] that anybody may call.
+pub const OPERATIONS_OPEN: &[OpenRoute] = &[
+    OpenRoute::new(
+        "GET",
+        "/health",
+        "load balancers ask; tells of the service, of no person",
+    ),
+    OpenRoute::new("GET", "/health/live", "supervisors ask; tells nothing"),
+];
+
+/// The routes of [`operations`] that viewers may read.
+pub const OPERATIONS_VIEWER: &[Route] = &[("GET", "/metrics")];
 
 type Gauges = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 

@@ -1,13 +1,25 @@
 //! Who may call what.
 
-use connection::AUTH_OPEN_ROUTES;
-use service_kit::http::{OpenRoute, Route};
+use connection::AUTH_OPEN;
+use service_kit::dashboard::STYLESHEET_OPEN;
+use service_kit::http::{
+    DOCUMENTATION_OPEN, OPERATIONS_OPEN, OpenRoute, Route, count_joined, joined,
+};
 
 /// The routes that anybody may call. Every other one needs a role, which is the administrator's
 /// unless the route stands in one of the lists below.
-pub const OPEN: &[OpenRoute] = &[
-    AUTH_OPEN_ROUTES[0],
-    AUTH_OPEN_ROUTES[1],
+pub const OPEN: &[OpenRoute] = &joined::<{ count_joined(LISTS) }>(LISTS);
+
+const LISTS: &[&[OpenRoute]] = &[
+    OWN,
+    AUTH_OPEN,
+    OPERATIONS_OPEN,
+    STYLESHEET_OPEN,
+    DOCUMENTATION_OPEN,
+];
+
+/// Our own, with what protects them instead.
+const OWN: &[OpenRoute] = &[
     OpenRoute::new(
         "POST",
         "/webhooks/amocrm/{secret}",
@@ -78,22 +90,6 @@ pub const OPEN: &[OpenRoute] = &[
         "/webhooks/amocrm/{secret}/disabled",
         "amoCRM's hook; its signature is checked",
     ),
-    OpenRoute::new(
-        "GET",
-        "/health",
-        "load balancers ask; tells of the service, of no person",
-    ),
-    OpenRoute::new("GET", "/health/live", "supervisors ask; tells nothing"),
-    OpenRoute::new("GET", "/", "leads to the documentation"),
-    OpenRoute::new(
-        "GET",
-        "/dashboard/style-*",
-        "how pages look; the same for everybody",
-    ),
-    OpenRoute::new("GET", "/docs", "describes the interface"),
-    OpenRoute::new("GET", "/docs/", "describes the interface"),
-    OpenRoute::new("GET", "/docs/{*rest}", "describes the interface"),
-    OpenRoute::new("GET", "/openapi.json", "describes the interface"),
 ];
 
 /// What viewers may read: events and what became of them, and how the gateway is. No bodies as they came.
@@ -107,10 +103,8 @@ pub(super) const VIEWER: &[Route] = &[
     ("GET", "/api/requests/{id}"),
     ("GET", "/api/dead-letters"),
     ("GET", "/api/stats"),
-    ("GET", "/api/auth/amo/status"),
     ("GET", "/dashboard"),
     ("GET", "/dashboard/subscribers/{name}"),
-    ("GET", "/metrics"),
 ];
 
 /// What operators may do besides: what is done every day and loses nothing. They see webhooks as they came, and all events
@@ -125,7 +119,6 @@ pub(super) const OPERATOR: &[Route] = &[
     ("GET", "/api/events/{id}/body"),
     ("GET", "/api/requests/{id}/body"),
     ("GET", "/api/stream"),
-    ("GET", "/api/auth/amo/test"),
     ("GET", "/dashboard/events/{id}"),
     ("GET", "/dashboard/requests/{id}"),
     ("POST", "/dashboard/events/{id}/replay"),
