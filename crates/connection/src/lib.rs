@@ -15,6 +15,7 @@
 mod audit;
 mod auth;
 mod crm;
+pub mod dashboard;
 mod delivery;
 pub mod doctor;
 mod email;

@@ -3,8 +3,8 @@
 //! The page is rendered here, without scripts. Its figures are sums that the store keeps ([`store::Tallies`]), so a view
 //! counts no table, however many leads there are.
 
+mod delays;
 mod figures;
-mod periods;
 mod view;
 mod words;
 
@@ -12,9 +12,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use serde::Deserialize;
-use service_kit::http::Language;
-use service_kit::http::{ApiPath, ApiQuery, FieldError, Problem};
+use service_kit::dashboard::Range;
+use service_kit::http::{ApiPath, ApiQuery, Problem, Role};
 
 use self::figures::Figures;
 use crate::api::{ApiError, AppState};
@@ -26,46 +25,19 @@ pub(crate) const PATH: &str = "/dashboard";
 /// Where the page's buttons lead.
 pub(crate) const RETRY_PATH: &str = "/dashboard/dead-letters/{id}/retry";
 
-/// The ranges that the page links to.
-const RANGES: [u32; 4] = [7, 30, 90, 365];
-const DEFAULT_DAYS: u32 = 30;
-const MAX_DAYS: u32 = 365;
-
-/// What is shown.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(crate) struct Range {
-    /// How many days.
-    days: Option<String>,
-    /// In which language.
-    lang: Option<String>,
-}
-
-impl Range {
-    fn days(&self) -> Result<u32, ApiError> {
-        let Some(text) = self.days.as_deref().filter(|text| !text.is_empty()) else {
-            return Ok(DEFAULT_DAYS);
-        };
-        text.trim()
-            .parse()
-            .ok()
-            .filter(|days| (1..=MAX_DAYS).contains(days))
-            .ok_or_else(|| {
-                let expected = format!("expected a number of days from 1 to {MAX_DAYS}");
-                ApiError::Fields(vec![FieldError::new("days", expected)])
-            })
-    }
-}
-
 /// The page for people.
 pub(crate) async fn page(
     State(state): State<AppState>,
     ApiQuery(range): ApiQuery<Range>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let language = Language::of_request(range.lang.as_deref(), &headers);
-    let days = range.days()?;
+    let language = range.language(&headers);
+    let days = days(&range)?;
     let figures = Figures::read(&state, days).await?;
-    let frame = view::frame(&state.config, &figures, days, language).map_err(|error| {
+    let role = state.config.security.access().role(&headers);
+    let may_retry = role >= Some(Role::Operator);
+    let frame = view::frame(&state.config, &figures, days, language, may_retry);
+    let frame = frame.map_err(|error| {
         tracing::error!("{error}");
         ApiError::from(Problem::internal())
     })?;
@@ -79,15 +51,12 @@ pub(crate) async fn retry(
     ApiPath(id): ApiPath<i64>,
     ApiQuery(range): ApiQuery<Range>,
 ) -> Result<Redirect, ApiError> {
-    let days = range.days()?;
+    let days = days(&range)?;
     if let Some(letter) = state.store.jobs().dead_letter(id).await? {
         replay(&state.store, &Letter::from(letter)).await?;
     }
-    let headers = HeaderMap::new();
-    let language = Language::of_request(range.lang.as_deref(), &headers).code();
-    Ok(Redirect::to(&format!(
-        "{PATH}?lang={language}&days={days}#failed"
-    )))
+    let query = Range::query(days, range.language(&HeaderMap::new()));
+    Ok(Redirect::to(&format!("{PATH}?{query}#failed")))
 }
 
 /// How the leads of the last days are doing: the figures of the dashboard.
@@ -105,6 +74,10 @@ pub(crate) async fn stats(
     State(state): State<AppState>,
     ApiQuery(range): ApiQuery<Range>,
 ) -> Result<Json<Figures>, ApiError> {
-    let days = range.days()?;
+    let days = days(&range)?;
     Ok(Json(Figures::read(&state, days).await?))
+}
+
+fn days(range: &Range) -> Result<u32, ApiError> {
+    range.days().map_err(|wrong| ApiError::Fields(vec![wrong]))
 }

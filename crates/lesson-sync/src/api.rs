@@ -1,6 +1,7 @@
 //! The HTTP interface.
 
 mod completed;
+mod erase;
 mod error;
 mod key;
 mod log;
@@ -11,9 +12,11 @@ mod webhooks;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::routing::{get, post};
 use connection::{
     AUDITED_READS, AUTH_OPEN, AUTH_OPERATOR, AUTH_VIEWER, audit_log, audit_routes, auth_routes,
 };
+use service_kit::dashboard::{STYLESHEET_OPEN, stylesheet};
 use service_kit::health::Health;
 use service_kit::http::{
     DOCUMENTATION_OPEN, OPERATIONS_OPEN, OPERATIONS_VIEWER, OpenRoute, Route, RouteGuard,
@@ -25,14 +28,21 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::error::ApiError;
+pub(crate) use self::error::ApiError;
 pub(crate) use self::state::AppState;
+use crate::dashboard;
 use crate::sync::QUEUE;
 
 /// The routes that need no role. Every other one does: the administrator's unless it stands in one of the lists below.
 pub const OPEN_ROUTES: &[OpenRoute] = &joined::<{ count_joined(LISTS) }>(LISTS);
 
-const LISTS: &[&[OpenRoute]] = &[OWN, AUTH_OPEN, OPERATIONS_OPEN, DOCUMENTATION_OPEN];
+const LISTS: &[&[OpenRoute]] = &[
+    OWN,
+    AUTH_OPEN,
+    OPERATIONS_OPEN,
+    STYLESHEET_OPEN,
+    DOCUMENTATION_OPEN,
+];
 
 /// Our own, with what protects them instead.
 const OWN: &[OpenRoute] = &[
@@ -65,7 +75,14 @@ const OWN: &[OpenRoute] = &[
 ];
 
 /// What viewers may read.
-const VIEWER: &[Route] = &[("GET", "/api/sync/log")];
+const VIEWER: &[Route] = &[
+    ("GET", "/api/sync/log"),
+    ("GET", "/api/stats"),
+    ("GET", dashboard::PATH),
+];
+
+/// What operators may do besides.
+const OPERATOR: &[Route] = &[("POST", dashboard::RETRY_PATH)];
 
 #[derive(OpenApi)]
 #[openapi(
@@ -90,10 +107,15 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .routes(routes!(completed::one))
         .routes(routes!(completed::batch))
         .routes(routes!(progress::progress))
+        .routes(routes!(erase::erase))
         .routes(routes!(log::list))
         .routes(routes!(webhooks::amocrm))
         .routes(routes!(webhooks::gateway))
         .routes(routes!(webhooks::test))
+        .routes(routes!(dashboard::stats))
+        // A page, which the description of the API need not tell.
+        .route(dashboard::PATH, get(dashboard::page))
+        .route(dashboard::RETRY_PATH, post(dashboard::retry))
         .merge(auth_routes(Arc::clone(&state.crm)))
         .merge(audit_routes(&state.store))
         .with_state(state.clone())
@@ -103,6 +125,7 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .viewer(AUTH_VIEWER)
         .viewer(VIEWER)
         .operator(AUTH_OPERATOR)
+        .operator(OPERATOR)
         .audit(audit_log(&state.store), AUDITED_READS);
     guard.describe(&mut api);
     let store = state.store.clone();
@@ -111,6 +134,7 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         async move { QUEUE.measure(&store).await }
     };
     let routes = routes
+        .merge(stylesheet())
         .merge(documentation(api))
         .merge(operations(health, metrics, access, gauges));
     without_trailing_slash(with_stack(

@@ -35,7 +35,7 @@ impl App {
     ///
     /// When the database cannot be used, or there is no encryption key and none may be made. The text says what to do.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
-        let store = config.opening().migrated(store_options()).await?;
+        let store = config.opening().migrated(store_options(&config)).await?;
         Ok(Self::with_store(config, store, SystemClock::shared()))
     }
 
@@ -133,7 +133,9 @@ impl App {
 }
 
 /// How this service uses its database.
-pub(crate) fn store_options() -> Options {
+pub(crate) fn store_options(config: &Config) -> Options {
     // The store gives up a job a little after the worker would have.
-    Options::new().jobs(JobsOptions::default().max_claims(MAX_CLAIMS + 10))
+    Options::new()
+        .jobs(JobsOptions::default().max_claims(MAX_CLAIMS + 10))
+        .time_zone(config.dashboard.time_zone())
 }

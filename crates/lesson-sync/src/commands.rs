@@ -6,7 +6,7 @@ mod subscribe;
 use std::io::Write;
 
 use anyhow::Context as _;
-use chrono::NaiveTime;
+use chrono::{DateTime, FixedOffset, NaiveTime, Utc};
 use clap::Args;
 use connection::audit_command;
 use service_kit::clock::read_since;
@@ -15,6 +15,7 @@ use store::{DeadLetterFilter, LESSON_SYNC};
 pub use self::replay::{Replay, replay};
 pub use self::subscribe::subscribe;
 use crate::App;
+use crate::dead_letters::revive;
 use crate::sync::{QUEUE, explain, normalise, read_pipelines};
 
 /// Letters read at once.
@@ -44,7 +45,7 @@ impl FindLead {
 /// Arguments of `stats`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Stats {
-    /// Since midnight, by UTC; the same without arguments.
+    /// Since the office's midnight (LESSON_TIME_ZONE); the same without arguments.
     #[arg(long, conflicts_with = "since")]
     today: bool,
     /// Since then: 90m, 12h, 3d, 2026-11-20, or an instant in RFC 3339.
@@ -128,17 +129,7 @@ pub async fn retry(app: &App, out: &mut (dyn Write + Send)) -> anyhow::Result<()
             };
             after = last.id;
             for letter in page {
-                let student = letter.payload.as_i64().filter(|_| kind == LESSON_SYNC);
-                let is_back = match student {
-                    Some(student) => {
-                        app.store()
-                            .lessons()
-                            .retry_failed(student, letter.id)
-                            .await?
-                    }
-                    None => jobs.replay(letter.id).await?,
-                };
-                if is_back {
+                if revive(app.store(), &letter).await? {
                     total += 1;
                     writeln!(out, "{}  {}", letter.id, letter.reason)?;
                 }
@@ -170,7 +161,7 @@ pub async fn stats(
         Some(text) => read_since(text, now)
             .map_err(anyhow::Error::msg)
             .context("--since")?,
-        None => now.date_naive().and_time(NaiveTime::MIN).and_utc(),
+        None => midnight(app.config().dashboard.time_zone(), now),
     };
     let outcomes = app.store().lessons().outcomes_since(since).await?;
     writeln!(out, "since {}", since.format("%Y-%m-%d %H:%M UTC"))?;
@@ -181,4 +172,16 @@ pub async fn stats(
     writeln!(out, "{:>8}  students wait", queue.depth)?;
     writeln!(out, "{:>8}  were given up", queue.dead)?;
     Ok(())
+}
+
+/// When the office's day began.
+fn midnight(zone: FixedOffset, now: DateTime<Utc>) -> DateTime<Utc> {
+    let began = now
+        .with_timezone(&zone)
+        .date_naive()
+        .and_time(NaiveTime::MIN);
+    began
+        .and_local_timezone(zone)
+        .single()
+        .map_or(now, |at| at.to_utc())
 }

@@ -3,6 +3,7 @@
 mod courses;
 mod finals;
 mod lessons;
+mod retention;
 mod two_way;
 
 use std::path::Path;
@@ -13,10 +14,12 @@ use service_kit::config::{
     AmocrmConfig, ConfigErrors, DatabaseConfig, DatabaseUrl, Environment, EventsConfig, Loader,
     LogConfig, SecurityConfig, ServerConfig,
 };
+use service_kit::dashboard::DashboardConfig;
 
 pub use self::courses::{Course, Courses, DealRule, Lesson, Named};
 pub use self::finals::{FinalAction, FinalTask};
 pub use self::lessons::{LESSON_VARIABLES, LessonsConfig};
+pub use self::retention::RetentionConfig;
 pub use self::two_way::{Callback, TWO_WAY_VARIABLES, TwoWayConfig};
 
 /// lesson-sync's own defaults, over service-kit's.
@@ -37,6 +40,10 @@ pub struct Config {
     pub log: LogConfig,
     /// How long things may take on the way to amoCRM.
     pub delivery: DeliveryConfig,
+    /// Where the office is.
+    pub dashboard: DashboardConfig,
+    /// How long things are kept.
+    pub retention: RetentionConfig,
     /// What is particular to this service.
     pub lessons: LessonsConfig,
     /// What managers do in amoCRM comes back.
@@ -98,6 +105,8 @@ impl Config {
             log: settings.section(&mut problems),
             delivery: settings.section(&mut problems),
             two_way: settings.section(&mut problems),
+            dashboard: settings.section(&mut problems),
+            retention: settings.section(&mut problems),
             lessons,
             courses: Arc::new(courses),
         };

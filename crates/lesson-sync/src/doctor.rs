@@ -41,7 +41,7 @@ async fn examine(config: Config) -> Report {
     let mut doctor = Doctor::new().check("configuration", move || async move {
         settings::check(&settings)
     });
-    let store = match config.opening().once(store_options()).await {
+    let store = match config.opening().once(store_options(&config)).await {
         Ok(store) => store,
         Err(error) => {
             return doctor

@@ -12,6 +12,8 @@ mod app;
 mod callbacks;
 pub mod commands;
 mod config;
+mod dashboard;
+mod dead_letters;
 pub mod doctor;
 mod figures;
 mod finals;
@@ -20,8 +22,8 @@ mod sync;
 pub use self::api::OPEN_ROUTES;
 pub use self::app::App;
 pub use self::config::{
-    Callback, Config, DEFAULT_TOML, LESSON_VARIABLES, LessonsConfig, TWO_WAY_VARIABLES,
-    TwoWayConfig,
+    Callback, Config, DEFAULT_TOML, LESSON_VARIABLES, LessonsConfig, RetentionConfig,
+    TWO_WAY_VARIABLES, TwoWayConfig,
 };
 pub use self::config::{Course, Courses, DealRule, FinalAction, FinalTask, Lesson, Named};
 pub use self::figures::FIGURES;

@@ -40,6 +40,8 @@ use crate::config::Config;
 pub(crate) const MAX_CLAIMS: u32 = 100;
 /// How often expired rows are deleted.
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
+/// Between two batches of old rows, so that others get the database.
+const SWEEP_PAUSE: Duration = Duration::from_millis(200);
 /// How long the first of several students waits for company on the way to amoCRM. Nobody waits for the deal, and a permit
 /// takes longer than this at 7 requests a second.
 const GATHER: Duration = Duration::from_millis(100);
@@ -133,6 +135,22 @@ impl Syncer {
             if let Err(error) = self.crm.store().prune().await {
                 tracing::warn!("expired rows could not be deleted: {error}");
             }
+            self.sweep().await;
+        }
+    }
+
+    /// Deletes what has been kept long enough, a small batch at a time.
+    async fn sweep(&self) {
+        let plan = self.config.retention.plan();
+        loop {
+            match self.crm.store().lessons().sweep(plan).await {
+                Ok(swept) if swept.is_empty() => return,
+                Ok(_) => tokio::time::sleep(SWEEP_PAUSE).await,
+                Err(error) => {
+                    tracing::warn!("old lessons could not be deleted: {error}");
+                    return;
+                }
+            }
         }
     }
 
@@ -185,6 +203,7 @@ impl Syncer {
                     since.map(|since| (self.crm.now() - since).to_std().unwrap_or_default());
                 let next = if waited.is_some_and(|waited| waited >= self.config.lessons.patience())
                 {
+                    self.count_failure(reason).await;
                     LessonNext::Dead(error.clone())
                 } else {
                     let retry = RetryAfter::new(self.config.lessons.recheck(), error.clone());
@@ -376,6 +395,10 @@ impl Syncer {
         queued: &[&Completion],
         error: &CrmError,
     ) -> Result<Ack, StoreError> {
+        // When the database is what fails, nothing can be written there either.
+        if !matches!(error, CrmError::Store(_)) {
+            self.count_failure(error.word()).await;
+        }
         let verdict = self.hands.judge(linked, error).await;
         // A stage or a deal that is missing is made by a person, or comes.
         let is_final = verdict == Verdict::Fail;
@@ -400,6 +423,14 @@ impl Syncer {
             .collect();
         let next = LessonNext::Dead(error.to_string());
         self.record(job, student, &ends, None, next).await
+    }
+
+    /// For the dashboard and for alerts.
+    async fn count_failure(&self, reason: &'static str) {
+        let counted = self.crm.store().lessons().count_failure(reason).await;
+        if let Err(error) = counted {
+            tracing::debug!("a failed attempt is not in the statistics: {error}");
+        }
     }
 
     async fn record(

@@ -37,7 +37,13 @@ mod format;
 mod markup;
 mod office;
 mod page;
+mod parts;
+mod periods;
+mod range;
 
 pub use self::markup::{Markup, cut, escape};
 pub use self::office::DashboardConfig;
 pub use self::page::{Choice, Frame, PageError, STYLESHEET_OPEN, stylesheet};
+pub use self::parts::{DayRow, Days, Swatch, Tile, tiles};
+pub use self::periods::{Period, by_period, periods, place, whole};
+pub use self::range::Range;

@@ -15,6 +15,7 @@ use crate::clock::{Clock, TimeSource};
 use crate::counters;
 use crate::error::Result;
 use crate::gateway::{self, Hourly};
+use crate::lessons::{self, LessonSums};
 use crate::tallies::{self, Measure};
 
 mod checkpoint;
@@ -124,6 +125,7 @@ struct Effects {
     counts: BTreeMap<String, i64>,
     tallies: BTreeMap<(Measure, i64, String), i64>,
     hourly: Hourly,
+    lessons: LessonSums,
 }
 
 impl Effects {
@@ -137,6 +139,9 @@ impl Effects {
         }
         for (key, delta) in other.hourly {
             *self.hourly.entry(key).or_default() += delta;
+        }
+        for (key, delta) in other.lessons {
+            *self.lessons.entry(key).or_default() += delta;
         }
     }
 }
@@ -212,6 +217,12 @@ impl Tx {
         *self.effects.hourly.entry(key).or_default() += delta;
     }
 
+    /// Adds to a sum of lessons; written once per commit, as the counters are.
+    pub(crate) fn lesson_sum(&mut self, measure: &'static str, day: i64, key: String, delta: i64) {
+        let key = (measure, day, key);
+        *self.effects.lessons.entry(key).or_default() += delta;
+    }
+
     pub(crate) fn offset(&self) -> i64 {
         self.time.offset
     }
@@ -228,7 +239,8 @@ impl Tx {
         };
         counters::flush(self, std::mem::take(&mut effects.counts), shard).await?;
         tallies::flush(self, std::mem::take(&mut effects.tallies)).await?;
-        gateway::flush(self, std::mem::take(&mut effects.hourly), shard).await
+        gateway::flush(self, std::mem::take(&mut effects.hourly), shard).await?;
+        lessons::flush(self, std::mem::take(&mut effects.lessons), shard).await
     }
 }
 

@@ -23,6 +23,8 @@ mod moves;
 mod outcome;
 mod read;
 mod replay;
+mod retention;
+mod tallies;
 
 pub use self::accept::{LessonsAccepted, NewCompletion};
 pub use self::finals::{FinalAction, FinalStep, LESSON_FINAL};
@@ -30,6 +32,9 @@ pub use self::log::{LessonLog, LessonLogFilter};
 pub use self::moves::{LESSON_CALLBACK, ManagerMove, MovesHeard, StageMove};
 pub use self::outcome::{LessonEnd, LessonNext, LessonOutcome};
 pub use self::replay::{EndedLessons, LessonsRequeued};
+pub use self::retention::{LessonRetention, LessonsSwept};
+pub use self::tallies::LessonTallies;
+pub(crate) use self::tallies::{LessonSums, flush};
 
 /// Brings a student's deal up to the highest finished lesson; the payload is the student's number.
 pub const LESSON_SYNC: &str = "lesson.sync";
@@ -123,7 +128,7 @@ pub struct Completion {
 
 /// Deletes a batch of rows that have been kept long enough.
 pub(crate) async fn prune(tx: &mut Tx, now: i64) -> Result<u64> {
-    Ok(log::prune(tx, now).await? + moves::prune(tx, now).await?)
+    Ok(tallies::prune(tx, now).await? + moves::prune(tx, now).await?)
 }
 
 fn student(row: &Row) -> Result<Student> {

@@ -72,6 +72,7 @@ mod tallies;
 #[cfg(feature = "throwaway")]
 pub mod throwaway;
 mod tokens;
+mod totals;
 
 pub use self::audit::{AUDIT_LIFE, Audit, AuditEntry, NewAuditEntry};
 pub use self::clock::{Clock, TimeSource};
@@ -104,8 +105,8 @@ pub use self::leads::{
 pub use self::lessons::{
     Completion, CompletionState, EndedLessons, FinalAction, FinalStep, LESSON_CALLBACK,
     LESSON_FINAL, LESSON_SYNC, LessonEnd, LessonLog, LessonLogFilter, LessonNext, LessonOutcome,
-    Lessons, LessonsAccepted, LessonsRequeued, ManagerMove, MovesHeard, NewCompletion, StageMove,
-    Student,
+    LessonRetention, LessonTallies, Lessons, LessonsAccepted, LessonsRequeued, LessonsSwept,
+    ManagerMove, MovesHeard, NewCompletion, StageMove, Student,
 };
 pub use self::locks::{Lock, Locks};
 pub use self::managers::{
@@ -123,3 +124,4 @@ pub use self::tallies::{
     Tally,
 };
 pub use self::tokens::{TokenGeneration, Tokens};
+pub use self::totals::{FAILED_LEADS, FAILED_LESSONS, FAILED_RENEWALS, Totals};

@@ -46,6 +46,7 @@ const MIGRATIONS: &[Migration] = migrations![
     14 "0014_outages",
     15 "0015_audit",
     16 "0016_lesson_follow_ups",
+    17 "0017_lesson_tallies",
 ];
 
 /// Another process may be migrating a large database.

@@ -31,6 +31,7 @@ use crate::quota::StoreQuota;
 use crate::schedules::Schedules;
 use crate::tallies::{self, Tallies};
 use crate::tokens::Tokens;
+use crate::totals::Totals;
 
 /// How many expired rows [`Store::prune`] deletes at once, so that it never holds up the writer for long.
 const PRUNE_BATCH: i64 = 500;
@@ -267,6 +268,11 @@ impl Store {
         Tallies::new(Arc::clone(&self.inner))
     }
 
+    /// Figures that only grow.
+    pub fn totals(&self) -> Totals {
+        Totals::new(Arc::clone(&self.inner))
+    }
+
     /// Messages to clients.
     pub fn funnels(&self) -> Funnels {
         Funnels::new(Arc::clone(&self.inner))
@@ -486,9 +492,9 @@ impl Operation for Prune {
             .execute()
             .await?;
         let sums = tallies::prune(tx, now).await?;
-        let logs = lessons::prune(tx, now).await?;
+        let lessons = lessons::prune(tx, now).await?;
         let audit = audit::prune(tx, now).await?;
-        Ok(keys + states + sums + logs + audit)
+        Ok(keys + states + sums + lessons + audit)
     }
 }
 

@@ -18,6 +18,7 @@ use crate::clock::{instant, micros};
 use crate::db::{Operation, Sql, Tx};
 use crate::error::{Result, StoreError};
 use crate::store::Inner;
+use crate::totals;
 
 mod fold;
 
@@ -53,13 +54,13 @@ pub const DELAYS_MS: [u64; 19] = [
 const LONGER: &str = "over";
 
 /// A reason is a word of ours.
-const REASON_LENGTH: usize = 40;
+pub(crate) const REASON_LENGTH: usize = 40;
 
 /// Sums are kept for so many days.
-const KEEP_DAYS: i64 = 800;
+pub(crate) const KEEP_DAYS: i64 = 800;
 
 /// The longest range that is read.
-const MAX_DAYS: u32 = 400;
+pub(crate) const MAX_DAYS: u32 = 400;
 
 /// How often a read begins anew because leads were added up meanwhile.
 const READS: u32 = 5;
@@ -241,7 +242,7 @@ fn tally(day: i64, key: String, value: i64) -> Result<Tally<String>> {
     })
 }
 
-fn date(day: i64) -> Result<NaiveDate> {
+pub(crate) fn date(day: i64) -> Result<NaiveDate> {
     TimeDelta::try_days(day)
         .and_then(|days| NaiveDate::default().checked_add_signed(days))
         .ok_or_else(|| StoreError::internal("a day is beyond the calendar"))
@@ -349,6 +350,7 @@ impl Operation for CountFailure {
         let day = tx.day(now);
         let reason: String = self.reason.chars().take(REASON_LENGTH).collect();
         tx.tally(Measure::Failed, day, reason, 1);
+        totals::add(tx, totals::FAILED_LEADS, 1);
         Ok(())
     }
 }

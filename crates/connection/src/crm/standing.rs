@@ -53,6 +53,21 @@ impl Crm {
         })
     }
 
+    /// When tokens of the account were received or renewed lately, the last first.
+    pub async fn renewals(&self, limit: u32) -> Result<Vec<DateTime<Utc>>, CrmError> {
+        let is_renewed = self.is_configured() && self.setup.amocrm.access_token().is_none();
+        let Some(linked) = (if is_renewed {
+            self.client().await?
+        } else {
+            None
+        }) else {
+            return Ok(Vec::new());
+        };
+        let key = self.token_key(&linked.account);
+        let generations = self.store.tokens().generations(&key, limit).await?;
+        Ok(generations.into_iter().map(|it| it.obtained_at).collect())
+    }
+
     /// When the configured long-lived token ends, if it says so.
     pub fn long_lived_until(&self) -> Option<DateTime<Utc>> {
         Claims::read(self.setup.amocrm.access_token()?)?.expires_at

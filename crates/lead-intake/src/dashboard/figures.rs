@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use connection::dashboard::{ConnectionFigures, QueueFigures, ReasonFigures, queue_figures};
 use serde::{Deserialize, Serialize};
+use service_kit::dashboard::{Period, by_period, periods, place, whole};
 use store::{DailyTallies, DeadLetterFilter, DeliveryState, FUNNEL, LOST, OTHER_SOURCES, Tally};
 use utoipa::ToSchema;
 
-use super::periods::{Delays, Period, periods, place, whole};
+use super::delays::Delays;
 use crate::api::{ApiError, AppState};
 use crate::dead_letters::Letter;
 use crate::health::QUEUE;
@@ -131,81 +133,22 @@ pub(crate) struct FailureFigures {
     pub(crate) failed_leads: u64,
 }
 
-/// Attempts that failed for a reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub(crate) struct ReasonFigures {
-    /// One word: `rate_limited`.
-    pub(crate) reason: String,
-    /// How many.
-    pub(crate) attempts: u64,
-}
-
-/// Jobs of a kind.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub(crate) struct QueueFigures {
-    /// `lead.deliver`.
-    pub(crate) kind: String,
-    /// How many are waiting or at work.
-    pub(crate) depth: u64,
-    /// How long ago the oldest of them was added.
-    pub(crate) oldest_age_seconds: u64,
-    /// When the next is tried.
-    pub(crate) next_at: Option<DateTime<Utc>>,
-    /// How many were given up.
-    pub(crate) dead_letters: u64,
-}
-
-/// The connection to amoCRM.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub(crate) struct ConnectionFigures {
-    /// Requests can be made.
-    pub(crate) connected: bool,
-    /// amoCRM refuses our access; an administrator has to connect again.
-    pub(crate) needs_reconnect: bool,
-    /// The account.
-    pub(crate) account: Option<String>,
-    /// A token of somebody's own is used, which does not renew itself.
-    pub(crate) long_lived: bool,
-    /// When the tokens were received or last renewed.
-    pub(crate) renewed_at: Option<DateTime<Utc>>,
-    /// When the access token expires; it is renewed before.
-    pub(crate) expires_at: Option<DateTime<Utc>>,
-}
-
 impl Figures {
     /// Reads sums, ends of indexes and a short list; nothing here counts a table.
     pub(crate) async fn read(state: &AppState, days: u32) -> Result<Self, ApiError> {
         let store = &state.store;
         let tallies = store.tallies().read(whole(days)).await?;
-        let mut queue = Vec::new();
-        for kind in QUEUE.all() {
-            let stats = store.jobs().stats(kind).await?;
-            queue.push(QueueFigures {
-                kind: kind.to_owned(),
-                depth: stats.depth,
-                oldest_age_seconds: stats.oldest_age.as_secs(),
-                next_at: stats.next_at,
-                dead_letters: stats.dead,
-            });
-        }
+        let queue = queue_figures(QUEUE, store).await?;
         let letters = DeadLetterFilter::new().limit(LETTERS);
         let letters = store.jobs().dead_letters(letters).await?;
         let failed_leads = store.leads().count(DeliveryState::Failed).await?;
-        let standing = state.crm.standing().await?;
-        let connection = standing.connection.as_ref();
-        let told = |at: DateTime<Utc>| (at > DateTime::UNIX_EPOCH).then_some(at);
-        let connection = ConnectionFigures {
-            connected: standing.connected(),
-            needs_reconnect: standing.needs_reconnect,
-            long_lived: standing.long_lived,
-            renewed_at: connection.and_then(|it| told(it.obtained_at)),
-            expires_at: connection.and_then(|it| told(it.expires_at)),
-            account: standing.account,
-        };
+        let connection = ConnectionFigures::read(&state.crm).await?;
+        let reasons = ReasonFigures::sum(&tallies.failed);
         let failures = FailureFigures {
             dead_letters: letters.into_iter().map(Letter::from).collect(),
             failed_leads,
-            ..reasons(&tallies.failed)
+            attempts: reasons.iter().map(|it| it.attempts).sum(),
+            reasons,
         };
         let periods = periods(tallies.last_day, days);
         let total = tallies.accepted.iter().map(|tally| tally.count).sum();
@@ -222,20 +165,6 @@ impl Figures {
             periods,
         })
     }
-}
-
-/// Counts of a key in each period.
-fn by_period<'a>(
-    periods: &[Period],
-    counts: impl Iterator<Item = (NaiveDate, u64)> + 'a,
-) -> Vec<u64> {
-    let mut sums = vec![0; periods.len()];
-    for (day, count) in counts {
-        if let Some(sum) = place(periods, day).and_then(|place| sums.get_mut(place)) {
-            *sum += count;
-        }
-    }
-    sums
 }
 
 fn leads(tallies: &DailyTallies, periods: &[Period]) -> LeadFigures {
@@ -336,27 +265,6 @@ fn delivery(tallies: &DailyTallies, periods: &[Period]) -> DeliveryFigures {
         p95_ms,
         by_period: parts.iter().map(figures).collect(),
         histogram,
-    }
-}
-
-fn reasons(failed: &[Tally<String>]) -> FailureFigures {
-    let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
-    for tally in failed {
-        *sums.entry(&tally.key).or_default() += tally.count;
-    }
-    let mut reasons: Vec<_> = sums
-        .into_iter()
-        .map(|(reason, attempts)| ReasonFigures {
-            reason: reason.to_owned(),
-            attempts,
-        })
-        .collect();
-    reasons.sort_by_key(|it| std::cmp::Reverse(it.attempts));
-    FailureFigures {
-        attempts: reasons.iter().map(|it| it.attempts).sum(),
-        reasons,
-        dead_letters: Vec::new(),
-        failed_leads: 0,
     }
 }
 

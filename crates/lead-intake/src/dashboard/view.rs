@@ -3,35 +3,29 @@
 use std::time::Duration;
 
 use askama::Template;
-use chrono::{DateTime, FixedOffset, Utc};
+use connection::dashboard::{LetterRow, Letters, View};
 use service_kit::dashboard::chart::{
     Bar, Bars, Columns, Funnel, Label, Line, Lines, Scale, Series, Step,
 };
-use service_kit::dashboard::{Choice, Frame, Markup, PageError, cut};
+use service_kit::dashboard::{DayRow, Days, Frame, Markup, PageError, Range, Swatch, Tile, tiles};
 use service_kit::http::Language;
 
 use super::figures::{Figures, SourceFigures};
-use super::periods::Period;
-use super::{PATH, RANGES, words};
+use super::{PATH, words};
 use crate::config::Config;
 use crate::worker::{DELIVER, KINDS};
 
 /// Ticks of the delays, in seconds.
 const DELAY_TICKS: [f64; 8] = [0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0, 21_600.0, 86_400.0];
 
-/// A reason is told in so many letters; `GET /api/dead-letters` has it whole.
-const REASON_LENGTH: usize = 160;
-
 /// What stands between the frame's head and foot.
 #[derive(Debug, Template)]
 #[template(path = "dashboard.html")]
 struct Body {
     words: Words,
-    notice: Option<String>,
-    tiles: Vec<Tile>,
+    notice: Markup,
+    tiles: Markup,
     leads: Markup,
-    legend: Vec<Swatch>,
-    days: Vec<DayRow>,
     funnel: Markup,
     stages: Vec<StageRow>,
     lost: String,
@@ -39,38 +33,10 @@ struct Body {
     delay_legend: [Swatch; 2],
     delay_days: Vec<DelayRow>,
     histogram: Markup,
-    reasons: Markup,
-    failed: Vec<FailedRow>,
-    more: u64,
-    /// What a button comes back to.
-    query: String,
-    queue: Vec<QueueRow>,
-    connection: Vec<(&'static str, String)>,
-    badge: (&'static str, &'static str),
-}
-
-/// A figure that everybody looks at first.
-#[derive(Debug)]
-struct Tile {
-    name: &'static str,
-    figure: String,
-    note: String,
-    is_bad: bool,
-}
-
-/// A colour and what it stands for.
-#[derive(Debug)]
-struct Swatch {
-    class: String,
-    name: String,
-    figure: String,
-}
-
-#[derive(Debug)]
-struct DayRow {
-    day: String,
-    total: String,
-    parts: Vec<String>,
+    failures: Markup,
+    failed: Markup,
+    queue: Markup,
+    connection: Markup,
 }
 
 #[derive(Debug)]
@@ -89,45 +55,8 @@ struct DelayRow {
     p95: String,
 }
 
-#[derive(Debug)]
-struct FailedRow {
-    id: i64,
-    lead: Option<i64>,
-    job: String,
-    died: String,
-    reason: String,
-}
-
-#[derive(Debug)]
-struct QueueRow {
-    name: String,
-    depth: String,
-    oldest: String,
-    next: String,
-    dead: String,
-}
-
-/// Everything the template says, in one language.
-macro_rules! words {
-    ($($name:ident: $russian:literal, $english:literal;)*) => {
-        #[derive(Debug)]
-        struct Words {
-            $($name: &'static str,)*
-        }
-
-        impl Words {
-            fn of(language: Language) -> Self {
-                Self {
-                    $($name: language.pick($russian, $english),)*
-                }
-            }
-        }
-    };
-}
-
-words! {
-    overview: "Главное", "Overview";
-    leads: "Лиды по дням и источникам", "Leads by day and source";
+service_kit::words! {
+    struct Words;
     table: "Таблица", "Table";
     day: "День", "Day";
     total: "Всего", "Total";
@@ -143,23 +72,6 @@ words! {
     median: "Медиана", "Median";
     p95: "95 % не дольше", "95% no longer";
     histogram: "Сколько лидов за какое время", "How many leads took how long";
-    failures: "Неудачные попытки по причинам", "Failed attempts by reason";
-    failures_note: "Почти все такие попытки повторяются сами и удаются.", "Nearly all of them are repeated and succeed.";
-    failed: "Не получилось: нужен человек", "Given up: somebody has to look";
-    failed_none: "Ничего такого нет.", "Nothing was given up.";
-    more: "И ещё", "And more";
-    lead: "Лид", "Lead";
-    died: "Отложено", "Given up";
-    retry: "Повторить", "Retry";
-    reason: "Причина", "Reason";
-    retry_note: "Когда причина устранена, повторите; всё сразу:", "Retry once the cause is mended; all at once:";
-    queue: "Очередь", "Queue";
-    job: "Работа", "Work";
-    depth: "Ждёт", "Waiting";
-    oldest: "Старшему", "Oldest";
-    next: "Следующая попытка", "Next try";
-    dead: "Отложено", "Given up";
-    connection: "Подключение к amoCRM", "Connection to amoCRM";
 }
 
 /// The page of these figures.
@@ -168,55 +80,39 @@ pub(super) fn frame<'a>(
     figures: &Figures,
     days: u32,
     language: Language,
+    may_retry: bool,
 ) -> Result<Frame<'a>, PageError> {
-    let zone = config.dashboard.time_zone();
-    let moment = |at: DateTime<Utc>| language.moment(&at.with_timezone(&zone));
-    let body = body(config, figures, days, language, zone).render()?;
-    let choices = RANGES.into_iter().map(|range| Choice {
-        label: match (range, language) {
-            (365, Language::Russian) => "год".to_owned(),
-            (365, Language::English) => "year".to_owned(),
-            (range, Language::Russian) => format!("{range} дней"),
-            (range, Language::English) => format!("{range} days"),
-        },
-        value: range.to_string(),
-        current: range == days,
-    });
-    let footer = match language {
-        Language::Russian => format!("Показано на {} ({zone}).", moment(figures.at)),
-        Language::English => format!("As of {} ({zone}).", moment(figures.at)),
-    };
-    Ok(Frame {
-        service: "lead-intake",
-        title: language.pick("Дашборд", "Dashboard"),
-        path: PATH,
+    let view = View {
         language,
-        choices: choices.collect(),
-        query: Vec::new(),
-        footer,
-        body: Markup::from(body),
-    })
+        zone: config.dashboard.time_zone(),
+        at: figures.at,
+    };
+    let body = body(config, figures, days, &view, may_retry)?.render()?;
+    Ok(view.frame("lead-intake", PATH, days, Markup::from(body)))
 }
 
 fn body(
     config: &Config,
     figures: &Figures,
     days: u32,
-    language: Language,
-    zone: FixedOffset,
-) -> Body {
-    let moment = |at: DateTime<Utc>| language.moment(&at.with_timezone(&zone));
+    view: &View,
+    may_retry: bool,
+) -> Result<Body, PageError> {
+    let language = view.language;
     let dash = || "–".to_owned();
     let word = |status: &str| words::status(status, &config.intake.stages, language);
     let delay = |millis: Option<u64>| {
         millis.map_or_else(dash, |it| language.duration(Duration::from_millis(it)))
     };
-    let connection = &figures.connection;
-    Body {
-        words: Words::of(language),
-        notice: notice(figures, language),
-        tiles: tiles(figures, language),
-        leads: leads(figures, language),
+    let waits = language.pick(
+        "лиды принимаются и ждут в очереди",
+        "leads are taken and wait in the queue",
+    );
+    let days_of_leads = Days {
+        id: "leads",
+        title: language.pick("Лиды по дням и источникам", "Leads by day and source"),
+        language,
+        chart: leads(figures, language),
         legend: figures
             .leads
             .sources
@@ -228,7 +124,7 @@ fn body(
                 figure: language.count(source.total),
             })
             .collect(),
-        days: figures
+        rows: figures
             .periods
             .iter()
             .enumerate()
@@ -236,7 +132,7 @@ fn body(
             .map(|(place, period)| {
                 let of = |counts: &[u64]| language.count(counts.get(place).copied().unwrap_or(0));
                 DayRow {
-                    day: label(*period, language).full,
+                    day: period.label(language).full,
                     total: of(&figures.leads.by_period),
                     parts: figures
                         .leads
@@ -247,6 +143,37 @@ fn body(
                 }
             })
             .collect(),
+    };
+    let letters = Letters {
+        subject: language.pick("Лид", "Lead"),
+        rows: figures
+            .failures
+            .dead_letters
+            .iter()
+            .map(|letter| LetterRow {
+                id: letter.id,
+                subject: letter.lead.map(|lead| lead.to_string()),
+                link: letter.lead.map(|lead| format!("/api/leads/{lead}")),
+                job: words::job(&letter.kind, language),
+                died_at: letter.died_at,
+                reason: letter.error.as_ref().unwrap_or(&letter.reason).clone(),
+            })
+            .collect(),
+        more: figures
+            .queue
+            .iter()
+            .map(|queue| queue.dead_letters)
+            .sum::<u64>()
+            .saturating_sub(figures.failures.dead_letters.len() as u64),
+        query: Range::query(days, language),
+        may_retry,
+        command: "lead-intake dead-letters retry --all",
+    };
+    Ok(Body {
+        words: Words::of(language),
+        notice: view.notice(&figures.connection, waits)?,
+        tiles: tiles(&first(figures, language), language)?,
+        leads: days_of_leads.draw()?,
         funnel: funnel(figures, language, &word),
         stages: figures
             .stages
@@ -286,105 +213,21 @@ fn body(
             .zip(&figures.delivery.by_period)
             .rev()
             .map(|(period, it)| DelayRow {
-                day: label(*period, language).full,
+                day: period.label(language).full,
                 delivered: language.count(it.delivered),
                 median: delay(it.median_ms),
                 p95: delay(it.p95_ms),
             })
             .collect(),
         histogram: histogram(figures, language),
-        reasons: reasons(figures, language),
-        failed: figures
-            .failures
-            .dead_letters
-            .iter()
-            .map(|letter| FailedRow {
-                id: letter.id,
-                lead: letter.lead,
-                job: words::job(&letter.kind, language),
-                died: moment(letter.died_at),
-                reason: cut(
-                    letter.error.as_deref().unwrap_or(&letter.reason),
-                    REASON_LENGTH,
-                ),
-            })
-            .collect(),
-        more: figures
-            .queue
-            .iter()
-            .map(|queue| queue.dead_letters)
-            .sum::<u64>()
-            .saturating_sub(figures.failures.dead_letters.len() as u64),
-        query: format!("lang={}&days={days}", language.code()),
-        queue: figures
-            .queue
-            .iter()
-            // What never happens here need not be read by anybody.
-            .filter(|queue| queue.kind == DELIVER || queue.depth > 0 || queue.dead_letters > 0)
-            .map(|queue| QueueRow {
-                name: words::job(&queue.kind, language),
-                depth: language.count(queue.depth),
-                oldest: match queue.depth {
-                    0 => dash(),
-                    _ => language.duration(Duration::from_secs(queue.oldest_age_seconds)),
-                },
-                next: match queue.next_at {
-                    None => dash(),
-                    Some(at) if at <= figures.at => language.pick("сейчас", "now").to_owned(),
-                    Some(at) => moment(at),
-                },
-                dead: language.count(queue.dead_letters),
-            })
-            .collect(),
-        connection: [
-            (
-                language.pick("Аккаунт", "Account"),
-                connection.account.clone().unwrap_or_else(dash),
-            ),
-            (
-                language.pick("Токены обновлены", "Tokens renewed"),
-                connection.renewed_at.map_or_else(dash, moment),
-            ),
-            (
-                language.pick("Действуют до", "Valid until"),
-                match (connection.long_lived, connection.expires_at) {
-                    (true, _) => language
-                        .pick("долгосрочный токен", "a long-lived token")
-                        .to_owned(),
-                    (false, at) => at.map_or_else(dash, moment),
-                },
-            ),
-        ]
-        .into(),
-        badge: badge(figures, language),
-    }
+        failures: view.failures(&figures.failures.reasons)?,
+        failed: view.letters(&letters)?,
+        queue: view.queue(&figures.queue, DELIVER, words::job)?,
+        connection: view.connection(&figures.connection)?,
+    })
 }
 
-/// How the connection is, and its colour.
-fn badge(figures: &Figures, language: Language) -> (&'static str, &'static str) {
-    let connection = &figures.connection;
-    if connection.connected {
-        ("good", language.pick("подключено", "connected"))
-    } else if connection.needs_reconnect {
-        ("bad", language.pick("доступ отозван", "access refused"))
-    } else {
-        ("warn", language.pick("не подключено", "not connected"))
-    }
-}
-
-/// What somebody has to do, if anything.
-fn notice(figures: &Figures, language: Language) -> Option<String> {
-    if figures.connection.connected {
-        return None;
-    }
-    let text = language.pick(
-        "amoCRM не подключена: лиды принимаются и ждут в очереди. Администратору аккаунта: откройте",
-        "amoCRM is not connected: leads are taken and wait in the queue. An administrator of the account opens",
-    );
-    Some(text.to_owned())
-}
-
-fn tiles(figures: &Figures, language: Language) -> Vec<Tile> {
+fn first(figures: &Figures, language: Language) -> Vec<Tile> {
     let delivery = &figures.delivery;
     let delay = |millis: Option<u64>| {
         millis.map_or_else(
@@ -450,19 +293,9 @@ fn tiles(figures: &Figures, language: Language) -> Vec<Tile> {
     ]
 }
 
-fn label(period: Period, language: Language) -> Label {
-    let short = language.short_date(period.from);
-    let full = if period.from == period.to {
-        language.date(period.from)
-    } else {
-        format!("{short} – {}", language.date(period.to))
-    };
-    Label { short, full }
-}
-
 fn labels(figures: &Figures, language: Language) -> Vec<Label> {
     let periods = figures.periods.iter();
-    periods.map(|period| label(*period, language)).collect()
+    periods.map(|period| period.label(language)).collect()
 }
 
 fn source_name(source: &SourceFigures, language: Language) -> String {
@@ -634,18 +467,4 @@ fn histogram(figures: &Figures, language: Language) -> Markup {
         bars,
     };
     bars.draw("histogram")
-}
-
-#[expect(clippy::cast_precision_loss, reason = "pictures are not that precise")]
-fn reasons(figures: &Figures, language: Language) -> Markup {
-    let bars = figures.failures.reasons.iter().map(|it| {
-        let name = words::reason(&it.reason, language);
-        Bar::new(name, it.attempts as f64, language.count(it.attempts))
-    });
-    let bars = Bars {
-        title: language.pick("Неудачные попытки по причинам", "Failed attempts by reason"),
-        empty: language.pick("Неудач не было", "Nothing failed"),
-        bars: bars.collect(),
-    };
-    bars.draw("reasons")
 }

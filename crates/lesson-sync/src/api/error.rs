@@ -1,7 +1,7 @@
 //! Failures in the words of this API.
 
 use axum::response::{IntoResponse, Response};
-use connection::store_problem;
+use connection::{CrmError, crm_problem, store_problem};
 use service_kit::http::{FieldError, Problem};
 use store::StoreError;
 
@@ -33,6 +33,12 @@ impl IntoResponse for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<CrmError> for ApiError {
+    fn from(error: CrmError) -> Self {
+        Self::from(crm_problem(&error))
     }
 }
 

@@ -21,7 +21,7 @@ use crate::sync::normalise;
 #[into_params(parameter_in = Query)]
 pub(crate) struct Who {
     /// The e-mail, in any case.
-    email: String,
+    pub(super) email: String,
 }
 
 /// How far a student has come, course by course.

@@ -7,6 +7,7 @@ use connection::{Backoff, DeliveryConfig, Pace};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use service_kit::config::{Problems, Section, SecurityConfig, ServerConfig, Variable};
+use service_kit::dashboard::DashboardConfig;
 
 use super::finals::FinalEntry;
 use super::{Course, Courses, Lesson, Named};
@@ -386,6 +387,19 @@ pub const LESSON_VARIABLES: &[Variable] = &[
         "lessons.patience_hours",
         "hours from 0 to 2160",
         "168",
+    ),
+    DashboardConfig::time_zone_variable("LESSON_TIME_ZONE"),
+    Variable::plain(
+        "LESSON_LOG_DAYS",
+        "retention.log_days",
+        "days from 0 (for ever) to 36500",
+        "365",
+    ),
+    Variable::plain(
+        "LESSON_STUDENT_DAYS",
+        "retention.student_days",
+        "days from 0 (for ever) to 36500",
+        "365",
     ),
     Variable::plain(
         "LESSON_CALL_TIMEOUT_MS",

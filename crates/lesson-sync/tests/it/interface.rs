@@ -122,6 +122,9 @@ async fn every_route_but_the_open_ones_needs_a_role_in_every_method() {
         open: OPEN_ROUTES,
         table: &[
             (Role::Viewer, "GET", "/api/sync/log"),
+            (Role::Viewer, "GET", "/api/stats"),
+            (Role::Viewer, "GET", "/dashboard"),
+            (Role::Operator, "POST", "/dashboard/dead-letters/{id}/retry"),
             (Role::Viewer, "GET", "/api/auth/amo/status"),
             (Role::Viewer, "GET", "/metrics"),
             (Role::Operator, "GET", "/api/auth/amo/test"),
@@ -129,6 +132,7 @@ async fn every_route_but_the_open_ones_needs_a_role_in_every_method() {
             (Role::Admin, "POST", "/api/auth/amo/refresh"),
             (Role::Admin, "POST", "/api/auth/amo/revoke"),
             (Role::Admin, "GET", "/api/audit"),
+            (Role::Admin, "DELETE", "/api/lessons/students"),
         ],
         undocumented: &[("GET", "/health"), ("GET", "/docs/")],
         parameters: &[("{secret}", "wrong-secret-0123456")],

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
 mod company;
+mod dashboard;
 mod documents;
 mod finals;
 mod guide;
@@ -9,5 +10,6 @@ mod harness;
 mod interface;
 mod kill;
 mod outages;
+mod pictures;
 mod replay;
 mod two_way;

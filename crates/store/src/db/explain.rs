@@ -24,7 +24,7 @@ use crate::{
 };
 use crate::{
     FinalStep, LESSON_FINAL, LESSON_SYNC, LessonEnd, LessonLogFilter, LessonNext, LessonOutcome,
-    NewCompletion, StageMove,
+    LessonRetention, NewCompletion, StageMove,
 };
 
 mod gateway;
@@ -250,6 +250,22 @@ async fn live_follow_ups(store: &Store) {
     let since = chrono::DateTime::UNIX_EPOCH;
     lessons.count_ended_since(since).await.unwrap();
     lessons.requeue_ended_since(since, None).await.unwrap();
+    live_keeping(store).await;
+}
+
+/// Sums, and what is kept.
+async fn live_keeping(store: &Store) {
+    let lessons = store.lessons();
+    let everything = LessonRetention {
+        log: Some(Duration::ZERO),
+        students: Some(Duration::ZERO),
+    };
+    lessons.count_failure("server").await.unwrap();
+    lessons.tallies(30).await.unwrap();
+    assert!(lessons.erase("a@b.ru").await.unwrap());
+    lessons.sweep(everything).await.unwrap();
+    store.totals().count(crate::FAILED_RENEWALS).await.unwrap();
+    store.totals().read(crate::FAILED_RENEWALS).await.unwrap();
 }
 
 async fn live_leads(store: &Store) {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use super::{LESSON_SYNC, Lessons, lane};
+use super::{LESSON_SYNC, Lessons, lane, tallies};
 use crate::db::{Operation, Tx};
 use crate::error::Result;
 use crate::idempotency::{self, Before, IdempotencyKey};
@@ -92,6 +92,7 @@ impl Operation for Accept {
             let (id, is_new) = insert(tx, student, new, now).await?;
             stored.push((id, !is_new));
             if is_new {
+                tallies::finished(tx, now, &new.course, new.lesson);
                 busy.insert(student, ());
             }
         }

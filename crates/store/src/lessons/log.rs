@@ -4,17 +4,13 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use super::{LessonEnd, Lessons};
+use super::{LessonEnd, Lessons, tallies};
 use crate::clock::instant;
 use crate::db::{Row, Tx};
 use crate::error::Result;
 
 /// The most rows on one page.
 const MAX_PAGE: u32 = 500;
-/// Rows that one step of pruning deletes.
-const PRUNE_BATCH: i64 = 500;
-/// How long rows are kept: a year, in microseconds.
-const KEPT: i64 = 365 * 24 * 60 * 60 * 1_000_000;
 
 /// A row of the log.
 #[derive(Clone, PartialEq, Eq)]
@@ -194,17 +190,6 @@ pub(super) async fn add(
     .bind(now)
     .execute()
     .await?;
+    tallies::ended(tx, now, end.outcome);
     Ok(())
-}
-
-/// Deletes a batch of rows that have been kept long enough.
-pub(crate) async fn prune(tx: &mut Tx, now: i64) -> Result<u64> {
-    tx.query(
-        "DELETE FROM amocrm_logs WHERE id IN
-         (SELECT id FROM amocrm_logs WHERE created_at <= $1 ORDER BY created_at LIMIT $2)",
-    )
-    .bind(now.saturating_sub(KEPT))
-    .bind(PRUNE_BATCH)
-    .execute()
-    .await
 }

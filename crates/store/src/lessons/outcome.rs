@@ -1,6 +1,6 @@
 //! The end of a student's job, with what became of each lesson.
 
-use super::{Lessons, accept, finals, log};
+use super::{Lessons, accept, finals, log, tallies};
 use crate::db::{Operation, Sql, Tx};
 use crate::error::Result;
 use crate::jobs::{self, Ack, Claimed, RetryAfter};
@@ -108,6 +108,7 @@ impl Operation for Record {
             LessonNext::Retry(_) => waiting.as_deref(),
             LessonNext::Done | LessonNext::Dead(_) => None,
         };
+        tallies::waiting(tx, waiting.as_deref(), waits_for);
         tx.query(
             "UPDATE lesson_students SET waiting = $2, lead_id = coalesce($3, lead_id), updated_at = $4 WHERE id = $1",
         )

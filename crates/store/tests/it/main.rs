@@ -17,6 +17,7 @@ mod jobs_model;
 mod leads;
 mod lessons;
 mod lessons_follow_ups;
+mod lessons_kept;
 mod locks;
 mod managers;
 mod meta;

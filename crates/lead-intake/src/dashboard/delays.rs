@@ -1,58 +1,8 @@
-//! The days that are shown, as days or as weeks.
+//! How long deliveries took, as many of each length as the store tells apart.
 
 use std::time::Duration;
 
-use chrono::{NaiveDate, TimeDelta};
-use serde::{Deserialize, Serialize};
 use store::DELAYS_MS;
-use utoipa::ToSchema;
-
-/// More days than these are told by weeks: columns narrower than that tell nothing.
-const MOST_DAYS: u32 = 92;
-
-/// A day, or a week.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub(crate) struct Period {
-    /// Its first day.
-    pub(crate) from: NaiveDate,
-    /// Its last day.
-    pub(crate) to: NaiveDate,
-}
-
-/// How many days are read and shown: whole weeks if it is by weeks.
-pub(super) fn whole(days: u32) -> u32 {
-    if days > MOST_DAYS {
-        days / 7 * 7
-    } else {
-        days.max(1)
-    }
-}
-
-/// The periods of so many days, oldest first; the last ends with `last`.
-pub(super) fn periods(last: NaiveDate, days: u32) -> Vec<Period> {
-    let length: u32 = if days > MOST_DAYS { 7 } else { 1 };
-    let mut to = last;
-    let mut periods = Vec::new();
-    for _ in 0..whole(days) / length {
-        let Some(from) = to.checked_sub_signed(TimeDelta::days(i64::from(length) - 1)) else {
-            break;
-        };
-        periods.push(Period { from, to });
-        let Some(before) = from.pred_opt() else { break };
-        to = before;
-    }
-    periods.reverse();
-    periods
-}
-
-/// Which of the periods a day is in.
-pub(super) fn place(periods: &[Period], day: NaiveDate) -> Option<usize> {
-    let after = periods.partition_point(|period| period.to < day);
-    periods
-        .get(after)
-        .filter(|period| period.from <= day)
-        .map(|_| after)
-}
 
 /// Delays, as many of each length as there were.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -117,26 +67,12 @@ impl Delays {
 mod tests {
     use std::time::Duration;
 
-    use chrono::{Days, NaiveDate};
     use proptest::prelude::*;
     use store::DELAYS_MS;
 
-    use super::{Delays, MOST_DAYS, periods, place, whole};
+    use super::Delays;
 
     proptest! {
-        #[test]
-        fn every_day_is_in_one_period(days in 1_u32..=365, back in 0_u64..400) {
-            let last = NaiveDate::from_ymd_opt(2026, 3, 1).unwrap();
-            let periods = periods(last, days);
-            let shown = u64::from(whole(days));
-            prop_assert!(shown <= u64::from(days) && u64::from(days) - shown < 7);
-            prop_assert_eq!(periods.len() > MOST_DAYS as usize, false);
-            let day = last - Days::new(back);
-            let found: Vec<_> = periods.iter().enumerate().filter(|(_, it)| it.from <= day && day <= it.to).collect();
-            prop_assert_eq!(found.len(), usize::from(back < shown));
-            prop_assert_eq!(place(&periods, day), found.first().map(|it| it.0));
-        }
-
         /// Told within the step into which the real one falls.
         #[test]
         fn a_percentile_is_off_by_a_step_at_most(
