@@ -137,3 +137,39 @@ async fn what_is_committed_reaches_the_file_beside_the_writer() {
         .unwrap();
     store.close().await;
 }
+
+/// The log's header counts its beginnings: bytes 12 to 15, https://www.sqlite.org/fileformat2.html#walformat.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_begins_anew_while_writes_never_pause() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/s.db", folder.path().display());
+    let store = Store::open(&SecretString::from(url), Options::new())
+        .await
+        .unwrap();
+    store.migrate().await.unwrap();
+    let path = folder.path().join("s.db-wal");
+    let begun = || std::fs::read(&path).unwrap()[12..16].to_vec();
+    let first = begun();
+    let writing = (0..4).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let job = JobSpec::new("work", &"x".repeat(50_000)).unwrap();
+            while store.jobs().enqueue(job.clone()).await.is_ok() {}
+        })
+    });
+    let writing: Vec<_> = writing.collect();
+    let anew = async {
+        while begun() == first {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), anew)
+        .await
+        .unwrap();
+    // By itself SQLite would have begun anew at 256 MiB.
+    assert!(std::fs::metadata(&path).unwrap().len() < 200 << 20);
+    for task in writing {
+        task.abort();
+    }
+    store.close().await;
+}

@@ -20,7 +20,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions as _, Connection as _, Sqlite, SqlitePool};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::checkpoint::Checkpoints;
+use super::checkpoint::{Checkpoints, checkpoint};
 use super::{Conn, Effects, Operation, Time, Tx};
 use crate::error::{Result, StoreError, StoreErrorKind};
 
@@ -37,8 +37,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(1200);
 const READER_TIMEOUT: Duration = Duration::from_secs(2);
 /// The write-ahead log is cut back to this after a checkpoint.
 const WAL_LIMIT_BYTES: &str = "67108864";
-/// The writer makes a checkpoint itself when the log has so many pages: as many as the limit has bytes.
-const WAL_LIMIT_PAGES: &str = "16384";
+/// Every commit copies a log of so many pages by itself: 256 MiB, which is more than [`Checkpoints`] leaves unless the disk
+/// is slower than whoever stores something, who then has to wait for it.
+const WAL_LIMIT_PAGES: &str = "65536";
 
 pub(crate) struct SqliteDb {
     pub(crate) path: PathBuf,
@@ -55,6 +56,8 @@ struct SqliteWriter {
 
 enum Message {
     Write(Box<dyn Erased>),
+    /// The log is copied but for its last pages: copy them, and it begins anew.
+    Checkpoint,
     Close(oneshot::Sender<()>),
 }
 
@@ -75,12 +78,18 @@ impl SqliteDb {
         sqlx::raw_sql(QUOTA_TABLE).execute(&mut quota).await?;
         let copying = connect(&options(&path).create_if_missing(false)).await?;
         let commits = Arc::new(Notify::new());
+        let writer = SqliteWriter::spawn(conn, time.clone(), bell, Arc::clone(&commits));
+        let finish = {
+            let queue = writer.queue.clone();
+            // A queue without a place is no hurry: it is asked again.
+            move || drop(queue.try_send(Message::Checkpoint))
+        };
         Ok(Self {
             path,
             readers,
-            writer: SqliteWriter::spawn(conn, time.clone(), bell, Arc::clone(&commits)),
+            writer,
             quota: SqliteWriter::spawn(quota, time, Arc::default(), Arc::default()),
-            checkpoints: Checkpoints::spawn(copying, commits),
+            checkpoints: Checkpoints::spawn(copying, commits, finish),
         })
     }
 
@@ -309,6 +318,7 @@ impl Writer {
     async fn run(mut self, mut queue: mpsc::Receiver<Message>) {
         let mut group: Vec<Box<dyn Erased>> = Vec::with_capacity(GROUP);
         let mut closing = None;
+        let mut is_log_long = false;
         while closing.is_none() {
             let Some(first) = queue.recv().await else {
                 break;
@@ -317,6 +327,7 @@ impl Writer {
             while let Some(message) = next {
                 match message {
                     Message::Write(operation) => group.push(operation),
+                    Message::Checkpoint => is_log_long = true,
                     Message::Close(reply) => {
                         closing = Some(reply);
                         break;
@@ -334,6 +345,7 @@ impl Writer {
                 while group.len() < QUEUE {
                     match queue.try_recv() {
                         Ok(Message::Write(operation)) => group.push(operation),
+                        Ok(Message::Checkpoint) => is_log_long = true,
                         Ok(Message::Close(reply)) => {
                             closing = Some(reply);
                             break;
@@ -342,6 +354,9 @@ impl Writer {
                     }
                 }
                 refuse(std::mem::take(&mut group), &locked_out.error);
+            }
+            if std::mem::take(&mut is_log_long) {
+                self.finish_checkpoint().await;
             }
         }
         drop(queue);
@@ -384,6 +399,19 @@ impl Writer {
             }
         }
         None
+    }
+
+    /// Copies the last pages of the log.
+    async fn finish_checkpoint(&mut self) {
+        let Conn::Sqlite(conn) = &mut self.tx.conn else {
+            return;
+        };
+        let mut watch = Watch::start();
+        if let Err(error) = checkpoint(conn).await {
+            tracing::debug!(%error, "a checkpoint failed");
+        }
+        watch.lap("the end of a checkpoint");
+        watch.stop(0);
     }
 
     /// One transaction. `Ok` means that it is durable, or that there was nothing to commit.
