@@ -26,6 +26,7 @@ mod replay;
 mod retention;
 mod tallies;
 
+pub(crate) use self::accept::Told;
 pub use self::accept::{LessonsAccepted, NewCompletion};
 pub use self::finals::{FinalAction, FinalStep, LESSON_FINAL};
 pub use self::log::{LessonLog, LessonLogFilter};
@@ -152,7 +153,10 @@ fn completion(row: &Row) -> Result<Completion> {
     })
 }
 
+/// What the lanes of students begin with.
+const LANE: &str = "lesson/";
+
 /// The lane of a student's jobs: a dead letter that is revived does not run beside a newer job.
 fn lane(student: i64) -> String {
-    format!("lesson/{student}")
+    format!("{LANE}{student}")
 }

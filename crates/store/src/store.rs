@@ -55,6 +55,7 @@ pub(crate) struct Inner {
     pub(crate) funnels: bool,
     pub(crate) arrivals: Arrivals<leads::Queued>,
     pub(crate) webhooks: Arrivals<gateway::Routed>,
+    pub(crate) lessons: Arrivals<lessons::Told>,
     pub(crate) sweeping: gateway::Sweeping,
     pub(crate) address_key: OnceCell<AddressKey>,
 }
@@ -198,6 +199,7 @@ impl Store {
                 funnels,
                 arrivals: Arrivals::default(),
                 webhooks: Arrivals::default(),
+                lessons: Arrivals::default(),
                 sweeping: gateway::Sweeping::default(),
                 address_key: OnceCell::new(),
             }),

@@ -148,7 +148,10 @@ async fn go_on(tx: &mut Tx, student: i64) -> Result<()> {
         .fetch_optional()
         .await?;
     match more {
-        Some(_) => accept::start(tx, student).await,
+        Some(_) => {
+            let now = tx.now().await?;
+            accept::start(tx, &[student], now).await
+        }
         None => Ok(()),
     }
 }

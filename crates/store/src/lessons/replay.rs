@@ -103,8 +103,10 @@ impl Operation for Requeue {
                 .bind(self.since)
                 .execute()
                 .await?;
-            accept::start(tx, *student).await?;
         }
+        let numbers: Vec<i64> = students.iter().map(|(_, _, student)| *student).collect();
+        let now = tx.now().await?;
+        accept::start(tx, &numbers, now).await?;
         Ok(Some(LessonsRequeued {
             lessons,
             students: u64::try_from(students.len()).unwrap_or_default(),

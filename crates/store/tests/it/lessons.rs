@@ -176,5 +176,45 @@ on_both! {
         let other = lessons.accept(vec![finished("a@b.ru", 2)], key("y")).await.unwrap();
         assert_eq!(other, LessonsAccepted::KeyReused);
         assert_eq!(store.jobs().stats(LESSON_SYNC).await.unwrap().depth, 1);
+        db.hands.advance(Duration::from_mins(2));
+        let other = lessons.accept(vec![finished("a@b.ru", 2)], key("y")).await.unwrap();
+        assert!(matches!(other, LessonsAccepted::Stored(stored) if !stored[0].1), "its life is over");
+    }
+
+    async fn what_arrives_together_is_stored_as_if_it_came_alone(db: TestDb) {
+        let stores = [db.open().await, db.open().await];
+        // Ten keys; two bodies each, which tell different lessons, contend for one.
+        let told = join_all((0..80_u32).map(|number| {
+            let store = stores[number as usize % 3 % 2].clone();
+            let (key, body) = (number % 10, number % 20);
+            let key = IdempotencyKey {
+                key: format!("lessons/{key}"),
+                fingerprint: body.to_string(),
+                life: Duration::from_mins(1),
+            };
+            let new = vec![finished(&format!("s{}@b.ru", body % 7), 1 + body), finished("all@b.ru", 1)];
+            async move { (body, store.lessons().accept(new, Some(key)).await.unwrap()) }
+        }))
+        .await;
+        let mut winners: Vec<_> = told
+            .iter()
+            .filter_map(|(body, outcome)| match outcome {
+                LessonsAccepted::Stored(stored) => Some((*body, stored.clone())),
+                LessonsAccepted::KeyReused => None,
+            })
+            .collect();
+        assert_eq!(winners.len(), 40, "each of the ten winners was told four times");
+        assert_eq!(winners.iter().filter(|(_, stored)| !stored[1].1).count(), 1, "one was the first of all");
+        assert_eq!(winners.iter().filter(|(_, stored)| !stored[0].1).count(), 10, "each was new once");
+        winners.sort();
+        winners.dedup_by_key(|(body, _)| *body);
+        let mut keys: Vec<_> = winners.iter().map(|(body, _)| body % 10).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, (0..10).collect::<Vec<_>>(), "one body of each key");
+        let mut students: Vec<_> = winners.iter().map(|(body, _)| body % 7).collect();
+        students.sort_unstable();
+        students.dedup();
+        let depth = usize::try_from(stores[0].jobs().stats(LESSON_SYNC).await.unwrap().depth).unwrap();
+        assert_eq!(depth, students.len() + 1, "one job a student");
     }
 }
