@@ -19,15 +19,14 @@ use service_kit::config::{
     LogConfig, SecurityConfig, ServerConfig,
 };
 use service_kit::dashboard::DashboardConfig;
+use service_kit::mail::{SMTP_DEFAULTS, SMTP_VARIABLES, SmtpConfig};
 
 pub use self::access::{ACCESS_VARIABLES, AccessConfig};
 pub(crate) use self::access::{FormKey, is_page, page_url};
 pub use self::dashboard::DASHBOARD_VARIABLES;
 use self::delivery::DELIVERY_VARIABLES;
 pub use self::fields::{FIELDS_VARIABLES, FieldsConfig};
-pub use self::funnels::{
-    FUNNEL_VARIABLES, FunnelsConfig, SmtpConfig, SmtpServer, SmtpTls, WhatsappConfig,
-};
+pub use self::funnels::{FUNNEL_VARIABLES, FunnelsConfig, WhatsappConfig};
 pub(crate) use self::intake::stage_number;
 pub use self::intake::{INTAKE_VARIABLES, IntakeConfig, StageNames};
 pub use self::managers::{
@@ -98,6 +97,7 @@ impl Config {
     /// Everything that is wrong, one line each.
     pub fn load(environment: Environment, file: Option<&Path>) -> Result<Self, ConfigErrors> {
         let settings = Loader::new(environment)
+            .defaults(SMTP_DEFAULTS)
             .defaults(DEFAULT_TOML)
             .variables(INTAKE_VARIABLES)
             .variables(MANAGER_VARIABLES)
@@ -108,6 +108,7 @@ impl Config {
             .variables(ACCESS_VARIABLES)
             .variables(RETENTION_VARIABLES)
             .variables(FUNNEL_VARIABLES)
+            .variables(SMTP_VARIABLES)
             .file(file)
             .load()?;
         let mut problems = settings.problems();

@@ -2,7 +2,7 @@
 //!
 //! * `file`: `funnels.toml`, checked at the start with every template in it; `template` fills in a lead's fields.
 //! * `schedule`: delays, quiet hours and days. `person`: what a template may say about a lead, and in which language.
-//! * `sender`: the loops that enrol leads and send; `email` and `whatsapp` are the two ways out.
+//! * `sender`: the loops that enrol leads and send; `service_kit::mail` and `whatsapp` are the two ways out.
 //! * `link`: the signed address that unsubscribes. `reply`: what counts as an answer.
 //!
 //! The thing a newcomer gets wrong: a message must not be tried again when nobody knows whether it left. So a message's
@@ -10,7 +10,6 @@
 //! its outcome is unknown.
 
 mod check;
-mod email;
 mod file;
 mod link;
 mod note;
@@ -26,29 +25,3 @@ pub use self::file::{FileError, Funnels};
 pub(crate) use self::link::read_link;
 pub(crate) use self::reply::{hear_amocrm, hear_email, hear_whatsapp};
 pub(crate) use self::sender::Sender;
-
-use std::time::Duration;
-
-/// Why a message did not leave, or may not have. No addresses, no texts, no words of a server: they repeat addresses.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// It has not left, and others would not either.
-    Outage(String),
-    /// It has not left; it may later, at the earliest after this long.
-    Later(String, Option<Duration>),
-    /// It is refused for good.
-    Refused(String),
-    /// Nobody knows.
-    Unknown(String),
-}
-
-impl Failure {
-    pub(crate) fn reason(&self) -> &str {
-        match self {
-            Self::Outage(reason)
-            | Self::Later(reason, _)
-            | Self::Refused(reason)
-            | Self::Unknown(reason) => reason,
-        }
-    }
-}

@@ -34,8 +34,7 @@ pub use self::config::{
     ACCESS_VARIABLES, AccessConfig, AssignmentStrategy, Config, DASHBOARD_VARIABLES, DEFAULT_TOML,
     FIELDS_VARIABLES, FUNNEL_VARIABLES, FieldsConfig, FunnelsConfig, INTAKE_VARIABLES,
     IntakeConfig, KeepClients, MANAGER_VARIABLES, ManagerRule, ManagersConfig, RETENTION_VARIABLES,
-    RetentionConfig, STATUS_VARIABLES, SmtpConfig, SmtpServer, SmtpTls, StageNames, StatusConfig,
-    UserList, WhatsappConfig,
+    RetentionConfig, STATUS_VARIABLES, StageNames, StatusConfig, UserList, WhatsappConfig,
 };
 pub use self::figures::FIGURES;
 pub use self::funnel::{FileError, Funnels};

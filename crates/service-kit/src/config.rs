@@ -37,7 +37,7 @@ pub use self::loader::{Loader, Section, Settings};
 pub use self::logging::{LogConfig, LogFormat};
 pub use self::problem::{ConfigErrors, ConfigProblem, Problems};
 pub use self::security::{EncryptionKeys, SecurityConfig};
-pub use self::server::ServerConfig;
+pub use self::server::{ServerConfig, is_loopback};
 pub use self::time_zone::utc_offset;
 pub use self::variable::{COMMON_VARIABLES, Variable};
 

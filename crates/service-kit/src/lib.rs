@@ -9,6 +9,7 @@
 //! * [`signature`]: webhooks signed by one service and checked by another.
 //! * [`clock`]: time as a parameter.
 //! * `egress` (a feature): posting to addresses that people have written, without reaching our own network.
+//! * `mail` (a feature): e-mails by SMTP.
 //! * `dashboard` (a feature): pages with charts, for people.
 //!
 //! The thing a newcomer gets wrong: a service never calls `std::env::var` or `Utc::now`. It asks for a section of the
@@ -24,6 +25,8 @@ pub mod egress;
 pub mod health;
 mod hex;
 pub mod http;
+#[cfg(feature = "mail")]
+pub mod mail;
 pub mod metrics;
 pub mod shutdown;
 pub mod signature;

@@ -1,8 +1,8 @@
 //! What `lead-intake doctor` says about funnels. Nothing is sent.
 
 use service_kit::doctor::Finding;
+use service_kit::mail::Mailer;
 
-use super::email::Mailer;
 use super::whatsapp::Whatsapp;
 use crate::App;
 

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use connection::Gate;
 use service_kit::clock::SharedClock;
 use service_kit::http::Language;
+use service_kit::mail::{Failure, Letter, Mailer, Ready};
 use store::{
     Ack, Begin, Channel, Claimed, End, Enrolled, Enrolment, FUNNEL_ENTER, FunnelLimits, Identity,
     LeadRow, MessageRow, MessageState, NewMessage, RetryAfter, StatusEntered, Store, StoreError,
@@ -19,8 +20,6 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Failure;
-use super::email::{Letter, Mailer, Ready};
 use super::file::{Content, Funnel, Funnels, Step};
 use super::link::unsubscribe_link;
 use super::note::{self, Said, message_id};
@@ -422,7 +421,7 @@ impl Sender {
             text: text.clone(),
             html,
             message_id: message_id(errand.row, errand.message, mailer.domain()),
-            unsubscribe_url: errand.unsubscribe_url.clone(),
+            unsubscribe_url: Some(errand.unsubscribe_url.clone()),
             date: self.inner.clock.now(),
         };
         let ready: Ready = match mailer.prepare(letter).await {

@@ -10,9 +10,8 @@ use reqwest::redirect::Policy;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use service_kit::mail::Failure;
 use url::Url;
-
-use super::Failure;
 
 /// One request; shorter than what is left of the job's lease.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
-use url::Url;
+use url::{Host, Url};
 
 use super::{Problems, Section, SecurityConfig};
 use crate::http::TrustedProxies;
@@ -55,11 +55,7 @@ impl ServerConfig {
 
     /// Whether only this machine can reach the service.
     pub fn is_loopback(&self) -> bool {
-        self.host.eq_ignore_ascii_case("localhost")
-            || self
-                .host
-                .parse::<IpAddr>()
-                .is_ok_and(|address| address.is_loopback())
+        is_loopback(&self.host)
     }
 
     /// The public address, if there is one.
@@ -115,6 +111,19 @@ impl ServerConfig {
             .split(',')
             .map(str::trim)
             .filter(|url| !url.is_empty())
+    }
+}
+
+/// Whether a host, as it stands in a setting or an address, is this machine.
+pub fn is_loopback(host: &str) -> bool {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return address.is_loopback();
+    }
+    match Host::parse(host) {
+        Ok(Host::Ipv4(address)) => address.is_loopback(),
+        Ok(Host::Ipv6(address)) => address.is_loopback(),
+        Ok(Host::Domain(name)) => name == "localhost",
+        Err(_) => false,
     }
 }
 

@@ -3,13 +3,17 @@
 //! The conversation is led by hand, because one moment in it matters: until the text's last line is sent the server has
 //! nothing, and after it nobody but the server knows. [`Mailer::prepare`] goes up to the text, [`Ready::send`] sends it.
 
+mod config;
+
+use std::fmt;
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 use lettre::address::{Address, Envelope};
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message, MultiPart};
+pub use lettre::message::Mailbox;
+use lettre::message::{Message, MultiPart};
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
@@ -17,8 +21,7 @@ use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use secrecy::ExposeSecret as _;
 
-use super::Failure;
-use crate::config::{SmtpServer, SmtpTls};
+pub use self::config::{SMTP_DEFAULTS, SMTP_VARIABLES, SmtpConfig, SmtpServer, SmtpTls};
 
 /// Reaching the server.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -31,49 +34,104 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// "Service not available, closing channel": nothing to do with this letter.
 const CLOSING: u16 = 421;
 
+/// Why a message did not leave, or may not have. No addresses, no texts, no words of a server: they repeat addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// It has not left, and others would not either.
+    Outage(String),
+    /// It has not left; it may later, at the earliest after this long.
+    Later(String, Option<Duration>),
+    /// It is refused for good.
+    Refused(String),
+    /// Nobody knows.
+    Unknown(String),
+}
+
+impl Failure {
+    /// What happened, for people.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Outage(reason)
+            | Self::Later(reason, _)
+            | Self::Refused(reason)
+            | Self::Unknown(reason) => reason,
+        }
+    }
+}
+
 /// A letter about to be written.
-pub(super) struct Letter<'a> {
-    pub(super) to: &'a str,
-    pub(super) subject: &'a str,
-    pub(super) text: String,
-    pub(super) html: Option<String>,
-    pub(super) message_id: String,
-    pub(super) unsubscribe_url: String,
-    pub(super) date: DateTime<Utc>,
+pub struct Letter<'a> {
+    /// The recipient's address.
+    pub to: &'a str,
+    /// What it is about, in one line.
+    pub subject: &'a str,
+    /// What it says.
+    pub text: String,
+    /// The same, with more looks.
+    pub html: Option<String>,
+    /// `<id@domain>`: the same for every attempt to send it.
+    pub message_id: String,
+    /// Where one click ends such letters; `None` for one that nobody has to subscribe to.
+    pub unsubscribe_url: Option<String>,
+    /// When it was written.
+    pub date: DateTime<Utc>,
+}
+
+impl fmt::Debug for Letter<'_> {
+    /// Shows nothing of the letter.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Letter").finish_non_exhaustive()
+    }
 }
 
 /// Sends letters through one server.
 #[derive(Debug)]
-pub(crate) struct Mailer {
+pub struct Mailer {
     server: SmtpServer,
     from: Mailbox,
 }
 
 /// A server that waits for the text of a letter.
-pub(super) struct Ready {
+pub struct Ready {
     connection: AsyncSmtpConnection,
     text: Vec<u8>,
 }
 
+impl fmt::Debug for Ready {
+    /// Shows nothing of the letter.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready").finish_non_exhaustive()
+    }
+}
+
 impl Mailer {
-    pub(crate) fn new(server: SmtpServer, from: Mailbox) -> Self {
+    /// Letters from this sender, through this server.
+    pub fn new(server: SmtpServer, from: Mailbox) -> Self {
         Self { server, from }
     }
 
     /// What stands behind the @ of our Message-IDs.
-    pub(super) fn domain(&self) -> &str {
+    pub fn domain(&self) -> &str {
         self.from.email.domain()
     }
 
     /// Logs in and goes away: for `doctor`.
-    pub(crate) async fn login(&self) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    ///
+    /// Why no letter would leave.
+    pub async fn login(&self) -> Result<(), Failure> {
         let mut connection = self.connect().await?;
         goodbye(&mut connection).await;
         Ok(())
     }
 
     /// Leads the conversation up to the text. Whatever happens here, the letter has not left.
-    pub(super) async fn prepare(&self, letter: Letter<'_>) -> Result<Ready, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// Why the letter cannot leave, or not now.
+    pub async fn prepare(&self, letter: Letter<'_>) -> Result<Ready, Failure> {
         let message = self.write(letter)?;
         let envelope = message.envelope().clone();
         let text = message.formatted();
@@ -93,21 +151,23 @@ impl Mailer {
         let header = |name, value: &str| {
             HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
         };
-        let url = format!("<{}>", letter.unsubscribe_url);
-        let message = Message::builder()
+        let mut message = Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
             .subject(one_line(letter.subject))
             .date(SystemTime::from(letter.date))
             .message_id(Some(letter.message_id))
-            // RFC 8058: one click in the reader's own button.
-            .raw_header(header("List-Unsubscribe", &url))
-            .raw_header(header(
-                "List-Unsubscribe-Post",
-                "List-Unsubscribe=One-Click",
-            ))
             // RFC 3834: nobody's holiday answers to us.
             .raw_header(header("Auto-Submitted", "auto-generated"));
+        if let Some(url) = letter.unsubscribe_url {
+            // RFC 8058: one click in the reader's own button.
+            message = message
+                .raw_header(header("List-Unsubscribe", &format!("<{url}>")))
+                .raw_header(header(
+                    "List-Unsubscribe-Post",
+                    "List-Unsubscribe=One-Click",
+                ));
+        }
         let written = match letter.html {
             Some(html) => message.multipart(MultiPart::alternative_plain_html(letter.text, html)),
             None => message.header(ContentType::TEXT_PLAIN).body(letter.text),
@@ -159,7 +219,11 @@ impl Mailer {
 
 impl Ready {
     /// Sends the text. After this nobody but the server may know whether the letter has left.
-    pub(super) async fn send(mut self) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    ///
+    /// The server refuses the letter, or nobody knows what has become of it.
+    pub async fn send(mut self) -> Result<(), Failure> {
         let lost =
             || Failure::Unknown("the mail server's answer to the letter was lost".to_owned());
         let sent = tokio::time::timeout(TEXT, self.connection.message(&self.text)).await;
@@ -175,7 +239,7 @@ impl Ready {
     }
 
     /// Hangs up. A text that was not ended by its dot is thrown away by the server (RFC 5321 §4.1.1.5).
-    pub(super) fn abandon(self) {
+    pub fn abandon(self) {
         drop(self);
     }
 }
@@ -268,7 +332,7 @@ fn recipient(text: &str) -> Option<Address> {
     Address::new(local, domain).ok()
 }
 
-/// A header has one line, whatever a lead's name holds.
+/// A header has one line, whatever a person's name holds.
 fn one_line(text: &str) -> String {
     text.split(|letter: char| letter.is_control() || letter.is_whitespace())
         .filter(|word| !word.is_empty())
@@ -281,7 +345,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_of_a_lead_becomes_a_header_of_its_own() {
+    fn nothing_of_a_person_becomes_a_header_of_its_own() {
         let mailer = Mailer::new(
             SmtpServer {
                 host: "127.0.0.1".to_owned(),
@@ -297,7 +361,7 @@ mod tests {
             text: "Здравствуйте\r\n.\r\nBcc: no@x.example".to_owned(),
             html: None,
             message_id: "<m1.x@asia.example>".to_owned(),
-            unsubscribe_url: format!("https://asia.example/u/{}", "A".repeat(40)),
+            unsubscribe_url: Some(format!("https://asia.example/u/{}", "A".repeat(40))),
             date: DateTime::UNIX_EPOCH,
         };
         let subject = "Hi\r\nBcc: evil@x.example\n\nX: y\u{2028}\u{0}";
