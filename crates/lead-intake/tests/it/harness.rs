@@ -3,15 +3,13 @@
 mod app;
 mod crm;
 mod log;
-mod smtp;
 mod whatsapp;
 
 pub(crate) use self::app::{TestApp, all_settings};
 pub(crate) use self::crm::{TestCrm, field};
 pub(crate) use self::log::captured_log;
-pub(crate) use self::smtp::{Mood, TestSmtp};
 pub(crate) use self::whatsapp::{Mishap, NUMBER, TOKEN, TestWhatsapp};
-pub(crate) use testkit::{Answer, PATIENCE, TestClock, TestDatabase, eventually};
+pub(crate) use testkit::{Answer, Mood, TestClock, TestDatabase, TestSmtp, eventually};
 
 /// The lead of the user's guide.
 pub(crate) const LEAD: &str = r#"{

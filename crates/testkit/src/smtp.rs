@@ -9,11 +9,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::PATIENCE;
+use crate::PATIENCE;
 
 /// What the server does to the next conversation that comes so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Mood {
+pub enum Mood {
     /// Answers the recipient with this line.
     Recipient(&'static str),
     /// Answers the end of the text with this line, and does not take the letter.
@@ -30,15 +30,18 @@ pub(crate) enum Mood {
 
 /// A letter that was taken.
 #[derive(Debug, Clone)]
-pub(crate) struct Letter {
-    pub(crate) from: String,
-    pub(crate) to: Vec<String>,
-    pub(crate) text: String,
+pub struct Letter {
+    /// The sender's address.
+    pub from: String,
+    /// The recipients' addresses.
+    pub to: Vec<String>,
+    /// Headers and text.
+    pub text: String,
 }
 
 impl Letter {
     /// A header's value, unfolded.
-    pub(crate) fn header(&self, name: &str) -> Option<String> {
+    pub fn header(&self, name: &str) -> Option<String> {
         let (head, _) = self.text.split_once("\r\n\r\n")?;
         let head = head.replace("\r\n ", " ").replace("\r\n\t", " ");
         head.lines().find_map(|line| {
@@ -48,7 +51,7 @@ impl Letter {
     }
 
     /// The address behind "unsubscribe".
-    pub(crate) fn unsubscribe(&self) -> String {
+    pub fn unsubscribe(&self) -> String {
         let value = self.header("List-Unsubscribe").unwrap();
         value.trim_matches(['<', '>']).to_owned()
     }
@@ -63,9 +66,11 @@ struct State {
     go_on: Notify,
 }
 
+/// The server.
 #[derive(Debug)]
-pub(crate) struct TestSmtp {
-    pub(crate) port: u16,
+pub struct TestSmtp {
+    /// Where it listens.
+    pub port: u16,
     state: Arc<State>,
     server: JoinHandle<()>,
 }
@@ -77,7 +82,8 @@ impl Drop for TestSmtp {
 }
 
 impl TestSmtp {
-    pub(crate) async fn start() -> Self {
+    /// A server on a port of its own.
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(State::default());
@@ -102,25 +108,28 @@ impl TestSmtp {
     }
 
     /// The next conversations meet these moods, one each.
-    pub(crate) fn moods(&self, moods: impl IntoIterator<Item = Mood>) {
+    pub fn moods(&self, moods: impl IntoIterator<Item = Mood>) {
         self.state.moods.lock().unwrap().extend(moods);
     }
 
-    pub(crate) fn letters(&self) -> Vec<Letter> {
+    /// What was taken, in its order.
+    pub fn letters(&self) -> Vec<Letter> {
         self.state.letters.lock().unwrap().clone()
     }
 
-    pub(crate) fn conversations(&self) -> usize {
+    /// How many clients have come.
+    pub fn conversations(&self) -> usize {
         *self.state.conversations.lock().unwrap()
     }
 
     /// Returns when a conversation waits before its text.
-    pub(crate) async fn waits(&self) {
+    pub async fn waits(&self) {
         let waiting = self.state.waiting.notified();
         tokio::time::timeout(PATIENCE, waiting).await.unwrap();
     }
 
-    pub(crate) fn go_on(&self) {
+    /// Lets that conversation go on.
+    pub fn go_on(&self) {
         self.state.go_on.notify_one();
     }
 }
