@@ -156,6 +156,11 @@ fn completion(row: &Row) -> Result<Completion> {
 /// What the lanes of students begin with.
 const LANE: &str = "lesson/";
 
+/// Every lane of a student: what is forgotten with them is found by it.
+fn lanes(student: i64) -> [String; 3] {
+    [lane(student), finals::lane(student), moves::lane(student)]
+}
+
 /// The lane of a student's jobs: a dead letter that is revived does not run beside a newer job.
 fn lane(student: i64) -> String {
     format!("{LANE}{student}")

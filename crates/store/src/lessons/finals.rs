@@ -114,6 +114,11 @@ impl Lessons {
     }
 }
 
+/// The lane of a student's final action, which does not hold up the moves in theirs.
+pub(super) fn lane(student: i64) -> String {
+    format!("lesson.final/{student}")
+}
+
 /// Begins the final action if these ends tell that the last lesson was reached, and it has not begun before.
 pub(super) async fn begin(
     tx: &mut Tx,
@@ -148,7 +153,8 @@ pub(super) async fn begin(
         .execute()
         .await?;
     if begun > 0 {
-        jobs::add(tx, &JobSpec::new(LESSON_FINAL, &student)?).await?;
+        let job = JobSpec::new(LESSON_FINAL, &student)?.lane(lane(student));
+        jobs::add(tx, &job).await?;
     }
     Ok(())
 }
@@ -199,14 +205,16 @@ impl Operation for End {
         let attempts = i64::from(self.job.attempts().saturating_add(1));
         log::add(tx, self.student, &self.told, attempts, now).await?;
         let state = if self.told.success { "done" } else { "failed" };
-        tx.query("UPDATE lesson_finals SET state = $2 WHERE student = $1")
+        let known = tx
+            .query("UPDATE lesson_finals SET state = $2 WHERE student = $1")
             .bind(self.student)
             .bind(state)
             .execute()
             .await?;
         match &self.dead {
-            Some(reason) => jobs::bury(tx, &self.job, reason, None).await,
-            None => jobs::complete(tx, &self.job).await,
+            // Of somebody who was forgotten meanwhile no letter is kept.
+            Some(reason) if known > 0 => jobs::bury(tx, &self.job, reason, None).await,
+            _ => jobs::complete(tx, &self.job).await,
         }
     }
 }

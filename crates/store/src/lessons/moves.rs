@@ -153,6 +153,11 @@ impl Lessons {
     }
 }
 
+/// The lane of a student's callbacks: they are told in their order.
+pub(super) fn lane(student: i64) -> String {
+    format!("lesson.callback/{student}")
+}
+
 fn manager_move(row: &Row) -> Result<ManagerMove> {
     Ok(ManagerMove {
         id: row.int("id")?,
@@ -263,8 +268,7 @@ impl HearMoves {
             .await?;
         let Some(kept) = kept else { return Ok(false) };
         if self.tell {
-            let job = JobSpec::new(LESSON_CALLBACK, &kept.int("id")?)?
-                .lane(format!("lesson.callback/{student}"));
+            let job = JobSpec::new(LESSON_CALLBACK, &kept.int("id")?)?.lane(lane(student));
             jobs::add(tx, &job).await?;
         }
         Ok(true)

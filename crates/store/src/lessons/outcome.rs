@@ -108,16 +108,19 @@ impl Operation for Record {
             LessonNext::Retry(_) => waiting.as_deref(),
             LessonNext::Done | LessonNext::Dead(_) => None,
         };
-        tallies::waiting(tx, waiting.as_deref(), waits_for);
-        tx.query(
-            "UPDATE lesson_students SET waiting = $2, lead_id = coalesce($3, lead_id), updated_at = $4 WHERE id = $1",
-        )
-        .bind(outcome.student)
-        .bind(waits_for)
-        .bind(outcome.lead_id)
-        .bind(now)
-        .execute()
-        .await?;
+        let known = tx
+            .query(
+                "UPDATE lesson_students SET waiting = $2, lead_id = coalesce($3, lead_id), updated_at = $4 WHERE id = $1",
+            )
+            .bind(outcome.student)
+            .bind(waits_for)
+            .bind(outcome.lead_id)
+            .bind(now)
+            .execute()
+            .await?;
+        if known > 0 {
+            tallies::waiting(tx, waiting.as_deref(), waits_for);
+        }
         match &outcome.next {
             LessonNext::Wait(after, _) | LessonNext::Retry(after) => {
                 return jobs::retry(tx, &self.job, after).await;
@@ -127,6 +130,8 @@ impl Operation for Record {
                 go_on(tx, outcome.student).await?;
                 Ok(ack)
             }
+            // Of somebody who was forgotten meanwhile no letter is kept.
+            LessonNext::Dead(_) if known == 0 => jobs::complete(tx, &self.job).await,
             LessonNext::Dead(reason) => {
                 let ack = jobs::bury(tx, &self.job, reason, None).await?;
                 go_on(tx, outcome.student).await?;

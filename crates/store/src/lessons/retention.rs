@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Lessons, lane, tallies};
+use super::{Lessons, lanes, tallies};
 use crate::clock::micros;
 use crate::db::{Operation, Sql, Tx};
 use crate::error::Result;
@@ -105,15 +105,6 @@ const OF_EMAIL: Sql = Sql::either(
 
 /// Deletes a student, whose row is locked, with everything that hangs on it.
 async fn forget(tx: &mut Tx, student: i64) -> Result<()> {
-    // A letter that is sent again later would find nobody.
-    let letters = tx
-        .query("DELETE FROM dead_letters WHERE lane = $1 RETURNING kind")
-        .bind(lane(student))
-        .fetch_all()
-        .await?;
-    for row in letters {
-        tx.count(dead_counter(&row.text("kind")?), -1);
-    }
     tx.query("DELETE FROM lesson_finals WHERE student = $1")
         .bind(student)
         .execute()
@@ -126,6 +117,17 @@ async fn forget(tx: &mut Tx, student: i64) -> Result<()> {
         .bind(student)
         .execute()
         .await?;
+    // After the rows, which whoever buries a job has locked: a letter that is sent again later would find nobody.
+    for lane in lanes(student) {
+        let letters = tx
+            .query("DELETE FROM dead_letters WHERE lane = $1 RETURNING kind")
+            .bind(lane)
+            .fetch_all()
+            .await?;
+        for row in letters {
+            tx.count(dead_counter(&row.text("kind")?), -1);
+        }
+    }
     tx.query("DELETE FROM lesson_students WHERE id = $1")
         .bind(student)
         .execute()

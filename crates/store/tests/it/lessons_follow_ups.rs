@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use store::{
-    Claimed, FinalStep, LESSON_CALLBACK, LESSON_FINAL, LESSON_SYNC, LessonEnd, LessonLogFilter,
-    LessonNext, LessonOutcome, MovesHeard, NewCompletion, StageMove, Store,
+    Claimed, DeadLetterFilter, FinalStep, LESSON_CALLBACK, LESSON_FINAL, LESSON_SYNC, LessonEnd,
+    LessonLogFilter, LessonNext, LessonOutcome, MovesHeard, NewCompletion, StageMove, Store,
 };
 
 use crate::db::on_both;
@@ -122,6 +122,73 @@ on_both! {
         let all = LessonLogFilter { limit: 50, ..LessonLogFilter::default() };
         let log = lessons.log(&all).await.unwrap();
         assert_eq!(log.iter().filter(|row| row.outcome == "final").count(), 1);
+    }
+
+    async fn forgetting_a_student_takes_the_letters_of_all_that_follows_lessons(db: TestDb) {
+        let store = db.open().await;
+        let (jobs, lessons) = (store.jobs(), store.lessons());
+        let student = moved(&store, "one", 1, 5, Some(1)).await;
+        let at = lessons.student(student).await.unwrap().unwrap().created_at;
+        assert_eq!(heard(&store, &told(5, 20, at)).await, (0, 1, 0));
+        assert_eq!(heard(&store, &told(5, 30, at)).await, (0, 1, 0));
+        let failed = |completion| LessonEnd {
+            completion,
+            outcome: "final_failed",
+            success: false,
+            lead_id: Some(5),
+            stage_id: None,
+            error: Some("refused".into()),
+        };
+        let action = lessons.final_action(student).await.unwrap().unwrap();
+        let job = claim(&store, LESSON_FINAL).await.unwrap();
+        let dead = Some("refused".to_owned());
+        let ack = lessons.end_final(student, failed(action.completion), dead, &job).await;
+        assert!(ack.unwrap().is_recorded());
+        let job = claim(&store, LESSON_CALLBACK).await.unwrap();
+        assert!(jobs.bury(&job, "not taken", None).await.unwrap().is_recorded());
+        for kind in [LESSON_FINAL, LESSON_CALLBACK] {
+            assert_eq!(jobs.stats(kind).await.unwrap().dead, 1, "{kind}");
+        }
+        assert!(lessons.erase("a@b.ru").await.unwrap());
+        assert!(jobs.dead_letters(DeadLetterFilter::new()).await.unwrap().is_empty());
+        for kind in [LESSON_FINAL, LESSON_CALLBACK] {
+            assert_eq!(jobs.stats(kind).await.unwrap().dead, 0, "{kind}");
+        }
+        // What was on its way finds nobody.
+        let job = claim(&store, LESSON_CALLBACK).await.unwrap();
+        assert_eq!(lessons.manager_move(job.payload().unwrap()).await.unwrap(), None);
+        assert!(jobs.complete(&job).await.unwrap().is_recorded());
+    }
+
+    async fn work_on_somebody_who_is_forgotten_meanwhile_leaves_no_letter(db: TestDb) {
+        let store = db.open().await;
+        let lessons = store.lessons();
+        let student = moved(&store, "one", 1, 5, Some(1)).await;
+        let action = lessons.final_action(student).await.unwrap().unwrap();
+        let last = claim(&store, LESSON_FINAL).await.unwrap();
+        lessons.requeue_ended_since(DateTime::UNIX_EPOCH, None).await.unwrap();
+        let job = claim(&store, LESSON_SYNC).await.unwrap();
+        assert!(lessons.erase("a@b.ru").await.unwrap());
+        let end = LessonEnd {
+            completion: action.completion,
+            outcome: "failed",
+            success: false,
+            lead_id: Some(5),
+            stage_id: None,
+            error: None,
+        };
+        let dead = Some("refused".to_owned());
+        assert!(lessons.end_final(student, end.clone(), dead, &last).await.unwrap().is_recorded());
+        let outcome = LessonOutcome {
+            student,
+            lead_id: None,
+            ends: vec![end],
+            final_lesson: None,
+            next: LessonNext::Dead("refused".into()),
+        };
+        assert!(lessons.record(outcome, &job).await.unwrap().is_recorded());
+        assert!(store.jobs().dead_letters(DeadLetterFilter::new()).await.unwrap().is_empty());
+        assert!(lessons.log(&LessonLogFilter { limit: 9, ..LessonLogFilter::default() }).await.unwrap().is_empty());
     }
 
     async fn a_move_of_ours_is_known_by_what_was_written_down_before(db: TestDb) {
