@@ -17,6 +17,7 @@ use store::{Ack, Claimed, LESSON_CALLBACK, ManagerMove, RetryAfter, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Callback, Config, TwoWayConfig};
+use crate::failures;
 use crate::sync::{MAX_CLAIMS, Syncer};
 
 /// Callbacks that a process sends at once.
@@ -220,8 +221,14 @@ impl Callbacks {
         }))
     }
 
-    async fn later(&self, job: &Claimed, failed: NotTaken) -> Result<Ack, StoreError> {
+    async fn later(
+        &self,
+        job: &Claimed,
+        word: &'static str,
+        failed: NotTaken,
+    ) -> Result<Ack, StoreError> {
         let jobs = self.crm.store().jobs();
+        failures::count(self.crm.store(), word).await;
         metrics::counter!("callbacks_total", "outcome" => "failed").increment(1);
         let waited = (self.crm.now() - job.created_at())
             .to_std()
@@ -261,6 +268,7 @@ impl Work for Callbacks {
             return jobs.bury(job, "LESSON_CALLBACK_URL is unset", None).await;
         };
         if job.claims() > MAX_CLAIMS {
+            failures::count(self.crm.store(), "killed").await;
             return jobs
                 .bury(job, "its workers end before they can report", None)
                 .await;
@@ -270,7 +278,7 @@ impl Work for Callbacks {
             Err(error) => {
                 let failed =
                     NotTaken::because(format!("the course's stages cannot be read: {error}"));
-                return self.later(job, failed).await;
+                return self.later(job, error.word(), failed).await;
             }
         };
         let id = format!("lesson-move-{}", moved.id);
@@ -282,7 +290,7 @@ impl Work for Callbacks {
                 metrics::counter!("callbacks_total", "outcome" => "taken").increment(1);
                 jobs.complete(job).await
             }
-            Err(failed) => self.later(job, failed).await,
+            Err(failed) => self.later(job, "callback", failed).await,
         }
     }
 }

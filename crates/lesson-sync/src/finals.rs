@@ -13,6 +13,7 @@ use store::{Ack, Claimed, FinalStep, LESSON_FINAL, LessonEnd, StoreError, Studen
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, FinalAction};
+use crate::failures;
 use crate::sync::MAX_CLAIMS;
 
 /// Final actions that a process is at at once: they are few beside the moves, and those go first.
@@ -109,6 +110,7 @@ impl Finals {
     }
 
     async fn ended(&self, linked: &Linked, error: CrmError) -> Ended {
+        failures::count_error(self.crm.store(), &error).await;
         match self.hands.judge(linked, &error).await {
             Verdict::Fail => Ended::Refused(error.to_string()),
             verdict => Ended::Later(verdict, error),
@@ -195,6 +197,7 @@ impl Work for Finals {
         };
         if job.claims() > MAX_CLAIMS {
             let error = format!("claimed {MAX_CLAIMS} times without an outcome");
+            failures::count(self.crm.store(), "killed").await;
             return self.finish(job, &action, "final_failed", Some(error)).await;
         }
         if job.taken_over() {

@@ -15,6 +15,7 @@ mod config;
 mod dashboard;
 mod dead_letters;
 pub mod doctor;
+mod failures;
 mod figures;
 mod finals;
 mod sync;

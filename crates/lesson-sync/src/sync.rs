@@ -35,6 +35,7 @@ use self::pulse::Pulse;
 use self::stages::is_final;
 pub(crate) use self::stages::{Ladder, Ladders, read_pipelines};
 use crate::config::Config;
+use crate::failures;
 
 /// A job that was claimed so often without an outcome is given up.
 pub(crate) const MAX_CLAIMS: u32 = 100;
@@ -203,7 +204,7 @@ impl Syncer {
                     since.map(|since| (self.crm.now() - since).to_std().unwrap_or_default());
                 let next = if waited.is_some_and(|waited| waited >= self.config.lessons.patience())
                 {
-                    self.count_failure(reason).await;
+                    failures::count(self.crm.store(), reason).await;
                     LessonNext::Dead(error.clone())
                 } else {
                     let retry = RetryAfter::new(self.config.lessons.recheck(), error.clone());
@@ -395,10 +396,7 @@ impl Syncer {
         queued: &[&Completion],
         error: &CrmError,
     ) -> Result<Ack, StoreError> {
-        // When the database is what fails, nothing can be written there either.
-        if !matches!(error, CrmError::Store(_)) {
-            self.count_failure(error.word()).await;
-        }
+        failures::count_error(self.crm.store(), error).await;
         let verdict = self.hands.judge(linked, error).await;
         // A stage or a deal that is missing is made by a person, or comes.
         let is_final = verdict == Verdict::Fail;
@@ -423,14 +421,6 @@ impl Syncer {
             .collect();
         let next = LessonNext::Dead(error.to_string());
         self.record(job, student, &ends, None, next).await
-    }
-
-    /// For the dashboard and for alerts.
-    async fn count_failure(&self, reason: &'static str) {
-        let counted = self.crm.store().lessons().count_failure(reason).await;
-        if let Err(error) = counted {
-            tracing::debug!("a failed attempt is not in the statistics: {error}");
-        }
     }
 
     async fn record(

@@ -16,6 +16,7 @@ mod environment;
 mod eventually;
 pub mod pictures;
 mod program;
+mod receiver;
 mod smtp;
 
 pub use self::browser::{Answer, browser};
@@ -25,6 +26,7 @@ pub use self::doors::{Doors, TOKENS};
 pub use self::environment::{is_all_required, neighbour, variable};
 pub use self::eventually::{PATIENCE, eventually};
 pub use self::program::Program;
+pub use self::receiver::TestReceiver;
 pub use self::smtp::{Letter, Mood, TestSmtp};
 
 /// An `ENCRYPTION_KEY`.

@@ -306,6 +306,11 @@ pub fn reason_name(reason: &str, language: Language) -> String {
         "decode" => ("непонятный ответ", "an answer nobody understands"),
         "missing" => ("нет поля или воронки", "a field or pipeline is missing"),
         "gone" => ("сделки больше нет", "the deal is gone"),
+        "killed" => ("процессы гибли на этом", "processes died at it"),
+        "callback" => (
+            "платформа не приняла сообщение",
+            "the platform did not take a callback",
+        ),
         "no_contact" => ("контакт так и не появился", "no contact until the end"),
         "no_deal" => ("сделка так и не появилась", "no deal until the end"),
         "not_in_pipeline" => (

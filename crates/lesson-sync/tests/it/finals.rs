@@ -4,7 +4,7 @@ use amocrm_emulator::Fault;
 use lesson_sync::commands;
 use reqwest::Method;
 use serde_json::Value;
-use store::{DeadLetterFilter, LESSON_FINAL};
+use store::{DeadLetterFilter, FAILED_LESSONS, LESSON_FINAL};
 use testkit::{Program, eventually};
 
 use crate::harness::{Academy, Crm, all_settings};
@@ -129,6 +129,8 @@ async fn what_amocrm_refuses_holds_up_neither_the_move_nor_the_rest_and_can_be_r
     ended(&academy, "student@example.com", "final_failed").await;
     let (tags, tasks, notes) = found(&academy.crm, deal).await;
     assert_eq!((tags.len(), tasks.len(), notes.len()), (1, 0, 1));
+    let failures = academy.app.store().totals().read(FAILED_LESSONS).await;
+    assert_eq!(failures.unwrap(), 1, "the refusal is counted");
     let letters = academy.app.store().jobs();
     let letters = letters
         .dead_letters(DeadLetterFilter::kind(LESSON_FINAL))

@@ -1,24 +1,15 @@
 //! Managers move deals, and the platform hears of it; of our own moves it does not.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-
 use amocrm_emulator::Fault;
 use amocrm_sdk::webhook::{self, CloudEvent};
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
 use lesson_sync::commands;
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use service_kit::clock::{Clock as _, SystemClock};
 use service_kit::signature::SigningKeys;
-use store::{DeadLetterFilter, LESSON_CALLBACK};
-use testkit::eventually;
-use tokio::net::TcpListener;
+use store::{DeadLetterFilter, FAILED_LESSONS, LESSON_CALLBACK};
+use testkit::{TestReceiver, eventually};
 
 use crate::harness::Academy;
 
@@ -30,36 +21,24 @@ fn keys(secret: &str) -> SigningKeys {
     SigningKeys::parse(&SecretString::from(secret)).unwrap()
 }
 
-/// The course platform's endpoint. It believes signatures only.
-#[derive(Debug, Clone, Default)]
-struct Platform {
-    taken: Arc<Mutex<Vec<(String, Value)>>>,
-    is_down: Arc<AtomicBool>,
-}
+/// The course platform's endpoint.
+#[derive(Debug)]
+struct Platform(TestReceiver);
 
 impl Platform {
-    async fn open() -> (Self, String) {
-        let platform = Self::default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/hook", listener.local_addr().unwrap());
-        let router = Router::new()
-            .route("/hook", post(hook))
-            .with_state(platform.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        (platform, url)
+    async fn open() -> Self {
+        Self(TestReceiver::open(PLATFORM, SystemClock::shared()).await)
     }
 
     fn be_down(&self, is_down: bool) {
-        self.is_down.store(is_down, Ordering::SeqCst);
+        self.0.be_down(is_down);
     }
 
     /// Callbacks without pings, in the order of their arrival.
     fn moves(&self) -> Vec<(String, Value)> {
-        let taken = self.taken.lock().unwrap().clone();
-        let moves = taken
-            .into_iter()
-            .filter(|(_, body)| body["type"] == "deal.moved");
-        moves.collect()
+        let mut moves = self.0.taken();
+        moves.retain(|(_, body)| body["type"] == "deal.moved");
+        moves
     }
 
     async fn has(&self, count: usize) -> Vec<Value> {
@@ -76,24 +55,12 @@ impl Platform {
     }
 }
 
-async fn hook(State(platform): State<Platform>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    if platform.is_down.load(Ordering::SeqCst) {
-        return StatusCode::SERVICE_UNAVAILABLE;
-    }
-    let Ok(signed) = keys(PLATFORM).verify(&headers, &body, SystemClock.now()) else {
-        return StatusCode::UNAUTHORIZED;
-    };
-    let body = serde_json::from_slice(&body).unwrap();
-    platform.taken.lock().unwrap().push((signed.id, body));
-    StatusCode::NO_CONTENT
-}
-
 async fn open(more: &[(&str, &str)]) -> (Academy, Platform) {
-    let (platform, url) = Platform::open().await;
+    let platform = Platform::open().await;
     let mut settings = vec![
         ("LESSON_WEBHOOK_SECRET", WEBHOOKS),
         ("LESSON_GATEWAY_SECRET", GATEWAY),
-        ("LESSON_CALLBACK_URL", url.as_str()),
+        ("LESSON_CALLBACK_URL", platform.0.url.as_str()),
         ("LESSON_CALLBACK_SECRET", PLATFORM),
         ("LESSON_CALLBACK_ALLOW_PRIVATE", "true"),
     ];
@@ -206,6 +173,11 @@ async fn a_platform_that_was_down_is_told_in_order_and_what_is_given_up_is_reviv
     }
     let jobs = academy.app.store().jobs();
     assert_eq!(jobs.stats(LESSON_CALLBACK).await.unwrap().depth, 3);
+    let totals = academy.app.store().totals();
+    eventually("the failure is counted", || async {
+        (totals.read(FAILED_LESSONS).await.unwrap() > 0).then_some(())
+    })
+    .await;
     platform.be_down(false);
     let told = platform.has(3).await;
     let stages: Vec<_> = told
