@@ -27,6 +27,8 @@ pub use self::standing::Standing;
 const ACCOUNT_SETTING: &str = "amocrm.account";
 /// Setting with the numeric id of that account: webhooks of others are refused.
 const ACCOUNT_ID_SETTING: &str = "amocrm.account_id";
+/// Setting with the generation of the tokens that amoCRM refuses: other processes may not have asked since.
+const REFUSED_SETTING: &str = "amocrm.refused_generation";
 
 /// The connection to one account.
 #[derive(Debug)]
@@ -140,6 +142,7 @@ impl Crm {
             }
         }
         let obtained_at = linked.obtained_at;
+        self.remember_refusal(linked).await;
         let news = self.with(|state| state.broken.replace(Broken { obtained_at }).is_none());
         if news {
             tracing::error!(

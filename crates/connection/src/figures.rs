@@ -55,6 +55,15 @@ pub const FIGURES: &[Figure] = &[
         "Times that amoCRM had us stop: throttled (429) or blocked (403)",
     ),
     Figure::counter("amocrm_renewals_total", "Renewals of the tokens by outcome"),
+    Figure::gauge("alerts_firing", "1 while a limit is crossed, by rule"),
+    Figure::gauge(
+        "alerts_waiting",
+        "Alerts that somebody has still to be told",
+    ),
+    Figure::counter(
+        "alerts_sent_total",
+        "Alerts that were sent, by way and outcome",
+    ),
     Figure::counter(
         "amocrm_failures_total",
         "Jobs that met a failure of amoCRM, by its kind",

@@ -8,10 +8,12 @@
 //! * [`Hands`] work on a queue of jobs that need the account, and hold it while amoCRM is away or refuses.
 //! * [`read_webhook`] and [`read_signed_webhook`] read what amoCRM and webhook-gateway tell.
 //! * [`add_marked_note`] and [`add_task_once`] find what an earlier attempt has made before they make it again.
+//! * [`Alerts`] tell somebody, once, that failures, the queue's age or renewals have crossed a limit.
 //! * [`Opening`] opens the database; [`doctor`], the parts of health and [`Queue::measure`] look at all of it.
 //!
 //! The invariant: nothing here knows what a service does with its account. Leads, lessons and webhooks are elsewhere.
 
+mod alerts;
 mod audit;
 mod auth;
 mod crm;
@@ -31,6 +33,7 @@ mod queue;
 mod setup;
 mod work;
 
+pub use self::alerts::{ALERT_DEFAULTS, ALERT_VARIABLES, Alerts, AlertsConfig};
 pub use self::audit::{AUDITED_READS, audit_command, audit_log, audit_routes};
 pub use self::auth::{AUTH_OPEN, AUTH_OPERATOR, AUTH_VIEWER, auth_routes};
 pub use self::crm::{Crm, KeysProbe, Linked, Standing};

@@ -1,9 +1,11 @@
 //! What the client does, as figures.
 
 use amocrm_sdk::metrics::Event;
+use store::{FAILED_RENEWALS, Store};
+use tokio::runtime::Handle;
 
 /// Counts an event of the client.
-pub(crate) fn record(event: &Event) {
+pub(crate) fn record(event: &Event, store: &Store) {
     match event {
         Event::Call {
             operation,
@@ -50,7 +52,23 @@ pub(crate) fn record(event: &Event) {
         }
         Event::Renewal { outcome, .. } => {
             metrics::counter!("amocrm_renewals_total", "outcome" => outcome.as_str()).increment(1);
+            if outcome.error().is_some() {
+                count_failed_renewal(store);
+            }
         }
         _ => {}
     }
+}
+
+/// For alerts, which look at all processes together. The client's events wait for nobody, so somebody else writes.
+fn count_failed_renewal(store: &Store) {
+    let Ok(runtime) = Handle::try_current() else {
+        return;
+    };
+    let totals = store.totals();
+    runtime.spawn(async move {
+        if let Err(error) = totals.count(FAILED_RENEWALS).await {
+            tracing::debug!("a failed renewal is not in the statistics: {error}");
+        }
+    });
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::Router;
-use connection::Setup;
+use connection::{Alerts, Setup};
 use service_kit::clock::{SharedClock, SystemClock};
 use service_kit::http::{bind, serve_beside};
 use service_kit::metrics::Metrics;
-use store::{JobsOptions, Options, Store};
+use store::{FAILED_LEADS, JobsOptions, Options, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::crm::Crm;
 use crate::figures::FIGURES;
 use crate::funnel::Sender;
-use crate::health::health;
+use crate::health::{QUEUE, health};
 use crate::worker::{Deliveries, Worker};
 
 /// The store gives up a job a little after the worker would have: only if workers die so fast that none can report it.
@@ -27,6 +27,7 @@ const MAX_CLAIMS: u32 = crate::worker::MAX_CLAIMS + 10;
 pub struct App {
     state: AppState,
     sender: Option<Sender>,
+    alerts: Option<Alerts>,
 }
 
 impl App {
@@ -55,8 +56,16 @@ impl App {
             deliveries.clone(),
         );
         let sender = Sender::new(Arc::clone(&config), store.clone(), Arc::clone(&clock));
+        let alerts = Alerts::new(
+            &config.alerts,
+            &config.smtp,
+            Arc::clone(&crm),
+            QUEUE,
+            FAILED_LEADS,
+        );
         Self {
             sender,
+            alerts,
             state: AppState {
                 config,
                 store,
@@ -88,7 +97,8 @@ impl App {
         api::routes(&self.state, health, metrics)
     }
 
-    /// Delivers leads, and sends messages if there are funnels, until the token is cancelled.
+    /// Delivers leads, sends messages if there are funnels, and tells somebody if that goes wrong, until the token is
+    /// cancelled.
     pub async fn work(&self, shutdown: CancellationToken) {
         let drain = self.state.config.server.drain();
         let worker = &self.state.worker;
@@ -102,10 +112,16 @@ impl App {
                 Box::pin(sender.run(shutdown.clone(), drain)).await;
             }
         };
+        let alerts = async {
+            if let Some(alerts) = &self.alerts {
+                Box::pin(alerts.run(shutdown.clone(), drain)).await;
+            }
+        };
         tokio::join!(
             Box::pin(worker.clone().run(shutdown.clone(), drain)),
             reconcile,
-            messages
+            messages,
+            alerts
         );
     }
 

@@ -13,7 +13,7 @@ mod status;
 use std::path::Path;
 use std::sync::Arc;
 
-use connection::{DeliveryConfig, Opening};
+use connection::{ALERT_DEFAULTS, ALERT_VARIABLES, AlertsConfig, DeliveryConfig, Opening};
 use service_kit::config::{
     AmocrmConfig, ConfigErrors, DatabaseConfig, DatabaseUrl, Environment, EventsConfig, Loader,
     LogConfig, SecurityConfig, ServerConfig,
@@ -71,6 +71,8 @@ pub struct Config {
     pub access: AccessConfig,
     /// How long things are kept.
     pub retention: RetentionConfig,
+    /// Whom to tell that something has to be looked at.
+    pub alerts: AlertsConfig,
     /// Where e-mails go out.
     pub smtp: SmtpConfig,
     /// Where WhatsApp messages go out.
@@ -98,6 +100,7 @@ impl Config {
     pub fn load(environment: Environment, file: Option<&Path>) -> Result<Self, ConfigErrors> {
         let settings = Loader::new(environment)
             .defaults(SMTP_DEFAULTS)
+            .defaults(ALERT_DEFAULTS)
             .defaults(DEFAULT_TOML)
             .variables(INTAKE_VARIABLES)
             .variables(MANAGER_VARIABLES)
@@ -109,6 +112,7 @@ impl Config {
             .variables(RETENTION_VARIABLES)
             .variables(FUNNEL_VARIABLES)
             .variables(SMTP_VARIABLES)
+            .variables(ALERT_VARIABLES)
             .file(file)
             .load()?;
         let mut problems = settings.problems();
@@ -134,6 +138,7 @@ impl Config {
             status: settings.section(&mut problems),
             access: settings.section(&mut problems),
             retention: settings.section(&mut problems),
+            alerts: settings.section(&mut problems),
             smtp,
             whatsapp,
             funnels: funnels.map(Arc::new),
@@ -150,6 +155,7 @@ impl Config {
         config
             .access
             .check_secrets(&config.security, webhook, &mut problems);
+        config.alerts.check_smtp(&config.smtp, &mut problems);
         problems.into_result()?;
         Ok(config)
     }

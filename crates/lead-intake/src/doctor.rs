@@ -77,6 +77,7 @@ async fn examine(config: Config) -> Report {
     check!("managers", &["connection"], managers::check);
     check!("funnels", &["database"], crate::funnel::check);
     check!("webhook", &["connection"], webhook::subscription);
+    check!("alerts", &["database"], shared::alerts);
     check!("public address", &["database"], webhook::reachable);
     let report = doctor.examine().await;
     store.close().await;

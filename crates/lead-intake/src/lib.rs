@@ -26,7 +26,9 @@ pub mod reconcile;
 mod webhook_path;
 mod worker;
 
-pub use connection::{DeliveryConfig, FIGURES as CONNECTION_FIGURES};
+pub use connection::{
+    ALERT_VARIABLES, AlertsConfig, DeliveryConfig, FIGURES as CONNECTION_FIGURES,
+};
 
 pub use self::api::OPEN_ROUTES;
 pub use self::app::App;

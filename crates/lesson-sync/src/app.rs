@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::Router;
-use connection::{Crm, Setup, amocrm_part, database_part, disk_part, queue_part};
+use connection::{Alerts, Crm, Setup, amocrm_part, database_part, disk_part, queue_part};
 use service_kit::clock::{SharedClock, SystemClock};
 use service_kit::health::Health;
 use service_kit::http::{bind, serve_beside};
 use service_kit::metrics::Metrics;
-use store::{JobsOptions, Options, Store};
+use store::{FAILED_LESSONS, JobsOptions, Options, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +26,7 @@ pub struct App {
     syncer: Syncer,
     finals: Finals,
     callbacks: Callbacks,
+    alerts: Option<Alerts>,
 }
 
 impl App {
@@ -47,10 +48,18 @@ impl App {
         let syncer = Syncer::new(Arc::clone(&config), Arc::clone(&crm));
         let finals = Finals::new(Arc::clone(&config), Arc::clone(&crm));
         let callbacks = Callbacks::new(Arc::clone(&config), Arc::clone(&crm), syncer.clone());
+        let alerts = Alerts::new(
+            &config.alerts,
+            &config.smtp,
+            Arc::clone(&crm),
+            QUEUE,
+            FAILED_LESSONS,
+        );
         Self {
             syncer,
             finals,
             callbacks,
+            alerts,
             state: AppState { config, store, crm },
         }
     }
@@ -73,13 +82,18 @@ impl App {
         api::routes(&self.state, self.health(), metrics)
     }
 
-    /// Moves deals until the token is cancelled.
+    /// Moves deals, and tells somebody if that goes wrong, until the token is cancelled.
     pub async fn work(&self, shutdown: CancellationToken) {
         let drain = self.state.config.server.drain();
         let finals = Box::pin(self.finals.run(shutdown.clone(), drain));
         let callbacks = Box::pin(self.callbacks.run(shutdown.clone(), drain));
-        let moves = Box::pin(self.syncer.run(shutdown, drain));
-        tokio::join!(moves, finals, callbacks);
+        let alerts = async {
+            if let Some(alerts) = &self.alerts {
+                Box::pin(alerts.run(shutdown.clone(), drain)).await;
+            }
+        };
+        let moves = Box::pin(self.syncer.run(shutdown.clone(), drain));
+        tokio::join!(moves, finals, callbacks, alerts);
     }
 
     /// Listens, serves and moves deals until the token is cancelled; then lets what is in flight end.

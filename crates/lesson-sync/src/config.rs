@@ -9,12 +9,13 @@ mod two_way;
 use std::path::Path;
 use std::sync::Arc;
 
-use connection::{DeliveryConfig, Opening};
+use connection::{ALERT_DEFAULTS, ALERT_VARIABLES, AlertsConfig, DeliveryConfig, Opening};
 use service_kit::config::{
     AmocrmConfig, ConfigErrors, DatabaseConfig, DatabaseUrl, Environment, EventsConfig, Loader,
     LogConfig, SecurityConfig, ServerConfig,
 };
 use service_kit::dashboard::DashboardConfig;
+use service_kit::mail::{SMTP_DEFAULTS, SMTP_VARIABLES, SmtpConfig};
 
 pub use self::courses::{Course, Courses, DealRule, Lesson, Named};
 pub use self::finals::{FinalAction, FinalTask};
@@ -44,6 +45,10 @@ pub struct Config {
     pub dashboard: DashboardConfig,
     /// How long things are kept.
     pub retention: RetentionConfig,
+    /// Whom to tell that something has to be looked at.
+    pub alerts: AlertsConfig,
+    /// Where e-mails go out.
+    pub smtp: SmtpConfig,
     /// What is particular to this service.
     pub lessons: LessonsConfig,
     /// What managers do in amoCRM comes back.
@@ -80,9 +85,13 @@ impl Config {
         needs_courses: bool,
     ) -> Result<Self, ConfigErrors> {
         let settings = Loader::new(environment)
+            .defaults(SMTP_DEFAULTS)
+            .defaults(ALERT_DEFAULTS)
             .defaults(DEFAULT_TOML)
             .variables(LESSON_VARIABLES)
             .variables(TWO_WAY_VARIABLES)
+            .variables(ALERT_VARIABLES)
+            .variables(SMTP_VARIABLES)
             .file(file)
             .load()?;
         let mut problems = settings.problems();
@@ -107,6 +116,8 @@ impl Config {
             two_way: settings.section(&mut problems),
             dashboard: settings.section(&mut problems),
             retention: settings.section(&mut problems),
+            alerts: settings.section(&mut problems),
+            smtp: settings.section(&mut problems),
             lessons,
             courses: Arc::new(courses),
         };
@@ -119,6 +130,7 @@ impl Config {
         config
             .two_way
             .check_secrets(&config.security, &mut problems);
+        config.alerts.check_smtp(&config.smtp, &mut problems);
         problems.into_result()?;
         Ok(config)
     }

@@ -84,6 +84,10 @@ async fn examine(config: Config) -> Report {
     check!("stages", &["connection"], |app| account::stages(&app));
     check!("webhook", &["connection"], |app| two_way::webhook(&app));
     check!("callback", &["database"], |app| two_way::callback(&app));
+    check!("alerts", &["database"], |app| {
+        let config = app.config();
+        checks::alerts(&config.alerts, &config.smtp)
+    });
     let report = doctor.examine().await;
     store.close().await;
     report

@@ -20,6 +20,8 @@ mod figures;
 mod finals;
 mod sync;
 
+pub use connection::{ALERT_VARIABLES, AlertsConfig};
+
 pub use self::api::OPEN_ROUTES;
 pub use self::app::App;
 pub use self::config::{

@@ -30,12 +30,8 @@ impl Crm {
 
     /// Puts a refresh token that was configured later in the place of the tokens of `linked`, which amoCRM refuses.
     pub(super) async fn replace_refused(&self, linked: &Linked) -> Result<Replaced, CrmError> {
-        let key = self.token_key(&linked.account);
-        let newest = self.store.tokens().generations(&key, 1).await?;
-        let in_force = newest
-            .first()
-            .filter(|newest| newest.deactivated_at.is_none());
-        if in_force.map(|in_force| in_force.obtained_at) != linked.obtained_at {
+        let in_force = self.in_force(&linked.account).await?;
+        if in_force.as_ref().map(|in_force| in_force.obtained_at) != linked.obtained_at {
             return Ok(Replaced::Already);
         }
         let refused = in_force.map(|in_force| in_force.generation);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amocrm_sdk::Client;
+use amocrm_sdk::metrics::Event;
 use amocrm_sdk::oauth::TokenKey;
 use amocrm_sdk::quota::Limits;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -18,6 +19,7 @@ impl Crm {
     /// A client for `account`, which lives at `host` if it was renamed, with the right that is configured.
     pub(super) fn build(&self, account: &str, host: Option<&str>) -> Result<Linked, CrmError> {
         let clock = Arc::clone(&self.clock);
+        let store = self.store.clone();
         let limits = Limits::per_integration(self.setup.amocrm.integration_rps)
             .account(self.setup.amocrm.account_rps);
         let key = self.token_key(account);
@@ -31,7 +33,7 @@ impl Crm {
                 self.setup.service,
                 env!("CARGO_PKG_VERSION")
             ))
-            .metrics(meter::record)
+            .metrics(move |event: &Event| meter::record(event, &store))
             .clock(amocrm_sdk::Clock::new(move || clock.now()));
         if let Some(host) = host {
             builder = builder.host(host);

@@ -2,8 +2,9 @@
 
 use amocrm_sdk::oauth::{Claims, Connection};
 use chrono::{DateTime, Utc};
+use store::{StoreError, TokenGeneration};
 
-use super::Crm;
+use super::{Crm, Linked, REFUSED_SETTING};
 use crate::CrmError;
 
 /// How the connection is, without its secrets.
@@ -51,6 +52,52 @@ impl Crm {
             connection,
             needs_reconnect: self.with(|state| state.broken.is_some()),
         })
+    }
+
+    /// Whether amoCRM refuses the grant in force, whichever process has found that. A long-lived token is never known to
+    /// be refused: nothing here would notice a new one.
+    pub async fn is_refused(&self) -> Result<bool, CrmError> {
+        if self.setup.amocrm.access_token().is_some() {
+            return Ok(false);
+        }
+        let Some(account) = self.account_name().await? else {
+            return Ok(false);
+        };
+        let setting = self.setup.setting(REFUSED_SETTING);
+        let Some(refused) = self.store.meta().get::<u64>(&setting).await? else {
+            return Ok(false);
+        };
+        let in_force = self.in_force(&account).await?;
+        Ok(in_force.is_some_and(|in_force| in_force.generation == refused))
+    }
+
+    /// Notes for everybody that amoCRM refuses the tokens of `linked`, unless others are in force by now.
+    pub(super) async fn remember_refusal(&self, linked: &Linked) {
+        let remember = async {
+            let in_force = self.in_force(&linked.account).await?;
+            let refused = in_force.filter(|it| Some(it.obtained_at) == linked.obtained_at);
+            let setting = self.setup.setting(REFUSED_SETTING);
+            let meta = self.store.meta();
+            match refused {
+                Some(refused) if meta.get(&setting).await? != Some(refused.generation) => {
+                    meta.put(&setting, &refused.generation).await
+                }
+                _ => Ok::<_, StoreError>(()),
+            }
+        };
+        if let Err(error) = remember.await {
+            tracing::warn!("that amoCRM refuses our access is not stored: {error}");
+        }
+    }
+
+    /// The tokens in force, without decrypting them.
+    pub(super) async fn in_force(
+        &self,
+        account: &str,
+    ) -> Result<Option<TokenGeneration>, StoreError> {
+        let key = self.token_key(account);
+        let newest = self.store.tokens().generations(&key, 1).await?.pop();
+        Ok(newest.filter(|newest| newest.deactivated_at.is_none()))
     }
 
     /// When tokens of the account were received or renewed lately, the last first.

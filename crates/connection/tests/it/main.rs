@@ -7,7 +7,8 @@ use connection::{Crm, CrmError, Setup};
 use secrecy::SecretString;
 use service_kit::clock::SystemClock;
 use service_kit::config::{AmocrmConfig, Environment, Loader};
-use store::{Keyring, Options, Store};
+use store::{FAILED_RENEWALS, Keyring, Options, Store};
+use tempfile::TempDir;
 
 /// The `[amocrm]` of an emulator's integration; no account is configured.
 fn section(emulator: &Emulator) -> AmocrmConfig {
@@ -30,15 +31,20 @@ fn crm(name: &str, emulator: &Emulator, store: &Store) -> Crm {
     Crm::new(setup, store.clone(), SystemClock::shared())
 }
 
-#[tokio::test]
-async fn accounts_of_one_process_keep_their_grants_apart_also_after_a_restart() {
-    let folder = tempfile::tempdir().unwrap();
+async fn open(folder: &TempDir) -> Store {
     let url = SecretString::from(format!("sqlite://{}/store.db", folder.path().display()));
     let keyring = Keyring::parse(&Keyring::generate_key().unwrap()).unwrap();
     let store = Store::open(&url, Options::new().keyring(keyring))
         .await
         .unwrap();
     store.migrate().await.unwrap();
+    store
+}
+
+#[tokio::test]
+async fn accounts_of_one_process_keep_their_grants_apart_also_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
     let accounts = [
         ("one", Emulator::start().await.unwrap()),
         ("two", Emulator::start().await.unwrap()),
@@ -73,6 +79,36 @@ async fn accounts_of_one_process_keep_their_grants_apart_also_after_a_restart() 
         .get()
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_refusal_is_known_to_every_process_until_there_is_another_grant() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    let emulator = Emulator::start().await.unwrap();
+    let consent = async |crm: &Crm| {
+        let query = format!("code={}&referer=one.amocrm.ru&state=x", emulator.code());
+        let Callback::Granted(grant) = crm.read_callback(&query).unwrap() else {
+            panic!("consent was given");
+        };
+        crm.connect(&grant).await.unwrap();
+    };
+    let one = crm("one", &emulator, &store);
+    assert!(!one.is_refused().await.unwrap(), "nobody has asked");
+    consent(&one).await;
+    emulator.revoke_tokens();
+    let refused = one.renew().await.unwrap_err();
+    assert!(refused.refuses_grant(), "{refused}");
+    // One that has not asked, as after a restart.
+    let other = crm("one", &emulator, &store);
+    assert!(one.is_refused().await.unwrap() && other.is_refused().await.unwrap());
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+    while store.totals().read(FAILED_RENEWALS).await.unwrap() == 0 {
+        assert!(tokio::time::Instant::now() < deadline);
+        tokio::task::yield_now().await;
+    }
+    consent(&other).await;
+    assert!(!one.is_refused().await.unwrap() && !other.is_refused().await.unwrap());
 }
 
 #[tokio::test]

@@ -48,6 +48,11 @@ pub(super) async fn rights(app: &App) -> Vec<Finding> {
     checks::rights(app.crm(), needs).await
 }
 
+pub(super) async fn alerts(app: &App) -> Vec<Finding> {
+    let config = app.config();
+    checks::alerts(&config.alerts, &config.smtp).await
+}
+
 pub(super) async fn clock(app: &App) -> Vec<Finding> {
     checks::clock(app.crm()).await
 }

@@ -1,7 +1,7 @@
 //! What `lead-intake doctor` says about funnels. Nothing is sent.
 
+use connection::doctor::mail_server;
 use service_kit::doctor::Finding;
-use service_kit::mail::Mailer;
 
 use super::whatsapp::Whatsapp;
 use crate::App;
@@ -20,14 +20,8 @@ pub(crate) async fn check(app: &App) -> Vec<Finding> {
         "{} funnels with {steps} messages can be used",
         funnels.list.len()
     ))];
-    if funnels.sends_email()
-        && let (Some(server), Some(from)) = (config.smtp.server(), config.smtp.from())
-    {
-        findings.push(match Mailer::new(server, from).login().await {
-            Ok(()) => Finding::good("the mail server lets us in"),
-            Err(failure) => Finding::bad(failure.reason())
-                .remedy("look at SMTP_HOST, SMTP_PORT, SMTP_TLS, SMTP_USERNAME and SMTP_PASSWORD"),
-        });
+    if funnels.sends_email() {
+        findings.extend(mail_server(&config.smtp).await);
     }
     if funnels.sends_whatsapp() {
         let api = config

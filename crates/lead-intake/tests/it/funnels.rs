@@ -96,7 +96,7 @@ impl Stage {
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
         let clock = TestClock::new();
-        let app = TestApp::start_with_funnels(&clock, database, &settings).await;
+        let app = TestApp::start_at(&clock, database, &settings).await;
         Self {
             app,
             clock,

@@ -11,6 +11,7 @@
 )]
 
 mod access;
+mod alerts;
 mod auth;
 mod contacts;
 mod contention;

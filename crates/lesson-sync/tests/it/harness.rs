@@ -190,17 +190,18 @@ impl Academy {
 
     /// With a clock of the test's, amoCRM's apart.
     pub(crate) async fn open_at(clock: &TestClock) -> Self {
-        let (crm, folder) = (Crm::start().await, tempfile::tempdir().unwrap());
-        let settings = all_settings(&crm, &folder, &[]);
-        let database = SecretString::from(settings["DATABASE_URL"].as_str());
-        let config = Config::load(Environment::from_pairs(settings), None).unwrap();
-        let options = Options::new()
-            .clock(clock.hands())
-            .time_source(TimeSource::Process)
-            .keyring(Keyring::parse(&SecretString::from(KEY)).unwrap());
-        let store = Store::open(&database, options).await.unwrap();
-        store.migrate().await.unwrap();
-        let app = App::with_store(config, store, Arc::new(clock.clone()));
+        let folder = tempfile::tempdir().unwrap();
+        Self::begin_at(clock, Crm::start().await, folder, &[]).await
+    }
+
+    /// The same beside an amoCRM of the caller's, with other settings.
+    pub(crate) async fn begin_at(
+        clock: &TestClock,
+        crm: Crm,
+        folder: TempDir,
+        more: &[(&str, &str)],
+    ) -> Self {
+        let app = app_at(clock, all_settings(&crm, &folder, more)).await;
         Self::serve(crm, folder, app).await
     }
 
@@ -308,6 +309,19 @@ impl Academy {
             .unwrap();
         (report.is_well(), String::from_utf8(out).unwrap())
     }
+}
+
+/// A process with a clock of the test's.
+pub(crate) async fn app_at(clock: &TestClock, settings: BTreeMap<String, String>) -> App {
+    let database = SecretString::from(settings["DATABASE_URL"].as_str());
+    let config = Config::load(Environment::from_pairs(settings), None).unwrap();
+    let options = Options::new()
+        .clock(clock.hands())
+        .time_source(TimeSource::Process)
+        .keyring(Keyring::parse(&SecretString::from(KEY)).unwrap());
+    let store = Store::open(&database, options).await.unwrap();
+    store.migrate().await.unwrap();
+    App::with_store(config, store, Arc::new(clock.clone()))
 }
 
 /// Impatient settings: what takes minutes for real people takes milliseconds here.

@@ -1,9 +1,12 @@
 //! What the platform and an administrator are told.
 
-use lesson_sync::{Config, LESSON_VARIABLES, OPEN_ROUTES, TWO_WAY_VARIABLES, commands};
+use lesson_sync::{
+    ALERT_VARIABLES, Config, LESSON_VARIABLES, OPEN_ROUTES, TWO_WAY_VARIABLES, commands,
+};
 use serde_json::{Value, json};
 use service_kit::config::Environment;
 use service_kit::http::Role;
+use service_kit::mail::SMTP_VARIABLES;
 use testkit::{Doors, TOKENS};
 
 use crate::harness::Academy;
@@ -240,6 +243,28 @@ fn settings_that_contradict_themselves_are_told_by_their_variables() {
             "LESSON_WEBHOOK_SECRET",
         ),
         (vec![("LESSON_API_KEY", "short")], "LESSON_API_KEY"),
+        (vec![("ALERT_EMAIL", "a@b.ru")], "SMTP_HOST"),
+        (
+            vec![("ALERT_EMAIL", "a@b.ru"), ("SMTP_HOST", "127.0.0.1")],
+            "SMTP_FROM",
+        ),
+        (vec![("ALERT_EMAIL", "nobody")], "ALERT_EMAIL"),
+        (
+            vec![("ALERT_WEBHOOK_URL", "ftp://chat.example.com/")],
+            "ALERT_WEBHOOK_URL: cannot be used",
+        ),
+        (
+            vec![("ALERT_WEBHOOK_URL", "http://169.254.169.254/")],
+            "ALERT_WEBHOOK_URL: cannot be used",
+        ),
+        (
+            vec![("ALERT_WEBHOOK_SECRET", "whsec_short")],
+            "ALERT_WEBHOOK_SECRET",
+        ),
+        (
+            vec![("ALERT_CHECK_SECONDS", "0")],
+            "ALERT_CHECK_SECONDS: `0` is not between",
+        ),
         (
             vec![
                 ("LESSON_API_KEY", "one-secret-for-everything"),
@@ -282,7 +307,13 @@ fn every_variable_is_in_the_tables_and_the_example_of_courses_can_be_used() {
     for table in ["configuration.md", "configuration.ru.md"] {
         let text = std::fs::read_to_string(format!("{root}/{table}")).unwrap();
         let stages = "AMOCRM_STAGE_LESSON_";
-        for variable in LESSON_VARIABLES.iter().chain(TWO_WAY_VARIABLES) {
+        let variables = [
+            LESSON_VARIABLES,
+            TWO_WAY_VARIABLES,
+            ALERT_VARIABLES,
+            SMTP_VARIABLES,
+        ];
+        for variable in variables.into_iter().flatten() {
             // Of the twenty stages the first and the last are named.
             let is_between = variable
                 .name

@@ -1,6 +1,7 @@
 //! The documents' tests: what a student, the platform and an administrator see.
 #![expect(clippy::unwrap_used, reason = "a failed helper fails its test")]
 
+mod alerts;
 mod company;
 mod dashboard;
 mod documents;

@@ -125,8 +125,8 @@ impl TestApp {
         }
     }
 
-    /// Not connected yet, with the funnels that the settings name and a clock of the test's.
-    pub(crate) async fn start_with_funnels(
+    /// Not connected yet, with a clock of the test's.
+    pub(crate) async fn start_at(
         clock: &TestClock,
         database: TestDatabase,
         settings: &[(&str, &str)],
@@ -140,7 +140,7 @@ impl TestApp {
         let options = Options::new()
             .clock(clock.hands())
             .time_source(TimeSource::Process)
-            .funnels(true)
+            .funnels(config.funnels.is_some())
             .keyring(Keyring::parse(&SecretString::from(KEY)).unwrap());
         let store = database.open(options).await;
         let app = App::with_store(config, store, Arc::new(clock.clone()));
