@@ -46,7 +46,7 @@ async fn finish(store: &Store, email: String, lesson: u32) {
 async fn work(store: &Store, dice: &mut Dice) {
     let worker = store.jobs().worker("academy");
     loop {
-        let jobs = worker.claim(&[LESSON_SYNC], 50, Duration::from_secs(60));
+        let jobs = worker.claim(&[LESSON_SYNC], 50, Duration::from_mins(1));
         let jobs = jobs.await.unwrap();
         if jobs.is_empty() {
             return;
