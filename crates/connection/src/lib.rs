@@ -28,6 +28,7 @@ mod hooks;
 mod meter;
 mod once;
 mod open;
+mod open_routes;
 mod problem;
 mod queue;
 mod setup;
@@ -48,6 +49,7 @@ pub use self::hooks::{
 };
 pub use self::once::{add_marked_note, add_task_once};
 pub use self::open::{Opening, patiently};
+pub use self::open_routes::COMMON_OPEN;
 pub use self::problem::{crm_problem, store_problem};
 pub use self::queue::{Queue, float};
 pub use self::setup::Setup;

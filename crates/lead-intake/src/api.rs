@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use connection::dashboard::{DASHBOARD_OPERATOR, DASHBOARD_VIEWER, dashboard_routes};
 use connection::{AUDITED_READS, AUTH_OPERATOR, AUTH_VIEWER, audit_log, audit_routes, auth_routes};
 use service_kit::dashboard::stylesheet;
 use service_kit::health::Health;
@@ -96,17 +96,17 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .routes(routes!(unsubscribe::ask, unsubscribe::unsubscribe))
         .merge(auth_routes(Arc::clone(&state.crm)))
         .merge(audit_routes(&state.store))
-        // A page, which the description of the API need not tell.
-        .route(dashboard::PATH, get(dashboard::page))
-        .route(dashboard::RETRY_PATH, post(dashboard::retry))
+        .merge(dashboard_routes::<AppState>())
         .merge(hooks)
         .with_state(state.clone())
         .split_for_parts();
     let guard = RouteGuard::new(access.clone(), access::OPEN)
         .viewer(OPERATIONS_VIEWER)
         .viewer(AUTH_VIEWER)
+        .viewer(DASHBOARD_VIEWER)
         .viewer(access::VIEWER)
         .operator(AUTH_OPERATOR)
+        .operator(DASHBOARD_OPERATOR)
         .operator(access::OPERATOR)
         .audit(audit_log(&state.store), AUDITED_READS);
     guard.describe(&mut api);

@@ -10,53 +10,45 @@ mod words;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::response::{IntoResponse as _, Redirect, Response};
-use service_kit::dashboard::Range;
-use service_kit::http::{ApiPath, ApiQuery, Problem, Role};
+use connection::dashboard::{Dashboard, days};
+use service_kit::dashboard::{Frame, PageError, Range};
+use service_kit::http::{AdminAccess, ApiQuery, Language, Problem};
+use store::{DeadLetter, Store, StoreError};
 
 use self::figures::Figures;
 use crate::api::{ApiError, AppState};
 use crate::dead_letters::{Letter, replay};
 
-/// Where the page is.
-pub(crate) const PATH: &str = "/dashboard";
+impl Dashboard for AppState {
+    type Figures = Figures;
+    type Error = ApiError;
 
-/// Where the page's buttons lead.
-pub(crate) const RETRY_PATH: &str = "/dashboard/dead-letters/{id}/retry";
-
-/// The page for people.
-pub(crate) async fn page(
-    State(state): State<AppState>,
-    ApiQuery(range): ApiQuery<Range>,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let language = range.language(&headers);
-    let days = days(&range)?;
-    let figures = Figures::read(&state, days).await?;
-    let role = state.config.security.access().role(&headers);
-    let may_retry = role >= Some(Role::Operator);
-    let frame = view::frame(&state.config, &figures, days, language, may_retry);
-    let frame = frame.map_err(|error| {
-        tracing::error!("{error}");
-        ApiError::from(Problem::internal())
-    })?;
-    Ok(frame.into_response())
-}
-
-/// A button of the page: puts a dead letter back into the queue and shows the page again. One that is no longer there
-/// was retried by somebody else, which is as well.
-pub(crate) async fn retry(
-    State(state): State<AppState>,
-    ApiPath(id): ApiPath<i64>,
-    ApiQuery(range): ApiQuery<Range>,
-) -> Result<Redirect, ApiError> {
-    let days = days(&range)?;
-    if let Some(letter) = state.store.jobs().dead_letter(id).await? {
-        replay(&state.store, &Letter::from(letter)).await?;
+    fn access(&self) -> AdminAccess {
+        self.config.security.access()
     }
-    let query = Range::query(days, range.language(&HeaderMap::new()));
-    Ok(Redirect::to(&format!("{PATH}?{query}#failed")))
+
+    fn store(&self) -> &Store {
+        &self.store
+    }
+
+    async fn figures(&self, days: u32) -> Result<Figures, ApiError> {
+        Figures::read(self, days).await
+    }
+
+    fn draw(
+        &self,
+        figures: &Figures,
+        days: u32,
+        language: Language,
+        may_retry: bool,
+    ) -> Result<Frame<'static>, PageError> {
+        view::frame(&self.config, figures, days, language, may_retry)
+    }
+
+    async fn revive(&self, letter: DeadLetter) -> Result<bool, StoreError> {
+        let letter = Letter::from(letter);
+        replay(&self.store, &letter).await
+    }
 }
 
 /// How the leads of the last days are doing: the figures of the dashboard.
@@ -76,8 +68,4 @@ pub(crate) async fn stats(
 ) -> Result<Json<Figures>, ApiError> {
     let days = days(&range)?;
     Ok(Json(Figures::read(&state, days).await?))
-}
-
-fn days(range: &Range) -> Result<u32, ApiError> {
-    range.days().map_err(|wrong| ApiError::Fields(vec![wrong]))
 }

@@ -12,16 +12,15 @@ mod webhooks;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use connection::dashboard::{DASHBOARD_OPERATOR, DASHBOARD_VIEWER, dashboard_routes};
 use connection::{
-    AUDITED_READS, AUTH_OPEN, AUTH_OPERATOR, AUTH_VIEWER, audit_log, audit_routes, auth_routes,
+    AUDITED_READS, AUTH_OPERATOR, AUTH_VIEWER, COMMON_OPEN, audit_log, audit_routes, auth_routes,
 };
-use service_kit::dashboard::{STYLESHEET_OPEN, stylesheet};
+use service_kit::dashboard::stylesheet;
 use service_kit::health::Health;
 use service_kit::http::{
-    DOCUMENTATION_OPEN, OPERATIONS_OPEN, OPERATIONS_VIEWER, OpenRoute, Route, RouteGuard,
-    StackConfig, count_joined, documentation, joined, operations, with_stack,
-    without_trailing_slash,
+    OPERATIONS_VIEWER, OpenRoute, Route, RouteGuard, StackConfig, count_joined, documentation,
+    joined, operations, with_stack, without_trailing_slash,
 };
 use service_kit::metrics::Metrics;
 use utoipa::OpenApi;
@@ -36,13 +35,7 @@ use crate::sync::QUEUE;
 /// The routes that need no role. Every other one does: the administrator's unless it stands in one of the lists below.
 pub const OPEN_ROUTES: &[OpenRoute] = &joined::<{ count_joined(LISTS) }>(LISTS);
 
-const LISTS: &[&[OpenRoute]] = &[
-    OWN,
-    AUTH_OPEN,
-    OPERATIONS_OPEN,
-    STYLESHEET_OPEN,
-    DOCUMENTATION_OPEN,
-];
+const LISTS: &[&[OpenRoute]] = &[OWN, COMMON_OPEN];
 
 /// Our own, with what protects them instead.
 const OWN: &[OpenRoute] = &[
@@ -75,14 +68,7 @@ const OWN: &[OpenRoute] = &[
 ];
 
 /// What viewers may read.
-const VIEWER: &[Route] = &[
-    ("GET", "/api/sync/log"),
-    ("GET", "/api/stats"),
-    ("GET", dashboard::PATH),
-];
-
-/// What operators may do besides.
-const OPERATOR: &[Route] = &[("POST", dashboard::RETRY_PATH)];
+const VIEWER: &[Route] = &[("GET", "/api/sync/log"), ("GET", "/api/stats")];
 
 #[derive(OpenApi)]
 #[openapi(
@@ -113,9 +99,7 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
         .routes(routes!(webhooks::gateway))
         .routes(routes!(webhooks::test))
         .routes(routes!(dashboard::stats))
-        // A page, which the description of the API need not tell.
-        .route(dashboard::PATH, get(dashboard::page))
-        .route(dashboard::RETRY_PATH, post(dashboard::retry))
+        .merge(dashboard_routes::<AppState>())
         .merge(auth_routes(Arc::clone(&state.crm)))
         .merge(audit_routes(&state.store))
         .with_state(state.clone())
@@ -123,9 +107,10 @@ pub(crate) fn routes(state: &AppState, health: Health, metrics: Metrics) -> Rout
     let guard = RouteGuard::new(access.clone(), OPEN_ROUTES)
         .viewer(OPERATIONS_VIEWER)
         .viewer(AUTH_VIEWER)
+        .viewer(DASHBOARD_VIEWER)
         .viewer(VIEWER)
         .operator(AUTH_OPERATOR)
-        .operator(OPERATOR)
+        .operator(DASHBOARD_OPERATOR)
         .audit(audit_log(&state.store), AUDITED_READS);
     guard.describe(&mut api);
     let store = state.store.clone();

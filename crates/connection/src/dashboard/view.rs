@@ -32,8 +32,8 @@ pub struct Letters<'a> {
     pub subject: &'static str,
     /// The first of them.
     pub rows: Vec<LetterRow>,
-    /// How many there are besides.
-    pub more: u64,
+    /// What is waiting, and how many were given up in all.
+    pub queue: &'a [QueueFigures],
     /// What a button comes back to: [`Range::query`].
     pub query: String,
     /// The reader may press buttons.
@@ -97,6 +97,7 @@ struct Failures {
 struct LettersCard<'a> {
     words: Words,
     letters: &'a Letters<'a>,
+    more: u64,
     rows: Vec<LetterLine<'a>>,
 }
 
@@ -196,7 +197,9 @@ impl View {
             died: self.moment(row.died_at),
             reason: cut(&row.reason, REASON_LENGTH),
         };
+        let given_up: u64 = letters.queue.iter().map(|queue| queue.dead_letters).sum();
         let card = LettersCard {
+            more: given_up.saturating_sub(letters.rows.len() as u64),
             words: Words::of(self.language),
             letters,
             rows: letters.rows.iter().map(line).collect(),

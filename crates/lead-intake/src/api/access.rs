@@ -1,22 +1,13 @@
 //! Who may call what.
 
-use connection::AUTH_OPEN;
-use service_kit::dashboard::STYLESHEET_OPEN;
-use service_kit::http::{
-    DOCUMENTATION_OPEN, OPERATIONS_OPEN, OpenRoute, Route, count_joined, joined,
-};
+use connection::COMMON_OPEN;
+use service_kit::http::{OpenRoute, Route, count_joined, joined};
 
 /// The routes that anybody may call. Every other one needs a role, which is the administrator's
 /// unless the route stands in one of the lists below.
 pub const OPEN: &[OpenRoute] = &joined::<{ count_joined(LISTS) }>(LISTS);
 
-const LISTS: &[&[OpenRoute]] = &[
-    OWN,
-    AUTH_OPEN,
-    OPERATIONS_OPEN,
-    STYLESHEET_OPEN,
-    DOCUMENTATION_OPEN,
-];
+const LISTS: &[&[OpenRoute]] = &[OWN, COMMON_OPEN];
 
 /// Our own, with what protects them instead.
 const OWN: &[OpenRoute] = &[
@@ -62,7 +53,7 @@ const OWN: &[OpenRoute] = &[
     ),
 ];
 
-/// What viewers may read: leads as the dashboard and the lists show them, and how the service is.
+/// What viewers may read: leads as the lists show them, and how the service is.
 pub(super) const VIEWER: &[Route] = &[
     ("GET", "/api/leads"),
     ("GET", "/api/leads/{id}"),
@@ -71,7 +62,6 @@ pub(super) const VIEWER: &[Route] = &[
     ("GET", "/api/dead-letters"),
     ("GET", "/api/funnels"),
     ("GET", "/api/stats"),
-    ("GET", "/dashboard"),
 ];
 
 /// What operators may do besides: what is done every day and loses nothing. Submissions in quarantine are shown as they
@@ -79,7 +69,6 @@ pub(super) const VIEWER: &[Route] = &[
 pub(super) const OPERATOR: &[Route] = &[
     ("PUT", "/api/leads/{id}/status"),
     ("POST", "/api/dead-letters/{id}/retry"),
-    ("POST", "/dashboard/dead-letters/{id}/retry"),
     ("GET", "/api/quarantine"),
     ("POST", "/api/quarantine/{id}/release"),
     ("POST", "/api/funnels/reply"),

@@ -21,22 +21,22 @@ pub(crate) enum ApiError {
     Problem(Box<Problem>),
 }
 
-impl ApiError {
+impl From<ApiError> for Problem {
     /// The failure as the caller is told of it, counted and logged.
-    pub(crate) fn into_problem(self) -> Problem {
-        match self {
-            Self::Fields(errors) => Problem::fields(errors),
-            Self::NotFound(what) => Problem::new(StatusCode::NOT_FOUND).detail(what),
-            Self::Store(error) => store_problem(&error),
-            Self::Crm(error) => crm_problem(&error),
-            Self::Problem(problem) => *problem,
+    fn from(error: ApiError) -> Self {
+        match error {
+            ApiError::Fields(errors) => Self::fields(errors),
+            ApiError::NotFound(what) => Self::new(StatusCode::NOT_FOUND).detail(what),
+            ApiError::Store(error) => store_problem(&error),
+            ApiError::Crm(error) => crm_problem(&error),
+            ApiError::Problem(problem) => *problem,
         }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        self.into_problem().into_response()
+        Problem::from(self).into_response()
     }
 }
 

@@ -90,7 +90,7 @@ impl Reply {
 
     /// The answer.
     pub(super) fn answer(self, outcome: Result<Response, ApiError>) -> Response {
-        let outcome = outcome.map_err(ApiError::into_problem);
+        let outcome = outcome.map_err(Problem::from);
         if !self.wants_page {
             return outcome.unwrap_or_else(IntoResponse::into_response);
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use askama::Template;
-use connection::dashboard::{LetterRow, Letters, View};
+use connection::dashboard::{DASHBOARD_PATH, LetterRow, Letters, View};
 use service_kit::dashboard::chart::{
     Bar, Bars, Columns, Funnel, Label, Line, Lines, Scale, Series, Step,
 };
@@ -11,7 +11,7 @@ use service_kit::dashboard::{DayRow, Days, Frame, Markup, PageError, Range, Swat
 use service_kit::http::Language;
 
 use super::figures::{Figures, SourceFigures};
-use super::{PATH, words};
+use super::words;
 use crate::config::Config;
 use crate::worker::{DELIVER, KINDS};
 
@@ -75,20 +75,20 @@ service_kit::words! {
 }
 
 /// The page of these figures.
-pub(super) fn frame<'a>(
+pub(super) fn frame(
     config: &Config,
     figures: &Figures,
     days: u32,
     language: Language,
     may_retry: bool,
-) -> Result<Frame<'a>, PageError> {
+) -> Result<Frame<'static>, PageError> {
     let view = View {
         language,
         zone: config.dashboard.time_zone(),
         at: figures.at,
     };
     let body = body(config, figures, days, &view, may_retry)?.render()?;
-    Ok(view.frame("lead-intake", PATH, days, Markup::from(body)))
+    Ok(view.frame("lead-intake", DASHBOARD_PATH, days, Markup::from(body)))
 }
 
 fn body(
@@ -159,12 +159,7 @@ fn body(
                 reason: letter.error.as_ref().unwrap_or(&letter.reason).clone(),
             })
             .collect(),
-        more: figures
-            .queue
-            .iter()
-            .map(|queue| queue.dead_letters)
-            .sum::<u64>()
-            .saturating_sub(figures.failures.dead_letters.len() as u64),
+        queue: &figures.queue,
         query: Range::query(days, language),
         may_retry,
         command: "lead-intake dead-letters retry --all",

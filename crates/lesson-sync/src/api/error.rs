@@ -16,17 +16,22 @@ pub(crate) enum ApiError {
     Problem(Box<Problem>),
 }
 
+impl From<ApiError> for Problem {
+    fn from(error: ApiError) -> Self {
+        match error {
+            ApiError::Fields(errors) => {
+                metrics::counter!("lessons_refused_total").increment(1);
+                Self::fields(errors)
+            }
+            ApiError::Store(error) => store_problem(&error),
+            ApiError::Problem(problem) => *problem,
+        }
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        match self {
-            Self::Fields(errors) => {
-                metrics::counter!("lessons_refused_total").increment(1);
-                Problem::fields(errors)
-            }
-            Self::Store(error) => store_problem(&error),
-            Self::Problem(problem) => *problem,
-        }
-        .into_response()
+        Problem::from(self).into_response()
     }
 }
 

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use askama::Template;
-use connection::dashboard::{LetterRow, Letters, View};
+use connection::dashboard::{DASHBOARD_PATH, LetterRow, Letters, View};
 use connection::float;
 use service_kit::dashboard::chart::{Columns, Funnel, Series, Step};
 use service_kit::dashboard::{DayRow, Days, Frame, Markup, PageError, Range, Swatch, Tile, tiles};
 use service_kit::http::Language;
 use store::{LESSON_CALLBACK, LESSON_FINAL, LESSON_SYNC};
 
-use super::PATH;
 use super::figures::{CourseFigures, Figures};
 use crate::config::Config;
 
@@ -50,20 +49,20 @@ service_kit::words! {
 }
 
 /// The page of these figures.
-pub(super) fn frame<'a>(
+pub(super) fn frame(
     config: &Config,
     figures: &Figures,
     days: u32,
     language: Language,
     may_retry: bool,
-) -> Result<Frame<'a>, PageError> {
+) -> Result<Frame<'static>, PageError> {
     let view = View {
         language,
         zone: config.dashboard.time_zone(),
         at: figures.at,
     };
     let body = body(figures, days, &view, may_retry)?.render()?;
-    Ok(view.frame("lesson-sync", PATH, days, Markup::from(body)))
+    Ok(view.frame("lesson-sync", DASHBOARD_PATH, days, Markup::from(body)))
 }
 
 fn body(figures: &Figures, days: u32, view: &View, may_retry: bool) -> Result<Body, PageError> {
@@ -87,12 +86,7 @@ fn body(figures: &Figures, days: u32, view: &View, may_retry: bool) -> Result<Bo
                 reason: letter.error.as_ref().unwrap_or(&letter.reason).clone(),
             })
             .collect(),
-        more: figures
-            .queue
-            .iter()
-            .map(|queue| queue.dead_letters)
-            .sum::<u64>()
-            .saturating_sub(figures.failures.dead_letters.len() as u64),
+        queue: &figures.queue,
         query: Range::query(days, language),
         may_retry,
         command: "lesson-sync retry",

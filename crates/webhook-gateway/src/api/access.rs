@@ -1,22 +1,13 @@
 //! Who may call what.
 
-use connection::AUTH_OPEN;
-use service_kit::dashboard::STYLESHEET_OPEN;
-use service_kit::http::{
-    DOCUMENTATION_OPEN, OPERATIONS_OPEN, OpenRoute, Route, count_joined, joined,
-};
+use connection::COMMON_OPEN;
+use service_kit::http::{OpenRoute, Route, count_joined, joined};
 
 /// The routes that anybody may call. Every other one needs a role, which is the administrator's
 /// unless the route stands in one of the lists below.
 pub const OPEN: &[OpenRoute] = &joined::<{ count_joined(LISTS) }>(LISTS);
 
-const LISTS: &[&[OpenRoute]] = &[
-    OWN,
-    AUTH_OPEN,
-    OPERATIONS_OPEN,
-    STYLESHEET_OPEN,
-    DOCUMENTATION_OPEN,
-];
+const LISTS: &[&[OpenRoute]] = &[OWN, COMMON_OPEN];
 
 /// Our own, with what protects them instead.
 const OWN: &[OpenRoute] = &[

@@ -5,7 +5,7 @@ use std::time::Duration;
 use askama::Template;
 use chrono::{DateTime, FixedOffset, Utc};
 use service_kit::dashboard::chart::{Columns, Label, Line, Lines, Scale, Series};
-use service_kit::dashboard::{Choice, Frame, Markup, cut};
+use service_kit::dashboard::{Choice, Frame, Markup, Swatch, Tile, cut, tiles};
 use service_kit::http::Language;
 use store::EventFilter;
 
@@ -34,7 +34,7 @@ struct Body {
     language: &'static str,
     days: u32,
     notices: Vec<String>,
-    tiles: Vec<Tile>,
+    tiles: Markup,
     rates: Markup,
     rate_legend: Vec<Swatch>,
     periods: Vec<PeriodRow>,
@@ -50,21 +50,6 @@ struct Body {
     accounts: Vec<AccountLine>,
     requests: Vec<RequestLine>,
     facts: Vec<(&'static str, String)>,
-}
-
-#[derive(Debug)]
-struct Tile {
-    name: &'static str,
-    figure: String,
-    note: String,
-    is_bad: bool,
-}
-
-#[derive(Debug)]
-struct Swatch {
-    class: String,
-    name: String,
-    figure: String,
 }
 
 #[derive(Debug)]
@@ -175,7 +160,7 @@ pub(super) async fn frame(
         language: language.code(),
         days: reader.days,
         notices: notices(&figures, language),
-        tiles: tiles(&figures, language),
+        tiles: tiles(&first(&figures, language), language).map_err(broken)?,
         rates: rates(desk, &figures, language),
         rate_legend: rate_legend(&figures, language),
         periods: periods(desk, &figures, language),
@@ -355,7 +340,7 @@ fn notices(figures: &Figures, language: Language) -> Vec<String> {
     notices
 }
 
-fn tiles(figures: &Figures, language: Language) -> Vec<Tile> {
+fn first(figures: &Figures, language: Language) -> Vec<Tile> {
     let came = |of: fn(&Came) -> u64| figures.periods.iter().map(of).sum::<u64>();
     let went = |of: fn(&SubscriberFigures) -> u64| figures.subscribers.iter().map(of).sum::<u64>();
     let received = came(|it| it.received);

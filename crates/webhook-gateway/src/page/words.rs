@@ -26,7 +26,6 @@ macro_rules! words {
 }
 
 words! {
-    overview: "Главное", "Overview";
     table: "Таблица", "Table";
     period: "Период", "Period";
     webhooks: "Вебхуков", "Webhooks";
