@@ -201,12 +201,20 @@ async fn refuse_giants(request: Request, next: Next) -> Response {
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok())
         .and_then(|length| length.parse::<usize>().ok());
-    if length.is_some_and(|length| length > WEBHOOK_BODY_LIMIT) {
-        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE)
+    let is_giant = length.is_some_and(|length| length > WEBHOOK_BODY_LIMIT);
+    let mut response = if is_giant {
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE)
             .detail("the body is longer than is taken here")
-            .into_response();
+            .into_response()
+    } else {
+        next.run(request).await
+    };
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        // The rest of the body is not read, so the connection ends: whoever is not told sends the next request on it.
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
     }
-    next.run(request).await
+    response
 }
 
 async fn time_out(State(limit): State<Duration>, request: Request, next: Next) -> Response {

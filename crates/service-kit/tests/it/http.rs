@@ -119,6 +119,9 @@ async fn every_error_is_a_problem_body() {
     assert_eq!(wrong_field.errors[0].field, "amount");
     assert_eq!(problem(app(None), post("{")).await.status, 400);
     let large = format!(r#"{{"amount": 1, "x": "{}"}}"#, "x".repeat(FORM_BODY_LIMIT));
+    let (too_large, _) = send(app(None), post(&large)).await;
+    assert_eq!(too_large.status(), 413);
+    assert_eq!(too_large.headers()[header::CONNECTION], "close");
     assert_eq!(problem(app(None), post(&large)).await.status, 413);
     assert_eq!(problem(app(None), get("/nothing")).await.status, 404);
     assert_eq!(problem(app(None), get("/api/orders")).await.status, 405);
