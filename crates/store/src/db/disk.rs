@@ -1,5 +1,6 @@
 //! The disk: a full one, imitated by the number of pages that the writer may use, and when it is waited for.
 
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -8,6 +9,14 @@ use secrecy::SecretString;
 use super::{Operation, Tx};
 use crate::error::Result;
 use crate::{JobSpec, Options, Store, StoreErrorKind};
+
+/// The database `s.db` of the folder.
+async fn open(folder: &Path) -> Store {
+    let url = format!("sqlite://{}/s.db", folder.display());
+    Store::open(&SecretString::from(url), Options::new())
+        .await
+        .unwrap()
+}
 
 /// 1 MiB.
 const SMALL_DISK: Disk = Disk("PRAGMA max_page_count = 256");
@@ -27,10 +36,7 @@ impl Operation for Disk {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_stops_writing_only_and_heals_without_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/s.db", folder.path().display());
-    let store = Store::open(&SecretString::from(url), Options::new())
-        .await
-        .unwrap();
+    let store = open(folder.path()).await;
     store.migrate().await.unwrap();
     store.inner.db.write(SMALL_DISK).await.unwrap();
 
@@ -100,10 +106,7 @@ impl Operation for ReadPragmas {
 #[tokio::test]
 async fn only_permits_do_not_wait_for_the_disk() {
     let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/s.db", folder.path().display());
-    let store = Store::open(&SecretString::from(url), Options::new())
-        .await
-        .unwrap();
+    let store = open(folder.path()).await;
     let db = &store.inner.db;
     assert_eq!(db.write(ReadPragmas).await.unwrap(), (2, "wal".into(), 1));
     assert_eq!(
@@ -117,10 +120,7 @@ async fn only_permits_do_not_wait_for_the_disk() {
 async fn what_is_committed_reaches_the_file_beside_the_writer() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s.db");
-    let url = format!("sqlite://{}", path.display());
-    let store = Store::open(&SecretString::from(url), Options::new())
-        .await
-        .unwrap();
+    let store = open(folder.path()).await;
     store.migrate().await.unwrap();
     let size = || std::fs::metadata(&path).unwrap().len();
     let before = size();
@@ -142,10 +142,7 @@ async fn what_is_committed_reaches_the_file_beside_the_writer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_begins_anew_while_writes_never_pause() {
     let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/s.db", folder.path().display());
-    let store = Store::open(&SecretString::from(url), Options::new())
-        .await
-        .unwrap();
+    let store = open(folder.path()).await;
     store.migrate().await.unwrap();
     let path = folder.path().join("s.db-wal");
     let begun = || std::fs::read(&path).unwrap()[12..16].to_vec();

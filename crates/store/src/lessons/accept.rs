@@ -122,16 +122,12 @@ impl Operation for Accept {
         lessons.retain(|new| seen.insert((student(new), new.lesson)));
         let rows = lessons.iter().map(|new| (student(new), *new)).collect();
         let mut stored = completions(tx, rows, now).await?;
-        let busy: BTreeSet<i64> = stored
-            .iter()
-            .filter_map(|(&(student, _), &(_, known))| (!known).then_some(student))
-            .collect();
+        let mut busy = BTreeSet::new();
         for new in lessons {
-            if stored
-                .get(&(student(new), new.lesson))
-                .is_some_and(|&(_, known)| !known)
-            {
+            let student = student(new);
+            if let Some((_, false)) = stored.get(&(student, new.lesson)) {
                 tallies::finished(tx, now, &new.course, new.lesson);
+                busy.insert(student);
             }
         }
         start(tx, &busy.into_iter().collect::<Vec<_>>(), now).await?;
