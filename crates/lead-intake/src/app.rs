@@ -37,12 +37,21 @@ impl App {
     ///
     /// When the database cannot be used, or there is no encryption key and none may be made. The text says what to do.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
-        let options = store_options(&config);
+        let options = Self::store_options(&config);
         let store = config.opening().migrated(options).await?;
         Ok(Self::with_store(config, store, SystemClock::shared()))
     }
 
-    /// The service over a database that is open and migrated, with a clock of the caller's.
+    /// How the service uses its database: for a store that the caller opens, with a clock of its own for instance.
+    pub fn store_options(config: &Config) -> Options {
+        Options::new()
+            .jobs(JobsOptions::default().max_claims(MAX_CLAIMS))
+            .time_zone(config.dashboard.time_zone())
+            .funnels(config.funnels.is_some())
+    }
+
+    /// The service over a database that is open with [`store_options`](Self::store_options) and migrated, with a clock of the
+    /// caller's.
     pub fn with_store(config: Config, store: Store, clock: SharedClock) -> Self {
         let config = Arc::new(config);
         let setup = Setup::new("lead-intake", config.amocrm.clone()).times(&config.delivery);
@@ -186,12 +195,4 @@ fn warn_of_the_public(config: &Config) {
             "INTAKE_RATE_LIMIT is off: one address can fill the queue and the account with leads"
         );
     }
-}
-
-/// How this service uses its database.
-pub(crate) fn store_options(config: &Config) -> Options {
-    Options::new()
-        .jobs(JobsOptions::default().max_claims(MAX_CLAIMS))
-        .time_zone(config.dashboard.time_zone())
-        .funnels(config.funnels.is_some())
 }

@@ -17,7 +17,6 @@ use service_kit::clock::{SharedClock, SystemClock};
 use service_kit::doctor::{Doctor, Report};
 
 use crate::App;
-use crate::app::store_options;
 use crate::config::Config;
 
 pub use connection::doctor::{Arguments, misconfigured};
@@ -45,7 +44,7 @@ async fn examine(config: Config) -> Report {
     doctor = doctor.check("configuration", move || async move {
         settings::check(&settings)
     });
-    let store = match config.opening().once(store_options(&config)).await {
+    let store = match config.opening().once(App::store_options(&config)).await {
         Ok(store) => store,
         Err(error) => {
             return doctor

@@ -36,11 +36,23 @@ impl App {
     ///
     /// When the database cannot be used, or there is no encryption key and none may be made. The text says what to do.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
-        let store = config.opening().migrated(store_options(&config)).await?;
+        let store = config
+            .opening()
+            .migrated(Self::store_options(&config))
+            .await?;
         Ok(Self::with_store(config, store, SystemClock::shared()))
     }
 
-    /// The service over a database that is open and migrated, with a clock of the caller's.
+    /// How the service uses its database: for a store that the caller opens, with a clock of its own for instance.
+    pub fn store_options(config: &Config) -> Options {
+        // The store gives up a job a little after the worker would have.
+        Options::new()
+            .jobs(JobsOptions::default().max_claims(MAX_CLAIMS + 10))
+            .time_zone(config.dashboard.time_zone())
+    }
+
+    /// The service over a database that is open with [`store_options`](Self::store_options) and migrated, with a clock of the
+    /// caller's.
     pub fn with_store(config: Config, store: Store, clock: SharedClock) -> Self {
         let config = Arc::new(config);
         let setup = Setup::new("lesson-sync", config.amocrm.clone()).times(&config.delivery);
@@ -144,12 +156,4 @@ impl App {
         let health = amocrm_part(database_part(Health::new(), store), &self.state.crm);
         disk_part(queue_part(health, store, QUEUE), store)
     }
-}
-
-/// How this service uses its database.
-pub(crate) fn store_options(config: &Config) -> Options {
-    // The store gives up a job a little after the worker would have.
-    Options::new()
-        .jobs(JobsOptions::default().max_claims(MAX_CLAIMS + 10))
-        .time_zone(config.dashboard.time_zone())
 }

@@ -12,7 +12,6 @@ use service_kit::clock::{SharedClock, SystemClock};
 use service_kit::doctor::{Doctor, Finding, Report};
 
 use crate::App;
-use crate::app::store_options;
 use crate::config::Config;
 use crate::sync::QUEUE;
 
@@ -41,7 +40,7 @@ async fn examine(config: Config) -> Report {
     let mut doctor = Doctor::new().check("configuration", move || async move {
         settings::check(&settings)
     });
-    let store = match config.opening().once(store_options(&config)).await {
+    let store = match config.opening().once(App::store_options(&config)).await {
         Ok(store) => store,
         Err(error) => {
             return doctor

@@ -10,7 +10,7 @@ use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use service_kit::config::Environment;
-use store::{Keyring, Options, Store, TimeSource};
+use store::{Keyring, Store, TimeSource};
 use tempfile::TempDir;
 use testkit::{KEY, TestClock, browser, eventually};
 use tokio::net::TcpListener;
@@ -315,7 +315,7 @@ impl Academy {
 pub(crate) async fn app_at(clock: &TestClock, settings: BTreeMap<String, String>) -> App {
     let database = SecretString::from(settings["DATABASE_URL"].as_str());
     let config = Config::load(Environment::from_pairs(settings), None).unwrap();
-    let options = Options::new()
+    let options = App::store_options(&config)
         .clock(clock.hands())
         .time_source(TimeSource::Process)
         .keyring(Keyring::parse(&SecretString::from(KEY)).unwrap());

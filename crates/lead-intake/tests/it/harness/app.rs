@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use service_kit::clock::SystemClock;
 use service_kit::config::Environment;
-use store::{Clock, Keyring, Options, TimeSource};
+use store::{Clock, Keyring, TimeSource};
 use testkit::{Answer, KEY, TestClock, TestDatabase, browser, eventually};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -137,10 +137,9 @@ impl TestApp {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let settings = all_settings(&crm, &database, &url, settings);
         let config = Config::load(Environment::from_pairs(settings), None).unwrap();
-        let options = Options::new()
+        let options = App::store_options(&config)
             .clock(clock.hands())
             .time_source(TimeSource::Process)
-            .funnels(config.funnels.is_some())
             .keyring(Keyring::parse(&SecretString::from(KEY)).unwrap());
         let store = database.open(options).await;
         let app = App::with_store(config, store, Arc::new(clock.clone()));
@@ -295,7 +294,7 @@ impl TestApp {
 }
 
 async fn open_by(config: Config, database: &TestDatabase, clock: Clock) -> App {
-    let options = Options::new()
+    let options = App::store_options(&config)
         .clock(clock)
         .keyring(Keyring::parse(&SecretString::from(KEY)).unwrap());
     let store = database.open(options).await;
