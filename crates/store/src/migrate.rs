@@ -47,6 +47,7 @@ const MIGRATIONS: &[Migration] = migrations![
     15 "0015_audit",
     16 "0016_lesson_follow_ups",
     17 "0017_lesson_tallies",
+    18 "0018_locks",
 ];
 
 /// Another process may be migrating a large database.

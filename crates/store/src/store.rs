@@ -21,7 +21,7 @@ use crate::jobs::{Jobs, JobsOptions};
 use crate::keyring::Keyring;
 use crate::leads::{self, Leads};
 use crate::lessons::{self, Lessons};
-use crate::locks::Locks;
+use crate::locks::{self, Locks};
 use crate::managers::Managers;
 use crate::meta::Meta;
 use crate::migrate;
@@ -400,7 +400,7 @@ impl Store {
     }
 
     /// Adds up the new leads and deletes what has expired: idempotency keys, unused states, old sums, lines of the audit
-    /// log. Call it now and then, say once a minute.
+    /// log, locks that nobody gave back. Call it now and then, say once a minute.
     /// Returns how many rows went.
     pub async fn prune(&self) -> Result<u64> {
         // What is deleted must have been added up before.
@@ -496,7 +496,8 @@ impl Operation for Prune {
         let sums = tallies::prune(tx, now).await?;
         let lessons = lessons::prune(tx, now).await?;
         let audit = audit::prune(tx, now).await?;
-        Ok(keys + states + sums + lessons + audit)
+        let locks = locks::prune(tx, now).await?;
+        Ok(keys + states + sums + lessons + audit + locks)
     }
 }
 

@@ -39,6 +39,25 @@ on_both! {
         assert_eq!(locks.take("provision", LIFE).await.unwrap(), None);
         assert!(locks.extend(&second, LIFE).await.unwrap());
     }
+
+    async fn a_lock_that_is_given_back_leaves_nothing_and_one_that_is_not_goes_a_day_later(db: TestDb) {
+        let store = db.open().await;
+        let locks = store.locks();
+        let first = locks.take("deal", LIFE).await.unwrap().unwrap();
+        locks.release(&first).await.unwrap();
+        db.hands.advance(Duration::from_hours(48));
+        assert_eq!(store.prune().await.unwrap(), 0);
+        let second = locks.take("deal", LIFE).await.unwrap().unwrap();
+        assert!(!locks.extend(&first, LIFE).await.unwrap());
+        locks.release(&first).await.unwrap();
+        assert_eq!(locks.take("deal", LIFE).await.unwrap(), None);
+        db.hands.advance(LIFE);
+        assert_eq!(store.prune().await.unwrap(), 0);
+        assert!(locks.extend(&second, LIFE).await.unwrap());
+        db.hands.advance(LIFE + Duration::from_hours(24));
+        assert_eq!(store.prune().await.unwrap(), 1);
+        assert!(!locks.extend(&second, LIFE).await.unwrap());
+    }
 }
 
 /// On one machine a death can be proved: nobody waits for a lock of a process that was killed.
