@@ -49,6 +49,12 @@ pub(crate) trait Arrival: fmt::Debug + Send + Sync + Sized + 'static {
         &[]
     }
 
+    /// Whether what came before it, of what it is about, decides what becomes of it. Then it is begun after that is stored,
+    /// rather than together with it.
+    fn looks_back(&self) -> bool {
+        false
+    }
+
     /// Stores a group, all or none, and gives an outcome to each, in their order.
     fn store(
         inner: &Inner,
@@ -111,8 +117,13 @@ impl<A: Arrival> Arrivals<A> {
             let fits = |next: &mut Waiting<A>| {
                 let first = group.first();
                 let strands = next.arrival.strands();
+                let is_met = |strand: &u64| {
+                    let mut others = group.iter().map(|other| other.arrival.strands());
+                    others.any(|strands| strands.contains(strand))
+                };
                 first.is_none_or(|first| next.arrival.is_like(&first.arrival))
                     && !strands.iter().any(|strand| under_way.contains(strand))
+                    && !(next.arrival.looks_back() && strands.iter().any(is_met))
             };
             let Some(next) = waiting.pop_front_if(fits) else {
                 break;
@@ -248,7 +259,7 @@ fn answer<A: Arrival>(group: Vec<Waiting<A>>, outcome: Result<Vec<A::Outcome>>) 
 mod tests {
     use super::*;
 
-    /// A number, and what it is about.
+    /// A number, and what it is about. Even numbers look back.
     #[derive(Debug)]
     struct Change(u8, Vec<u64>);
 
@@ -261,6 +272,10 @@ mod tests {
 
         fn strands(&self) -> &[u64] {
             &self.1
+        }
+
+        fn looks_back(&self) -> bool {
+            self.0.is_multiple_of(2)
         }
 
         async fn store(_: &Inner, _: &[&Self]) -> Result<Vec<()>> {
@@ -284,20 +299,33 @@ mod tests {
     fn what_is_about_the_same_is_written_in_the_order_of_arrival() {
         let queue = Arrivals::default();
         arrive(&queue, 1, &[7, 8]);
-        arrive(&queue, 2, &[7]);
+        arrive(&queue, 3, &[7]);
         let first = queue.next().unwrap();
-        assert_eq!(numbers(&first), [1, 2]);
-        for (number, strand) in [(3, 9), (4, 8), (5, 10)] {
+        assert_eq!(numbers(&first), [1, 3]);
+        for (number, strand) in [(5, 9), (7, 8), (9, 10)] {
             arrive(&queue, number, &[strand]);
         }
         // The second write takes what has nothing to do with the first, and nobody overtakes who waits for that.
         let second = queue.next().unwrap();
-        assert_eq!(numbers(&second), [3]);
+        assert_eq!(numbers(&second), [5]);
         assert!(queue.next().is_none());
         drop(first);
-        assert_eq!(numbers(&queue.next().unwrap()), [4, 5]);
+        assert_eq!(numbers(&queue.next().unwrap()), [7, 9]);
         assert!(queue.state().under_way.contains(&9));
         drop(second);
         assert!(queue.state().under_way.is_empty());
+    }
+
+    #[test]
+    fn what_looks_back_is_written_after_what_it_looks_at() {
+        let queue = Arrivals::default();
+        for (number, strand) in [(2, 7), (1, 8), (4, 9), (6, 8), (3, 7)] {
+            arrive(&queue, number, &[strand]);
+        }
+        let first = queue.next().unwrap();
+        assert_eq!(numbers(&first), [2, 1, 4]);
+        assert!(queue.next().is_none());
+        drop(first);
+        assert_eq!(numbers(&queue.next().unwrap()), [6, 3]);
     }
 }

@@ -169,7 +169,7 @@ const FORGET: Sql = Sql::either(
 );
 
 /// What undoes an event that does not tell when its entity changed.
-fn undone_by(event: &NewEvent) -> Option<String> {
+pub(super) fn undone_by(event: &NewEvent) -> Option<String> {
     let (entity, action) = event.kind.split_once('.')?;
     let opposite = match action {
         _ if event.occurred_at.is_some() => return None,

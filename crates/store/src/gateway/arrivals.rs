@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
-use super::accept::{Accept, Accepting};
+use super::accept::{Accept, Accepting, undone_by};
 use super::{Acceptance, NewEvent, NewRequest};
 use crate::arrivals::{Arrival, Arrivals};
 use crate::error::Result;
@@ -16,6 +16,8 @@ pub(crate) struct Routed {
     version: i64,
     /// The entities that it tells of: their events keep their order.
     entities: Vec<u64>,
+    /// Whether one of its events repeats an earlier one or not, depending on what has happened in between.
+    is_undoable: bool,
 }
 
 impl Routed {
@@ -27,6 +29,7 @@ impl Routed {
         };
         Self {
             entities: new.events.iter().map(entity).collect(),
+            is_undoable: new.events.iter().any(|event| undone_by(event).is_some()),
             version,
             new,
         }
@@ -46,6 +49,10 @@ impl Arrival for Routed {
 
     fn strands(&self) -> &[u64] {
         &self.entities
+    }
+
+    fn looks_back(&self) -> bool {
+        self.is_undoable
     }
 
     /// Bodies and envelopes.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use store::{
@@ -225,6 +226,27 @@ on_both! {
         let late = accept(&store, request(b"3", vec![event(1, "a", &["crm"])])).await.1.remove(0);
         assert!(!late.duplicate);
         assert_eq!(drain(&store, "crm").await.len(), 3);
+    }
+
+    async fn what_was_undone_in_between_is_no_repetition_however_close_together_they_come(db: TestDb) {
+        let store = db.open().await;
+        let gateway = store.gateway();
+        let version = gateway.registry_version().await.unwrap();
+        // While the first is on its way the others wait, and are stored after it.
+        let told = join_all(["delete", "restore", "delete", "delete"].map(|action| {
+            let mut new = event(7, action, &[]);
+            new.kind = format!("leads.{action}");
+            gateway.accept(request(action.as_bytes(), vec![new]), version)
+        }))
+        .await;
+        let duplicates: Vec<bool> = told
+            .into_iter()
+            .map(|told| match told.unwrap() {
+                Acceptance::Stored { events, .. } => events[0].duplicate,
+                Acceptance::RegistryChanged => panic!("the registry did not change"),
+            })
+            .collect();
+        assert_eq!(duplicates, [false, false, false, true]);
     }
 
     async fn the_same_request_is_a_duplicate_however_late(db: TestDb) {
