@@ -12,9 +12,7 @@ const ON_THE_WAY_MS: f64 = 400.0;
 const SECOND_MS: f64 = 1_000.0;
 /// A machine is quiet if it stood still for less than this part of the time.
 const QUIET: f64 = 0.02;
-/// How late arrivals may be on one that is quiet, while a killed process starts again beside, and on one that is not. A
-/// budget that a kill broke is missed by whole requests.
-const QUIET_LATENESS_MS: f64 = 60.0;
+/// How late arrivals may be on one that is not.
 const LATENESS_MS: f64 = 150.0;
 
 /// The pauses of blocks and the renewals, by the emulator's journal.
@@ -64,8 +62,8 @@ fn peak_within(journal: &[Arrival], window_ms: f64, counts: impl Fn(f64, f64) ->
 }
 
 /// The same where neither the machine nor a process stood still: what was held up arrives at once, and a permit taken
-/// before a freeze is used after it. An arrival may be late by a little, on a machine that is busy with other things every
-/// one, and requests that were sent in one second may arrive in less.
+/// before a freeze is used after it. On a machine that is busy with other things every arrival is late by a little, and
+/// requests that were sent in one second may arrive in less.
 pub(crate) fn calm_peak(
     journal: &[Arrival],
     machine: &[Disturbance],
@@ -75,12 +73,12 @@ pub(crate) fn calm_peak(
         return 0;
     };
     let stood_still: f64 = machine.iter().map(|(began, ended)| ended - began).sum();
-    let lateness_ms = if stood_still < (last.at - first.at) * QUIET {
-        QUIET_LATENESS_MS
+    let window_ms = if stood_still < (last.at - first.at) * QUIET {
+        SECOND_MS
     } else {
-        LATENESS_MS
+        SECOND_MS - LATENESS_MS
     };
-    peak_within(journal, SECOND_MS - lateness_ms, |from, to| {
+    peak_within(journal, window_ms, |from, to| {
         is_calm(machine, from, to) && is_calm(freezes, from, to)
     })
 }

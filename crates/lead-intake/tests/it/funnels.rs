@@ -262,11 +262,19 @@ async fn a_refusal_that_may_pass_is_tried_again_and_one_that_will_not_is_given_u
         );
     }
     // What befalls all letters holds all up, and no attempt is used up by it.
-    stage.smtp.moods([Mood::Login]);
+    stage.smtp.moods([Mood::Login, Mood::Login]);
     let id = stage.lead().await;
     stage.is_put_off(id, 1, "SMTP_PASSWORD").await;
-    stage.clock.advance(TimeDelta::minutes(1));
-    stage.message(id, 1, "sent").await;
+    for _ in 0..3 {
+        stage.clock.advance(TimeDelta::minutes(1));
+        tokio::task::yield_now().await;
+    }
+    eventually("the server lets us in again", || async {
+        stage.clock.advance(TimeDelta::minutes(1));
+        let lead = stage.app.lead(id).await;
+        (lead["messages"][0]["state"] == "sent").then_some(())
+    })
+    .await;
     assert_eq!(stage.smtp.letters().len(), 3);
 }
 

@@ -96,10 +96,9 @@ async fn in_company_too_the_deal_is_chosen_among_those_of_all_contacts_with_the_
     for deal in [older, other, former] {
         assert_eq!(crm.stage_of(deal).await, crm.stages[0], "deal {deal}");
     }
-    // Only who is left alone is searched for, and who has too little company: on a busy machine some come late.
+    // Only who is left alone is searched for.
     let requests = crm.emulator.requests();
-    let searches = searches(&requests);
-    assert!(searches < students.len(), "{:?}", words(&requests));
+    assert!(searches(&requests) <= 2, "{:?}", words(&requests));
 }
 
 /// Everybody applies: a contact and a deal at the first stage each.

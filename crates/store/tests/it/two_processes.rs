@@ -20,8 +20,6 @@ const ORDERS: &str = "STORE_TEST_ORDERS";
 
 /// How long the budget is watched.
 const WATCHED: Duration = Duration::from_secs(5);
-/// How often.
-const TRIES: u32 = 3;
 
 /// How late a request may arrive: a machine that builds for others too lets a process wait for its turn.
 const JITTER: Duration = Duration::from_millis(100);
@@ -188,28 +186,21 @@ on_both! {
         let emulator = Emulator::builder().rate_limit(DEFAULT_INTEGRATION_RPS).start().await.unwrap();
         let orders = Orders::of(&db, &emulator, DEFAULT_INTEGRATION_RPS, Work::CallFor(WATCHED + Duration::from_secs(1)));
         connected(&orders, &emulator).await;
+        tokio::task::spawn_blocking(move || orders.two_at_once()).await.unwrap();
+
+        let requests = emulator.requests();
+        assert!(requests.iter().all(|request| request.status == Some(200)), "a 429 or worse");
+        let arrivals: Vec<f64> = requests.iter().map(|request| request.arrival_ms).collect();
+        let closest = arrivals.windows(limit + 1).map(|window| window[limit] - window[0]).fold(f64::MAX, f64::min);
+        assert!(closest > 1000.0, "{} requests within {closest} ms", limit + 1);
+
+        // From the first call of the processes; the request before it exchanged the code.
+        let calls = &arrivals[1..];
         let watched = WATCHED.as_secs_f64() * 1000.0;
+        let used = calls.iter().filter(|at| **at - calls[0] < watched).count();
         let budget = limit * usize::try_from(WATCHED.as_secs()).unwrap();
-        let mut most = 0;
-        // Nearly all of it. A machine that is busy with other things takes its share of the time, but not each time.
-        for _ in 0..TRIES {
-            emulator.clear_requests();
-            let orders = orders.clone();
-            tokio::task::spawn_blocking(move || orders.two_at_once()).await.unwrap();
-
-            let requests = emulator.requests();
-            assert!(requests.iter().all(|request| request.status == Some(200)), "a 429 or worse");
-            let arrivals: Vec<f64> = requests.iter().map(|request| request.arrival_ms).collect();
-            let closest = arrivals.windows(limit + 1).map(|window| window[limit] - window[0]).fold(f64::MAX, f64::min);
-            assert!(closest > 1000.0, "{} requests within {closest} ms", limit + 1);
-
-            let used = arrivals.iter().filter(|at| **at - arrivals[0] < watched).count();
-            println!("{used} of {budget} requests in 5 s; the closest {} span {closest:.0} ms", limit + 1);
-            most = most.max(used);
-            if most * 10 >= budget * 7 {
-                break;
-            }
-        }
-        assert!(most * 10 >= budget * 7, "{most} of {budget}");
+        println!("{used} of {budget} requests in 5 s; the closest {} span {closest:.0} ms", limit + 1);
+        // Nearly all of it; a machine that is busy with other things takes its share of the time.
+        assert!(used * 10 >= budget * 7, "{used} of {budget}");
     }
 }
